@@ -1,0 +1,71 @@
+//! Digests: what a ledger entry links to, and what an object must hash to.
+
+use core::fmt;
+
+use bincode::{Decode, Encode};
+use data_encoding::HEXLOWER;
+use sha2::Digest as _;
+
+/// BLAKE3 digest of canonical bytes under a domain: links of chains, names of statements.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// The digest before the first: what the first entry of a chain links to.
+    pub const ZERO: Self = Self([0; 32]);
+
+    /// Hashes `bytes` under `domain`, so that equal bytes in two roles never share a digest.
+    pub fn of(domain: &'static str, bytes: &[u8]) -> Self {
+        Self::of_parts(domain, &[bytes])
+    }
+
+    /// Hashes several parts under `domain`; each part's length is hashed before it, so that parts cannot slide.
+    pub fn of_parts(domain: &'static str, parts: &[&[u8]]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&(domain.len() as u64).to_le_bytes()).update(domain.as_bytes());
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+        }
+        Self(*hasher.finalize().as_bytes())
+    }
+
+    /// The first 16 hex digits, for people.
+    pub fn short(&self) -> alloc::string::String {
+        HEXLOWER.encode(&self.0[..8])
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&HEXLOWER.encode(&self.0))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({})", self.short())
+    }
+}
+
+/// SHA-256 of a representation's bytes: the name of an object in a manifest (RFC 9530 `sha-256`, SRI `sha256-`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct ObjectDigest(pub [u8; 32]);
+
+impl ObjectDigest {
+    /// Hashes a whole object at once.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for ObjectDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&HEXLOWER.encode(&self.0))
+    }
+}
+
+impl fmt::Debug for ObjectDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ObjectDigest({})", HEXLOWER.encode(&self.0[..8]))
+    }
+}

@@ -1,0 +1,18 @@
+//! What members of an Overspill mesh owe each other, as pure functions and values.
+//!
+//! Nothing here reads a clock, draws a random number, opens a file or a socket: time is an argument, randomness a seed.
+//! `no_std` makes that structural: a call to a clock does not compile.
+//!
+//! Read in this order: [`site`] (who), [`units`] and [`time`] (how much, when), [`codec`] (as which bytes), then [`line`]
+//! (the bilateral account), [`entry`] and [`chain`] (what a ledger remembers), [`charter`] (the votable rules),
+//! [`invite`] and [`roster`] (who belongs).
+#![no_std]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+extern crate alloc;
+
+pub mod codec;
+pub mod digest;
+pub mod site;
+pub mod time;
+pub mod units;

@@ -1,0 +1,205 @@
+//! The first seam: what the world tells a [`crate::site::Site`], and what it asks of the world.
+//!
+//! A driver (the agent's, the simulator's, a test's) follows four rules:
+//! 1. Tell every input with the time at which it happened, one at a time.
+//! 2. After each, take outputs until there are none, **in order**. A [`Output::Persist`] must be durable before any output
+//!    after it is carried out; several in a row may share one sync.
+//! 3. Tell [`Input::Wake`] when [`crate::site::Site::deadline`] comes.
+//! 4. If an entry cannot be made durable, carry out nothing that stood after it and tell [`Input::LedgerFailed`].
+//!
+//! A crash between any two outputs is legal at all times: the next process gets the durable entries back by
+//! [`crate::site::Site::restore`] and nothing else.
+
+use alloc::{string::String, sync::Arc, vec::Vec};
+use core::time::Duration;
+
+use overspill_governance::{
+    entry::Entry,
+    site::SiteId,
+    units::{ByteRate, Bytes, RequestRate},
+};
+
+use crate::{
+    event::Event,
+    message::Message,
+    observation::Observation,
+    plan::{FillWanted, Plan},
+};
+
+/// What the world tells a site.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// The transport authenticated a connection: the other end holds this key. It need not be a member.
+    Connected {
+        /// The key at the other end.
+        peer: SiteId,
+    },
+    /// The last connection to a peer is gone.
+    Disconnected {
+        /// Who is gone.
+        peer: SiteId,
+    },
+    /// Bytes from an authenticated peer: foreign, perhaps hostile.
+    Message {
+        /// Who sent them.
+        from: SiteId,
+        /// As received, at most [`crate::limits::MESSAGE_BYTES_MAX`].
+        bytes: Vec<u8>,
+    },
+    /// Bytes that reached us by gossip; nothing is known of who sent them first.
+    Gossip {
+        /// As received.
+        bytes: Vec<u8>,
+    },
+    /// The data plane's newest summary.
+    Observed(Observation),
+    /// The data plane lacks an object that a guest's visitor asked for.
+    Wanted(FillWanted),
+    /// A fetch that [`Output::Fetch`] asked for has ended.
+    Fetched {
+        /// What was wanted.
+        want: FillWanted,
+        /// From whom.
+        from: SiteId,
+        /// Whether the bytes arrived whole and matched the digest.
+        good: bool,
+    },
+    /// The answer to [`Output::Prove`].
+    Proved {
+        /// The member in question.
+        site: SiteId,
+        /// The host name in question.
+        host: String,
+        /// Whether the host publishes the member's key.
+        good: bool,
+    },
+    /// A person's wish, from the command line.
+    Command {
+        /// Chosen by the driver; comes back in [`Event::Answered`].
+        id: u64,
+        /// The wish.
+        command: Command,
+    },
+    /// The ledger cannot take entries (disk full, sync failed): nothing more may be signed until it recovers.
+    LedgerFailed,
+    /// The ledger takes entries again. Never follows a failed sync within one process.
+    LedgerRecovered,
+    /// The deadline has come.
+    Wake,
+}
+
+/// A person's wish.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Founds a mesh with the default charter; refused for a member.
+    Found {
+        /// A name for people.
+        name: String,
+    },
+    /// Makes an invite token.
+    Invite {
+        /// How long it can be redeemed.
+        lifetime: Duration,
+    },
+    /// Redeems an invite token; answered when the sponsor has countersigned, or refused.
+    Join {
+        /// The token's one line of text.
+        token: String,
+    },
+    /// Leaves the mesh: leases end and settle first.
+    Leave,
+}
+
+/// What a site asks of the world. Order matters: see the module's rules.
+#[derive(Debug, Clone)]
+#[must_use]
+pub enum Output {
+    /// Make this entry durable before carrying out anything that follows.
+    Persist(Entry),
+    /// Send to a connected peer; may be lost, doubled or late.
+    Send {
+        /// To whom.
+        to: SiteId,
+        /// What.
+        message: Message,
+    },
+    /// Tell the whole mesh by gossip; may be lost.
+    Broadcast(Message),
+    /// Try to connect.
+    Dial {
+        /// The key that must be at the other end.
+        peer: SiteId,
+        /// Transport addresses (multiaddr text), best first.
+        addresses: Vec<String>,
+    },
+    /// Close all connections to a peer.
+    Hang {
+        /// Whom.
+        peer: SiteId,
+    },
+    /// Hand a plan to the data plane.
+    Apply(Arc<Plan>),
+    /// Move an object from a peer into the guest store: in slices, verified before it is served.
+    Fetch {
+        /// What, under which lease.
+        want: FillWanted,
+        /// From whom.
+        from: SiteId,
+    },
+    /// Ask `http(s)://host/.well-known/overspill` whether it publishes this member's key. Public addresses only, no redirects.
+    Prove {
+        /// The member.
+        site: SiteId,
+        /// The authority that it says it serves, with its scheme: `https://blog.example`.
+        host: String,
+    },
+    /// Something that people or logs want to know.
+    Tell(Event),
+}
+
+/// What a site is told once, at its start.
+#[derive(Debug)]
+pub struct Config {
+    /// The site's key.
+    pub key: overspill_governance::site::Key,
+    /// Seed of all the machine's randomness.
+    pub seed: [u8; 32],
+    /// The canonical scheme and authority that visitors use: `https://blog.example`.
+    pub canonical: String,
+    /// Transport addresses (multiaddr text) at which partners reach us.
+    pub addresses: Vec<String>,
+    /// How guests are reached here; `None`: this site hosts nobody.
+    pub guest: Option<GuestAddress>,
+    /// Hard caps on what is carried for others.
+    pub caps: Caps,
+}
+
+/// The form of the hostnames under which guests are served: `scheme://LABEL.suffix`, one label for each owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuestAddress {
+    /// `http` or `https`.
+    pub scheme: String,
+    /// Domain and port after the label: `overflow.example:8443`. Shares no registrable domain with a real site.
+    pub suffix: String,
+}
+
+impl GuestAddress {
+    /// The one authority under which `owner` is served here.
+    #[must_use]
+    pub fn authority(&self, owner: &SiteId) -> String {
+        alloc::format!("{}.{}", owner.short(), self.suffix)
+    }
+}
+
+/// Hard caps on what a member carries for others, whatever it promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caps {
+    /// Requests in each second, all guests together.
+    pub requests: RequestRate,
+    /// Body bytes in each second, all guests together.
+    pub bytes: ByteRate,
+    /// Body bytes in 30 days.
+    pub month: Bytes,
+    /// Bytes of stored guest objects.
+    pub storage: Bytes,
+}

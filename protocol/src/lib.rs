@@ -1,0 +1,17 @@
+//! What members of an Overspill mesh say to each other: messages, and the sans-IO machine [`site::Site`] that speaks them.
+//!
+//! The law of the machine: it is *told* ([`site::Site::handle`]), *asked* ([`site::Site::poll`]) and says *when* it wants to be told
+//! of time again ([`site::Site::deadline`]). It owns no clock, no socket, no file and no randomness but its seed. Outputs come in
+//! an order, and the order is the write-ahead rule: what must be remembered comes before what must be said.
+//!
+//! Two seams meet the world: [`io`] (machine and driver) and [`plan`] with [`observation`] (control plane and data plane).
+#![no_std]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+extern crate alloc;
+
+pub mod limits;
+pub mod manifest;
+pub mod observation;
+pub mod plan;
+pub mod ticket;

@@ -1,0 +1,413 @@
+//! Tickets: the owner's permission for one visitor's request to be served by one helper.
+//!
+//! A ticket costs no public-key operation. Its hash-chain word (PayWord; Rivest and Shamir 1996) comes from a chain whose anchor the
+//! owner signed in the lease's allotment: a helper cannot mint words, and any third party checks "at least `n` were
+//! handed out" with one word and `n` hashes. Its MAC, under a key that only owner and helper share, binds it to a request.
+
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+
+use data_encoding::BASE64URL_NOPAD;
+use overspill_governance::{codec::{Decode, Encode}, site::SiteId, time::Date};
+
+use crate::limits::CHAIN_WORDS_MAX;
+
+/// Name of the query parameter that carries a ticket to a helper.
+pub const TICKET_PARAMETER: &str = "overspill-ticket";
+/// Name of the query parameter that marks a request sent back by a helper: it is never spilled again.
+pub const BACK_PARAMETER: &str = "overspill-back";
+
+/// Names a lease between two sites; drawn by the owner, unique per owner.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct LeaseId(pub [u8; 8]);
+
+impl fmt::Display for LeaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
+    }
+}
+
+impl fmt::Debug for LeaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LeaseId({self})")
+    }
+}
+
+/// Key of a lease's ticket MACs: known to its owner and its helper, never logged.
+#[derive(Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct TicketKey(pub [u8; 32]);
+
+impl fmt::Debug for TicketKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TicketKey(..)")
+    }
+}
+
+/// One word of a lease's hash chain: 128 bits, so that a ticket stays short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Word(pub [u8; 16]);
+
+impl Word {
+    /// The word before this one, which stands at `index` (1 or more) of `lease`'s chain.
+    #[must_use]
+    pub fn before(&self, lease: LeaseId, index: u32) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"overspill word v1").update(&lease.0).update(&index.to_le_bytes()).update(&self.0);
+        let mut word = [0; 16];
+        hasher.finalize_xof().fill(&mut word);
+        Self(word)
+    }
+
+    /// Tells whether this word stands at `index` of the chain that starts at `anchor`. Costs `index` hashes.
+    #[must_use]
+    pub fn reaches(&self, anchor: Self, lease: LeaseId, index: u32) -> bool {
+        if index > CHAIN_WORDS_MAX {
+            return false;
+        }
+        let mut word = *self;
+        for at in (1..=index).rev() {
+            word = word.before(lease, at);
+        }
+        word == anchor
+    }
+}
+
+/// The owner's end of a hash chain: all words, from the anchor (index 0) to the last.
+#[derive(Clone)]
+pub struct Chain {
+    words: Vec<Word>,
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Chain({} words)", self.len())
+    }
+}
+
+impl Chain {
+    /// Draws a chain of `len` words (at most [`CHAIN_WORDS_MAX`]) from a secret seed.
+    #[must_use]
+    pub fn from_seed(seed: [u8; 32], lease: LeaseId, len: u32) -> Self {
+        let len = len.min(CHAIN_WORDS_MAX);
+        let mut last = [0; 16];
+        let mut hasher = blake3::Hasher::new_keyed(&seed);
+        hasher.update(b"overspill chain v1").update(&lease.0);
+        hasher.finalize_xof().fill(&mut last);
+        let mut words = Vec::with_capacity(len as usize + 1);
+        words.push(Word(last));
+        for index in (1..=len).rev() {
+            let word = words[words.len() - 1].before(lease, index);
+            words.push(word);
+        }
+        words.reverse();
+        Self { words }
+    }
+
+    /// The word that the owner signs: it stands at index 0 and is never handed out.
+    #[must_use]
+    pub fn anchor(&self) -> Word {
+        self.words[0]
+    }
+
+    /// The word at `serial`, from 1 to [`Chain::len`].
+    #[must_use]
+    pub fn word(&self, serial: u32) -> Option<Word> {
+        (serial > 0).then(|| self.words.get(serial as usize).copied()).flatten()
+    }
+
+    /// How many tickets the chain is good for.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        u32::try_from(self.words.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// Tells whether the chain is good for no ticket at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The method that a ticket is for. Only safe methods without a body are ever spilled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// RFC 9110 section 9.3.1.
+    Get,
+    /// RFC 9110 section 9.3.2.
+    Head,
+}
+
+/// What a ticket is bound to by its MAC.
+#[derive(Debug, Clone, Copy)]
+pub struct Bound<'a> {
+    /// The request's method.
+    pub method: Method,
+    /// Whose content it is.
+    pub owner: &'a SiteId,
+    /// Path and raw query as the owner keys it, without Overspill's own parameters.
+    pub path: &'a str,
+}
+
+/// A ticket as it travels in a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket {
+    /// The lease that it draws on.
+    pub lease: LeaseId,
+    /// Its place in the lease's chain, from 1.
+    pub serial: u32,
+    /// The chain's word at that place.
+    pub word: Word,
+    /// Good until this second, by the helper's calendar.
+    pub expires: u32,
+    /// Over all of the above and what it is bound to.
+    pub mac: [u8; 16],
+}
+
+/// Why a ticket or mark is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TicketError {
+    /// Not the text of a ticket.
+    Malformed,
+    /// The MAC is not the lease's over this request.
+    Forged,
+    /// Its time is over.
+    Expired,
+}
+
+impl fmt::Display for TicketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "not the text of a ticket",
+            Self::Forged => "the ticket was not made for this request",
+            Self::Expired => "the ticket has expired",
+        })
+    }
+}
+
+impl core::error::Error for TicketError {}
+
+const TICKET_BYTES: usize = 8 + 4 + 16 + 4 + 16;
+
+impl Ticket {
+    /// Makes a ticket for one request.
+    #[must_use]
+    pub fn issue(key: &TicketKey, lease: LeaseId, serial: u32, word: Word, expires: u32, bound: Bound<'_>) -> Self {
+        let mut ticket = Self { lease, serial, word, expires, mac: [0; 16] };
+        ticket.mac = ticket.compute_mac(key, bound);
+        ticket
+    }
+
+    /// Checks MAC and expiry. Whether the word fits the chain is the lease's to check, when it claims.
+    ///
+    /// # Errors
+    /// [`TicketError::Forged`] or [`TicketError::Expired`].
+    pub fn check(&self, key: &TicketKey, bound: Bound<'_>, now: Date) -> Result<(), TicketError> {
+        if !same(&self.compute_mac(key, bound), &self.mac) {
+            return Err(TicketError::Forged);
+        }
+        if u64::from(self.expires) < now.as_secs() {
+            return Err(TicketError::Expired);
+        }
+        Ok(())
+    }
+
+    fn compute_mac(&self, key: &TicketKey, bound: Bound<'_>) -> [u8; 16] {
+        let mut hasher = blake3::Hasher::new_keyed(&key.0);
+        hasher.update(match bound.method {
+            Method::Get => b"overspill ticket v1 GET ",
+            Method::Head => b"overspill ticket v1 HEAD",
+        });
+        hasher.update(&self.lease.0).update(&self.serial.to_le_bytes()).update(&self.word.0);
+        hasher.update(&self.expires.to_le_bytes()).update(&bound.owner.0).update(bound.path.as_bytes());
+        shortened(&hasher)
+    }
+
+    /// The text that stands in a URL: 64 letters of RFC 4648 base64url.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut bytes = [0; TICKET_BYTES];
+        bytes[..8].copy_from_slice(&self.lease.0);
+        bytes[8..12].copy_from_slice(&self.serial.to_le_bytes());
+        bytes[12..28].copy_from_slice(&self.word.0);
+        bytes[28..32].copy_from_slice(&self.expires.to_le_bytes());
+        bytes[32..].copy_from_slice(&self.mac);
+        BASE64URL_NOPAD.encode(&bytes)
+    }
+
+    /// Reads the text of a ticket.
+    ///
+    /// # Errors
+    /// [`TicketError::Malformed`].
+    pub fn from_text(text: &str) -> Result<Self, TicketError> {
+        let bytes: [u8; TICKET_BYTES] = read_base64(text)?;
+        Ok(Self {
+            lease: LeaseId(part(&bytes, 0)),
+            serial: u32::from_le_bytes(part(&bytes, 8)),
+            word: Word(part(&bytes, 12)),
+            expires: u32::from_le_bytes(part(&bytes, 28)),
+            mac: part(&bytes, 32),
+        })
+    }
+}
+
+/// The mark on a request that a helper sends back to the owner: authenticated, so that visitors cannot wish spilling away,
+/// and outside the cache key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackMark {
+    /// The lease whose key authenticates it.
+    pub lease: LeaseId,
+    /// Good until this second, by the helper's calendar.
+    pub expires: u32,
+    mac: [u8; 16],
+}
+
+const BACK_BYTES: usize = 8 + 4 + 16;
+
+impl BackMark {
+    /// Marks a request for `path` as sent back under `lease`.
+    #[must_use]
+    pub fn issue(key: &TicketKey, lease: LeaseId, expires: u32, path: &str) -> Self {
+        let mut mark = Self { lease, expires, mac: [0; 16] };
+        mark.mac = mark.compute_mac(key, path);
+        mark
+    }
+
+    /// Checks MAC and expiry.
+    ///
+    /// # Errors
+    /// [`TicketError::Forged`] or [`TicketError::Expired`].
+    pub fn check(&self, key: &TicketKey, path: &str, now: Date) -> Result<(), TicketError> {
+        if !same(&self.compute_mac(key, path), &self.mac) {
+            return Err(TicketError::Forged);
+        }
+        if u64::from(self.expires) < now.as_secs() {
+            return Err(TicketError::Expired);
+        }
+        Ok(())
+    }
+
+    fn compute_mac(&self, key: &TicketKey, path: &str) -> [u8; 16] {
+        let mut hasher = blake3::Hasher::new_keyed(&key.0);
+        hasher.update(b"overspill back v1").update(&self.lease.0).update(&self.expires.to_le_bytes()).update(path.as_bytes());
+        shortened(&hasher)
+    }
+
+    /// The text that stands in a URL: 38 letters of RFC 4648 base64url.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut bytes = [0; BACK_BYTES];
+        bytes[..8].copy_from_slice(&self.lease.0);
+        bytes[8..12].copy_from_slice(&self.expires.to_le_bytes());
+        bytes[12..].copy_from_slice(&self.mac);
+        BASE64URL_NOPAD.encode(&bytes)
+    }
+
+    /// Reads the text of a mark.
+    ///
+    /// # Errors
+    /// [`TicketError::Malformed`].
+    pub fn from_text(text: &str) -> Result<Self, TicketError> {
+        let bytes: [u8; BACK_BYTES] = read_base64(text)?;
+        Ok(Self { lease: LeaseId(part(&bytes, 0)), expires: u32::from_le_bytes(part(&bytes, 8)), mac: part(&bytes, 12) })
+    }
+}
+
+fn shortened(hasher: &blake3::Hasher) -> [u8; 16] {
+    let mut mac = [0; 16];
+    hasher.finalize_xof().fill(&mut mac);
+    mac
+}
+
+/// Compares without telling by its duration where two MACs differ.
+fn same(a: &[u8; 16], b: &[u8; 16]) -> bool {
+    a.iter().zip(b).fold(0, |difference, (x, y)| difference | (x ^ y)) == 0
+}
+
+fn read_base64<const N: usize>(text: &str) -> Result<[u8; N], TicketError> {
+    if text.len() != N.div_ceil(3) * 4 - (3 - N % 3) % 3 {
+        return Err(TicketError::Malformed);
+    }
+    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| TicketError::Malformed)?;
+    bytes.try_into().map_err(|_| TicketError::Malformed)
+}
+
+fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut array = [0; N];
+    array.copy_from_slice(&bytes[at..at + N]);
+    array
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+    use proptest::prelude::*;
+
+    const LEASE: LeaseId = LeaseId([7; 8]);
+    const KEY: TicketKey = TicketKey([9; 32]);
+    const OWNER: SiteId = SiteId([1; 32]);
+
+    fn ticket(path: &str) -> Ticket {
+        let chain = Chain::from_seed([3; 32], LEASE, 20);
+        let bound = Bound { method: Method::Get, owner: &OWNER, path };
+        Ticket::issue(&KEY, LEASE, 5, chain.word(5).unwrap(), 1_000, bound)
+    }
+
+    #[test]
+    fn a_ticket_is_good_for_its_request_until_it_expires() {
+        let ticket = ticket("/a.png");
+        let check = |method, path, secs| ticket.check(&KEY, Bound { method, owner: &OWNER, path }, Date::from_millis(secs * 1_000));
+        assert_eq!(check(Method::Get, "/a.png", 1_000), Ok(()));
+        assert_eq!(check(Method::Get, "/a.png", 1_001), Err(TicketError::Expired));
+        assert_eq!(check(Method::Head, "/a.png", 1_000), Err(TicketError::Forged));
+        assert_eq!(check(Method::Get, "/b.png", 1_000), Err(TicketError::Forged));
+    }
+
+    #[test]
+    fn a_back_mark_is_bound_to_its_path() {
+        let mark = BackMark::from_text(&BackMark::issue(&KEY, LEASE, 10, "/x").to_text()).unwrap();
+        assert_eq!(mark.check(&KEY, "/x", Date::from_millis(10_000)), Ok(()));
+        assert_eq!(mark.check(&KEY, "/y", Date::from_millis(10_000)), Err(TicketError::Forged));
+        assert_eq!(mark.check(&KEY, "/x", Date::from_millis(11_000)), Err(TicketError::Expired));
+    }
+
+    #[test]
+    fn a_chain_has_no_word_at_its_anchor_or_beyond_its_end() {
+        let chain = Chain::from_seed([3; 32], LEASE, 4);
+        assert_eq!((chain.len(), chain.word(0), chain.word(5)), (4, None, None));
+        assert!(Chain::from_seed([3; 32], LEASE, u32::MAX).len() == CHAIN_WORDS_MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn words_reach_the_anchor_at_their_own_index_only(len in 1_u32..200, at in 1_u32..200, other in 0_u32..200) {
+            let chain = Chain::from_seed([4; 32], LEASE, len);
+            let at = at.min(len);
+            let word = chain.word(at).unwrap();
+            prop_assert!(word.reaches(chain.anchor(), LEASE, at));
+            prop_assert_eq!(word.reaches(chain.anchor(), LEASE, other), other == at);
+        }
+
+        #[test]
+        fn any_flipped_bit_is_refused(bit in 0_usize..TICKET_BYTES * 8) {
+            let mut bytes = BASE64URL_NOPAD.decode(ticket("/a.png").to_text().as_bytes()).unwrap();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let bent = Ticket::from_text(&BASE64URL_NOPAD.encode(&bytes)).unwrap();
+            let bound = Bound { method: Method::Get, owner: &OWNER, path: "/a.png" };
+            prop_assert_eq!(bent.check(&KEY, bound, Date::from_millis(0)), Err(TicketError::Forged));
+        }
+
+        #[test]
+        fn foreign_text_never_panics(text in ".{0,80}") {
+            let _ = (Ticket::from_text(&text), BackMark::from_text(&text));
+        }
+
+        #[test]
+        fn text_round_trips(path in "/[a-z]{0,20}") {
+            let ticket = ticket(&path);
+            prop_assert_eq!(Ticket::from_text(&ticket.to_text()), Ok(ticket));
+            prop_assert_eq!(ticket.to_text().len(), 64);
+            prop_assert!(!ticket.to_text().to_string().contains('='));
+        }
+    }
+}
