@@ -8,7 +8,11 @@ use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 use data_encoding::BASE64URL_NOPAD;
-use overspill_governance::{codec::{Decode, Encode}, site::SiteId, time::Date};
+use overspill_governance::{
+    codec::{Decode, Encode},
+    site::SiteId,
+    time::Date,
+};
 
 use crate::limits::CHAIN_WORDS_MAX;
 
