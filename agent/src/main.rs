@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `overspill`: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    overspill::cli::main()
+}
