@@ -11,8 +11,16 @@
 
 extern crate alloc;
 
+pub mod allotment;
+pub mod charter;
+pub mod claim;
 pub mod codec;
 pub mod digest;
+pub mod entry;
+pub mod invite;
+pub mod limits;
+pub mod line;
+pub mod payword;
 pub mod site;
 pub mod time;
 pub mod units;

@@ -90,6 +90,29 @@ impl fmt::Display for ByteRate {
     }
 }
 
+/// Thousandths of something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Encode, Decode)]
+pub struct Permille(pub u32);
+
+impl Permille {
+    /// This share of an amount that is not negative, rounded down; zero of a negative one.
+    pub fn of(self, amount: Credit) -> Credit {
+        let share = i128::from(amount.0.max(0)) * i128::from(self.0) / 1_000;
+        Credit(i64::try_from(share).unwrap_or(i64::MAX))
+    }
+}
+
+/// A span of whole seconds, as rules and statements name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Encode, Decode)]
+pub struct Seconds(pub u32);
+
+impl Seconds {
+    /// The same span for arithmetic with times and dates.
+    pub const fn span(self) -> core::time::Duration {
+        core::time::Duration::from_secs(self.0 as u64)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

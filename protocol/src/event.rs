@@ -2,9 +2,7 @@
 
 use alloc::string::String;
 
-use overspill_governance::{site::SiteId, units::Credit};
-
-use crate::ticket::LeaseId;
+use overspill_governance::{payword::LeaseId, site::SiteId, units::Credit};
 
 /// Something worth telling. The driver maps each to one log line and to metrics.
 #[derive(Debug, Clone, PartialEq)]

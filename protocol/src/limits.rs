@@ -12,8 +12,6 @@ pub const PATH_MAX: usize = 2_048;
 pub const MEDIA_TYPE_MAX: usize = 128;
 /// Bytes of an authority (`host:port`, RFC 3986): a DNS name and a port.
 pub const AUTHORITY_MAX: usize = 261;
-/// Words of one allotment's hash chain: third parties check a claim with at most this many hashes.
-pub const CHAIN_WORDS_MAX: u32 = 16_384;
 /// Leases that a site runs at once as owner, and at once as helper.
 pub const LEASES_MAX: usize = 64;
 /// Largest object that is spilled: held in memory while its digest is checked before the first byte.

@@ -5,11 +5,10 @@ use core::time::Duration;
 
 use overspill_governance::{
     digest::ObjectDigest,
+    payword::{LeaseId, Word},
     time::Date,
     units::{ByteRate, Bytes},
 };
-
-use crate::ticket::{LeaseId, Word};
 
 /// One summary of the data plane, made about ten times a second; the newest replaces what was not yet read.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -7,15 +7,13 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 
 use overspill_governance::{
     digest::ObjectDigest,
+    payword::{Chain, LeaseId, Word},
     site::SiteId,
     time::Time,
     units::{ByteRate, Bytes, RequestRate},
 };
 
-use crate::{
-    manifest::Manifest,
-    ticket::{Chain, LeaseId, TicketKey, Word},
-};
+use crate::{manifest::Manifest, ticket::TicketKey};
 
 /// What the data plane is to do, until the next plan.
 #[derive(Debug, Clone, Default)]

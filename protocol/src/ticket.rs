@@ -4,38 +4,21 @@
 //! owner signed in the lease's allotment: a helper cannot mint words, and any third party checks "at least `n` were
 //! handed out" with one word and `n` hashes. Its MAC, under a key that only owner and helper share, binds it to a request.
 
-use alloc::{string::String, vec::Vec};
+use alloc::string::String;
 use core::fmt;
 
 use data_encoding::BASE64URL_NOPAD;
 use overspill_governance::{
     codec::{Decode, Encode},
+    payword::{LeaseId, Word},
     site::SiteId,
     time::Date,
 };
-
-use crate::limits::CHAIN_WORDS_MAX;
 
 /// Name of the query parameter that carries a ticket to a helper.
 pub const TICKET_PARAMETER: &str = "overspill-ticket";
 /// Name of the query parameter that marks a request sent back by a helper: it is never spilled again.
 pub const BACK_PARAMETER: &str = "overspill-back";
-
-/// Names a lease between two sites; drawn by the owner, unique per owner.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
-pub struct LeaseId(pub [u8; 8]);
-
-impl fmt::Display for LeaseId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
-    }
-}
-
-impl fmt::Debug for LeaseId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LeaseId({self})")
-    }
-}
 
 /// Key of a lease's ticket MACs: known to its owner and its helper, never logged.
 #[derive(Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -44,91 +27,6 @@ pub struct TicketKey(pub [u8; 32]);
 impl fmt::Debug for TicketKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TicketKey(..)")
-    }
-}
-
-/// One word of a lease's hash chain: 128 bits, so that a ticket stays short.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
-pub struct Word(pub [u8; 16]);
-
-impl Word {
-    /// The word before this one, which stands at `index` (1 or more) of `lease`'s chain.
-    #[must_use]
-    pub fn before(&self, lease: LeaseId, index: u32) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(b"overspill word v1").update(&lease.0).update(&index.to_le_bytes()).update(&self.0);
-        let mut word = [0; 16];
-        hasher.finalize_xof().fill(&mut word);
-        Self(word)
-    }
-
-    /// Tells whether this word stands at `index` of the chain that starts at `anchor`. Costs `index` hashes.
-    #[must_use]
-    pub fn reaches(&self, anchor: Self, lease: LeaseId, index: u32) -> bool {
-        if index > CHAIN_WORDS_MAX {
-            return false;
-        }
-        let mut word = *self;
-        for at in (1..=index).rev() {
-            word = word.before(lease, at);
-        }
-        word == anchor
-    }
-}
-
-/// The owner's end of a hash chain: all words, from the anchor (index 0) to the last.
-#[derive(Clone)]
-pub struct Chain {
-    words: Vec<Word>,
-}
-
-impl fmt::Debug for Chain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Chain({} words)", self.len())
-    }
-}
-
-impl Chain {
-    /// Draws a chain of `len` words (at most [`CHAIN_WORDS_MAX`]) from a secret seed.
-    #[must_use]
-    pub fn from_seed(seed: [u8; 32], lease: LeaseId, len: u32) -> Self {
-        let len = len.min(CHAIN_WORDS_MAX);
-        let mut last = [0; 16];
-        let mut hasher = blake3::Hasher::new_keyed(&seed);
-        hasher.update(b"overspill chain v1").update(&lease.0);
-        hasher.finalize_xof().fill(&mut last);
-        let mut words = Vec::with_capacity(len as usize + 1);
-        words.push(Word(last));
-        for index in (1..=len).rev() {
-            let word = words[words.len() - 1].before(lease, index);
-            words.push(word);
-        }
-        words.reverse();
-        Self { words }
-    }
-
-    /// The word that the owner signs: it stands at index 0 and is never handed out.
-    #[must_use]
-    pub fn anchor(&self) -> Word {
-        self.words[0]
-    }
-
-    /// The word at `serial`, from 1 to [`Chain::len`].
-    #[must_use]
-    pub fn word(&self, serial: u32) -> Option<Word> {
-        (serial > 0).then(|| self.words.get(serial as usize).copied()).flatten()
-    }
-
-    /// How many tickets the chain is good for.
-    #[must_use]
-    pub fn len(&self) -> u32 {
-        u32::try_from(self.words.len() - 1).unwrap_or(u32::MAX)
-    }
-
-    /// Tells whether the chain is good for no ticket at all.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
@@ -345,6 +243,7 @@ fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 mod tests {
     use super::*;
     use alloc::string::ToString;
+    use overspill_governance::payword::Chain;
     use proptest::prelude::*;
 
     const LEASE: LeaseId = LeaseId([7; 8]);
@@ -375,23 +274,7 @@ mod tests {
         assert_eq!(mark.check(&KEY, "/x", Date::from_millis(11_000)), Err(TicketError::Expired));
     }
 
-    #[test]
-    fn a_chain_has_no_word_at_its_anchor_or_beyond_its_end() {
-        let chain = Chain::from_seed([3; 32], LEASE, 4);
-        assert_eq!((chain.len(), chain.word(0), chain.word(5)), (4, None, None));
-        assert!(Chain::from_seed([3; 32], LEASE, u32::MAX).len() == CHAIN_WORDS_MAX);
-    }
-
     proptest! {
-        #[test]
-        fn words_reach_the_anchor_at_their_own_index_only(len in 1_u32..200, at in 1_u32..200, other in 0_u32..200) {
-            let chain = Chain::from_seed([4; 32], LEASE, len);
-            let at = at.min(len);
-            let word = chain.word(at).unwrap();
-            prop_assert!(word.reaches(chain.anchor(), LEASE, at));
-            prop_assert_eq!(word.reaches(chain.anchor(), LEASE, other), other == at);
-        }
-
         #[test]
         fn any_flipped_bit_is_refused(bit in 0_usize..TICKET_BYTES * 8) {
             let mut bytes = BASE64URL_NOPAD.decode(ticket("/a.png").to_text().as_bytes()).unwrap();

@@ -1,0 +1,115 @@
+//! Entries: what a ledger remembers. Everything a site has signed and must never sign otherwise, and everything it may still be paid for.
+
+use core::fmt;
+
+use alloc::boxed::Box;
+
+use bincode::{Decode, Encode};
+
+use crate::{
+    allotment::Allotment,
+    claim::Claim,
+    invite::{Admission, Departure, Founding, Invite},
+    line::{Proposal, Receipt},
+    payword::LeaseId,
+    site::{Signed, SiteId},
+};
+
+/// Version of the entries' encoding; stands in every record of the log. Frozen by the golden bytes of the tests.
+pub const VERSION: u16 = 1;
+
+/// One thing to remember.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Entry {
+    /// The mesh that this site founded or joined.
+    Founded(Box<Signed<Founding>>),
+    /// An invite of ours: its serial is used, its key may redeem once.
+    Invited(Signed<Invite>),
+    /// A member was admitted, by us or by another.
+    Admitted(Signed<Admission>),
+    /// A member has left.
+    Departed(Signed<Departure>),
+    /// A lease may be served under these terms; we are its owner or its helper.
+    Allotted(Box<Signed<Allotment>>),
+    /// As helper: what was served so far, a checkpoint. The word is as good as the owner's signature.
+    Taken(Claim),
+    /// As lower end of a line: we have signed this and wait for the answer.
+    Proposed {
+        /// The line's other end.
+        with: SiteId,
+        /// What we signed.
+        proposal: Proposal,
+    },
+    /// Both ends have signed this.
+    Agreed {
+        /// The line's other end.
+        with: SiteId,
+        /// What we both signed.
+        receipt: Receipt,
+    },
+    /// Nothing more is served under this lease.
+    LeaseEnded {
+        /// The lease.
+        lease: LeaseId,
+    },
+}
+
+impl fmt::Display for Entry {
+    /// Writes the entry as one plain sentence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Founded(founding) => {
+                let Founding { name, founder, date, .. } = &founding.body;
+                write!(f, "Mesh \"{}\" ({}) was founded by {} on {date}.", name.escape_debug(), founding.body.mesh(), founder.short())
+            }
+            Self::Invited(Signed { body: Invite { serial, expires, .. }, .. }) => {
+                write!(f, "Invite {serial} was made, to be redeemed by {expires}.")
+            }
+            Self::Admitted(Signed { body: Admission { member, sponsor, canonical, .. }, .. }) => {
+                write!(f, "{} ({}) was admitted by {}.", member.short(), canonical.escape_debug(), sponsor.short())
+            }
+            Self::Departed(Signed { body: Departure { member, date, .. }, .. }) => write!(f, "{} left on {date}.", member.short()),
+            Self::Allotted(allotment) => {
+                let Allotment { lease, owner, helper, requests, bytes, until, .. } = &allotment.body;
+                let (owner, helper) = (owner.short(), helper.short());
+                write!(f, "Lease {lease}: {helper} may serve {requests} requests and {bytes} for {owner} until {until}.")
+            }
+            Self::Taken(Claim { lease, serial, requests, bytes, .. }) => {
+                write!(f, "Lease {lease}: served {requests} requests and {bytes} so far, up to ticket {serial}.")
+            }
+            Self::Proposed { with, proposal: Proposal { state, claim, .. } } => {
+                write!(
+                    f,
+                    "Proposed to {}: state {}, balance {} as the lower key sees it{}.",
+                    with.short(),
+                    state.seq,
+                    state.balance,
+                    For(claim)
+                )
+            }
+            Self::Agreed { with, receipt: Receipt { state, claim, .. } } => {
+                write!(
+                    f,
+                    "Agreed with {}: state {}, balance {} as the lower key sees it{}.",
+                    with.short(),
+                    state.seq,
+                    state.balance,
+                    For(claim)
+                )
+            }
+            Self::LeaseEnded { lease } => write!(f, "Lease {lease} ended."),
+        }
+    }
+}
+
+/// What a state was signed for, as the end of a sentence.
+struct For<'a>(&'a Option<Claim>);
+
+impl fmt::Display for For<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(Claim { lease, requests, bytes, .. }) => write!(f, ", for {requests} requests and {bytes} under lease {lease}"),
+            None => Ok(()),
+        }
+    }
+}
