@@ -1,0 +1,107 @@
+//! Rules that no single value can break: which settings do not go together.
+
+use super::{Loaded, fault::Fault, table::Settings};
+
+/// Adds a fault for each rule that the configuration breaks.
+pub fn check(loaded: &Loaded, faults: &mut Vec<Fault>) {
+    for rule in RULES {
+        if let Some((name, wrong)) = (rule.broken)(&loaded.settings) {
+            faults.push(Fault { at: loaded.source(name), wrong, write: rule.write.to_owned() });
+        }
+    }
+}
+
+struct Rule {
+    /// The setting to blame and what is wrong.
+    broken: fn(&Settings) -> Option<(&'static str, String)>,
+    write: &'static str,
+}
+
+const RULES: &[Rule] = &[
+    Rule {
+        broken: |all| {
+            let ordered = 1 <= all.origin_limit_min
+                && all.origin_limit_min <= all.origin_limit_initial
+                && all.origin_limit_initial <= all.origin_limit_max;
+            (!ordered).then(|| {
+                let (min, initial, max) = (all.origin_limit_min, all.origin_limit_initial, all.origin_limit_max);
+                ("origin_limit.initial", format!("origin_limit: min {min}, initial {initial} and max {max} are out of order"))
+            })
+        },
+        write: "1 <= min <= initial <= max",
+    },
+    Rule {
+        broken: |all| all.listen.is_empty().then(|| ("listen", "listen: no address to serve visitors at".to_owned())),
+        write: "for example listen = \"0.0.0.0:80\"",
+    },
+    Rule {
+        broken: |all| {
+            let origin: Option<std::net::SocketAddr> = all.origin.authority.parse().ok();
+            let looped = all.listen.iter().find(|listen| origin.is_some_and(|origin| is_reached_by(listen, &origin)))?;
+            Some(("origin", format!("origin: {} is this agent's own listener {looped}", all.origin.authority)))
+        },
+        write: "the address of the web server behind the agent",
+    },
+    Rule {
+        broken: |all| {
+            let admin = all.admin.filter(|admin| !admin.ip().is_loopback())?;
+            Some(("admin", format!("admin: {admin} is not a loopback address, and nothing there asks who you are")))
+        },
+        write: "for example 127.0.0.1:9901, with a proxy of your own in front if it must be reached from elsewhere",
+    },
+    Rule {
+        broken: |all| {
+            let (suffix, site) = (all.guest_suffix.as_ref()?, all.site.as_ref()?);
+            let host = suffix.0.rsplit_once(':').map_or(suffix.0.as_str(), |(host, _)| host);
+            let shares = host == site.host() || host.ends_with(&format!(".{}", site.host()));
+            // Loopback trials have no second domain to give.
+            (shares && !site.host().ends_with("localhost"))
+                .then(|| ("guest.suffix", format!("guest.suffix: {host} lies under this site's own name, so guests could set its cookies")))
+        },
+        write: "a domain that shares nothing with a real site",
+    },
+    Rule {
+        broken: |all| (all.memory.0 < 1 << 20).then(|| ("memory", "memory: less than 1MiB holds no page".to_owned())),
+        write: "for example memory = \"128MiB\"",
+    },
+    Rule {
+        broken: |all| all.uplink.filter(|rate| rate.0 == 0).map(|_| ("uplink", "uplink: 0 lets nothing out".to_owned())),
+        write: "what the link carries, for example 20Mbit/s, or none",
+    },
+    Rule {
+        broken: |all| {
+            all.threads
+                .filter(|threads| !(1..=256).contains(threads))
+                .map(|threads| ("threads", format!("threads: {threads} is out of range")))
+        },
+        write: "1 to 256, or none",
+    },
+];
+
+fn is_reached_by(listen: &std::net::SocketAddr, target: &std::net::SocketAddr) -> bool {
+    listen.port() != 0
+        && listen.port() == target.port()
+        && (listen.ip() == target.ip() || listen.ip().is_unspecified() && target.ip().is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Request, flags::Flags};
+
+    fn faults(flags: &[(&'static str, &str)]) -> String {
+        Request { flags: Flags::of(flags), ..Request::default() }.load().map_or_else(|faults| faults.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn each_rule_bites() {
+        assert!(faults(&[("origin_limit.min", "9")]).contains("out of order"));
+        assert!(faults(&[("listen", "none")]).contains("no address"));
+        assert!(faults(&[("origin", "http://127.0.0.1:80"), ("listen", "0.0.0.0:80")]).contains("own listener"));
+        assert!(faults(&[("admin", "0.0.0.0:9901")]).contains("--admin: admin: 0.0.0.0:9901 is not a loopback address"));
+        assert!(faults(&[("site", "https://blog.example"), ("guest.suffix", "guests.blog.example")]).contains("cookies"));
+        assert!(faults(&[("memory", "1kB")]).contains("holds no page"));
+        assert!(faults(&[("uplink", "0B/s")]).contains("nothing out"));
+        assert!(faults(&[("threads", "0")]).contains("out of range"));
+        assert_eq!(faults(&[]), "");
+    }
+}

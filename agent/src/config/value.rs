@@ -1,0 +1,301 @@
+//! The types that settings have: how each is read from a text, and written back.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use libp2p::Multiaddr;
+use overspill_governance::units::{ByteRate, Bytes, RequestRate};
+
+use super::quantity::{self, Misread};
+
+/// A setting's type. `read(&value.show())` gives the value back.
+pub trait Value: Sized {
+    /// What people are told to write.
+    const FORM: &'static str;
+
+    /// Reads a value.
+    ///
+    /// # Errors
+    /// Says what is wrong and what to write.
+    fn read(text: &str) -> Result<Self, Misread>;
+
+    /// Writes the value as [`Value::read`] takes it.
+    fn show(&self) -> String;
+}
+
+/// What an unset setting is called.
+const NONE: &str = "none";
+
+impl<T: Value> Value for Option<T> {
+    const FORM: &'static str = T::FORM;
+
+    fn read(text: &str) -> Result<Self, Misread> {
+        if text.trim().is_empty() || text.trim() == NONE { Ok(None) } else { T::read(text).map(Some) }
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| NONE.to_owned(), T::show)
+    }
+}
+
+impl<T: Value> Value for Vec<T> {
+    const FORM: &'static str = T::FORM;
+
+    fn read(text: &str) -> Result<Self, Misread> {
+        if text.trim() == NONE {
+            return Ok(Self::new());
+        }
+        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(T::read).collect()
+    }
+
+    fn show(&self) -> String {
+        if self.is_empty() { NONE.to_owned() } else { self.iter().map(T::show).collect::<Vec<_>>().join(", ") }
+    }
+}
+
+macro_rules! value {
+    ($type:ty, $form:literal, $read:expr, $show:expr) => {
+        impl Value for $type {
+            const FORM: &'static str = $form;
+
+            fn read(text: &str) -> Result<Self, Misread> {
+                let read: fn(&str) -> Result<Self, Misread> = $read;
+                read(text.trim())
+            }
+
+            fn show(&self) -> String {
+                let show: fn(&Self) -> String = $show;
+                show(self)
+            }
+        }
+    };
+}
+
+fn parsed<T: std::str::FromStr>(text: &str, wrong: &str, write: &str) -> Result<T, Misread> {
+    text.parse().map_err(|_| Misread::new(wrong, write))
+}
+
+value!(Bytes, "bytes", quantity::bytes, |value| quantity::show_bytes(*value));
+value!(ByteRate, "rate", quantity::rate, |value| quantity::show_rate(*value));
+value!(RequestRate, "requests/s", quantity::requests, |value| format!("{}/s", value.0));
+value!(Duration, "time", quantity::span, |value| quantity::show_span(*value));
+value!(u32, "number", |text| parsed(text, "is not a whole number in range", "a whole number, 0 or more"), u32::to_string);
+value!(i64, "number", |text| parsed(text, "is not a whole number in range", "a whole number, perhaps negative"), i64::to_string);
+value!(bool, "true/false", |text| parsed(text, "is neither true nor false", "true or false"), bool::to_string);
+value!(
+    SocketAddr,
+    "address:port",
+    |text| parsed(text, "is not an IP address with a port", "for example 0.0.0.0:80 or [::]:80"),
+    SocketAddr::to_string
+);
+value!(std::net::IpAddr, "IP address", |text| parsed(text, "is not an IP address", "for example 10.0.0.1"), ToString::to_string);
+value!(PathBuf, "path", |text| Ok(PathBuf::from(text)), |value| value.display().to_string());
+
+/// Scheme and authority of a web site, without a path: `https://blog.example`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Web {
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// Host, and the port unless it is the scheme's own. Lower case.
+    pub authority: String,
+}
+
+impl Web {
+    /// The host without its port.
+    pub fn host(&self) -> &str {
+        host_of(&self.authority)
+    }
+}
+
+fn host_of(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
+value!(Web, "URL", read_web, |value| format!("{}://{}", value.scheme, value.authority));
+
+fn read_web(text: &str) -> Result<Web, Misread> {
+    let write = "scheme and host, perhaps a port, for example https://blog.example";
+    let (scheme, rest, own_port) = if let Some(rest) = text.strip_prefix("https://") {
+        ("https", rest, ":443")
+    } else if let Some(rest) = text.strip_prefix("http://") {
+        ("http", rest, ":80")
+    } else {
+        return Err(Misread::new("does not begin with http:// or https://", write));
+    };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let authority = read_authority(rest).map_err(|wrong| Misread::new(wrong, write))?;
+    let authority = authority.strip_suffix(own_port).map(str::to_owned).unwrap_or(authority);
+    Ok(Web { scheme, authority })
+}
+
+fn read_authority(text: &str) -> Result<String, String> {
+    if text.contains(['/', '?', '#']) {
+        return Err("has a path".to_owned());
+    }
+    let authority: http::uri::Authority = text.parse().map_err(|_| "is not a host name with an optional port".to_owned())?;
+    if authority.host().is_empty() || authority.as_str().contains('@') || authority.as_str().ends_with(':') {
+        return Err("is not a host name with an optional port".to_owned());
+    }
+    if authority.port().is_some() && authority.port_u16().is_none_or(|port| port == 0) {
+        return Err("has a port out of range".to_owned());
+    }
+    Ok(authority.as_str().to_ascii_lowercase())
+}
+
+/// The origin: plain HTTP on this machine or in its network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Host and port.
+    pub authority: String,
+}
+
+value!(
+    Origin,
+    "URL",
+    |text| {
+        let web = read_web(text).map_err(|misread| Misread { write: "for example http://127.0.0.1:8080".to_owned(), ..misread })?;
+        if web.scheme != "http" {
+            return Err(Misread::new("asks for TLS, which the agent does not speak to an origin", "for example http://127.0.0.1:8080"));
+        }
+        let authority = if host_of(&web.authority) == web.authority { format!("{}:80", web.authority) } else { web.authority };
+        Ok(Origin { authority })
+    },
+    |value| format!("http://{}", value.authority)
+);
+
+/// A host, perhaps with a port, in lower case: `www.blog.example`, `overflow.example:8443`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host(pub String);
+
+value!(
+    Host,
+    "host",
+    |text| read_authority(text)
+        .map(Host)
+        .map_err(|wrong| Misread::new(wrong, "a host name, perhaps a port, for example overflow.example:8443")),
+    |value| value.0.clone()
+);
+
+/// A transport address of the mesh.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Multi(pub Multiaddr);
+
+value!(Multi, "multiaddr", |text| parsed(text, "is not a multiaddr", "for example /ip4/203.0.113.7/tcp/7400").map(Multi), |value| value
+    .0
+    .to_string());
+
+/// What is logged: a level, or directives of `tracing_subscriber::EnvFilter`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter(pub String);
+
+value!(
+    Filter,
+    "level",
+    |text| match tracing_subscriber::EnvFilter::try_new(text) {
+        Ok(_) if !text.is_empty() => Ok(Filter(text.to_owned())),
+        _ => Err(Misread::new("is not a log level", "error, warn, info, debug or trace, or directives such as info,overspill_edge=debug")),
+    },
+    |value| value.0.clone()
+);
+
+/// Defines an enumeration of words and how it is read.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident, $form:literal { $($(#[$word_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$word_doc])* $variant),+
+        }
+
+        value!(
+            $name,
+            $form,
+            |text| match text {
+                $($word => Ok(Self::$variant),)+
+                _ => Err(Misread::new("is not a word that is known here", concat!("one of: ", $form))),
+            },
+            |value| match value { $(Self::$variant => $word.to_owned()),+ }
+        );
+    };
+}
+
+words!(
+    /// The form of the agent's own log.
+    LogFormat, "text/json" {
+        /// One line for people.
+        Text = "text",
+        /// One JSON object in each line.
+        Json = "json",
+    }
+);
+words!(
+    /// The form of the access log.
+    AccessFormat, "combined/json" {
+        /// Apache's combined format.
+        Combined = "combined",
+        /// One JSON object in each line.
+        Json = "json",
+    }
+);
+words!(
+    /// How visitors' addresses are written.
+    Addresses, "full/truncated" {
+        /// As they are.
+        Full = "full",
+        /// The last 8 bits of IPv4 and the last 80 bits of IPv6 are set to zero.
+        Truncated = "truncated",
+    }
+);
+words!(
+    /// The scheme under which guests are served.
+    Scheme, "http/https" {
+        /// Plain HTTP.
+        Http = "http",
+        /// HTTP over TLS, ended by something in front of the agent.
+        Https = "https",
+    }
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn web_sites_are_scheme_and_authority() {
+        assert_eq!(Web::read("https://Blog.Example:443/").unwrap().show(), "https://blog.example");
+        assert_eq!(Web::read("http://127.0.0.1:8080").unwrap().show(), "http://127.0.0.1:8080");
+        for wrong in ["blog.example", "https://blog.example/path", "https://", "https://a@b", "http://x:0", "http://x:99999", "http://x:"] {
+            assert!(Web::read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn origins_have_a_port_and_no_tls() {
+        assert_eq!(Origin::read("http://localhost").unwrap().authority, "localhost:80");
+        assert_eq!(Origin::read("http://[::1]").unwrap().authority, "[::1]:80");
+        assert!(Origin::read("https://localhost").unwrap_err().wrong.contains("TLS"));
+    }
+
+    #[test]
+    fn none_is_none() {
+        assert_eq!(Option::<Bytes>::read("none").unwrap(), None);
+        assert_eq!(Vec::<Host>::read("a.example, b.example").unwrap().show(), "a.example, b.example");
+        assert!(Vec::<Host>::read("none").unwrap().is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_what_is_read_is_stable(text in "(https?://)?\\PC{0,40}") {
+            if let Ok(web) = Web::read(&text) {
+                prop_assert_eq!(Web::read(&web.show()).unwrap(), web);
+            }
+            if let Ok(origin) = Origin::read(&text) {
+                prop_assert_eq!(Origin::read(&origin.show()).unwrap(), origin);
+            }
+            let _ = (Host::read(&text), Multi::read(&text), Filter::read(&text), SocketAddr::read(&text));
+        }
+    }
+}
