@@ -17,7 +17,7 @@ use crate::{
     digest::Digest,
     limits::{ADDRESS_BYTES_MAX, ADDRESSES_MAX, CANONICAL_BYTES_MAX, NAME_BYTES_MAX},
     site::{Key, Signature, Signed, SiteId, Statement},
-    time::{Date, SKEW_MAX},
+    time::Date,
 };
 
 pub mod token;
@@ -148,7 +148,7 @@ pub enum RedemptionError {
         /// The invite's last moment.
         on: Date,
     },
-    /// The joiner's clock and the sponsor's differ by more than [`SKEW_MAX`].
+    /// The joiner's clock and the sponsor's differ by more than [`crate::time::SKEW_MAX`].
     ClocksApart {
         /// The joiner's clock.
         joiner: Date,
@@ -278,12 +278,6 @@ pub struct Departure {
 
 impl Statement for Departure {
     const DOMAIN: &'static str = "overspill departure v1";
-}
-
-/// The latest date that an honest sponsor's clock can show while ours shows `now`: what is dated later is not believed.
-#[must_use]
-pub fn latest_honest(now: Date) -> Date {
-    now.after(SKEW_MAX)
 }
 
 fn is_name(text: &str) -> bool {

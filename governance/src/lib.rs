@@ -12,6 +12,7 @@
 extern crate alloc;
 
 pub mod allotment;
+pub mod chain;
 pub mod charter;
 pub mod claim;
 pub mod codec;
@@ -21,6 +22,7 @@ pub mod invite;
 pub mod limits;
 pub mod line;
 pub mod payword;
+pub mod roster;
 pub mod site;
 pub mod time;
 pub mod units;

@@ -1,0 +1,280 @@
+//! The roster: who belongs to a mesh, as a function of a *set* of notices.
+//!
+//! Notices (admissions and departures) reach a site in any order, twice, or late. Two sites that hold the same notices have the same
+//! roster and the same digest, whatever the order:
+//! - an admission counts when its sponsor is, or once was, a member, and was not gone by the admission's date;
+//! - of two admissions on one invite the one with the lower digest counts, and the pair is kept as evidence;
+//! - a departure is final: no notice, old or new, brings a key back.
+//!
+//! A notice that speaks of a site that nobody has introduced yet waits, in a bounded place that the digest does not cover.
+
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use core::fmt;
+
+use bincode::{Decode, Encode};
+
+use crate::{
+    charter::Charter,
+    digest::Digest,
+    entry::Entry,
+    invite::{Admission, Departure, Founding, MeshId},
+    limits::{ADMISSIONS_WAITING_MAX, MEMBERS_MAX},
+    site::{Signed, SiteId, Statement},
+    time::Date,
+};
+
+/// A fact about who belongs.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Notice {
+    /// A sponsor admitted a site.
+    Admitted(Signed<Admission>),
+    /// A member left.
+    Departed(Signed<Departure>),
+}
+
+impl Notice {
+    /// The digest of the signed body.
+    pub fn digest(&self) -> Digest {
+        match self {
+            Self::Admitted(admission) => admission.body.digest(),
+            Self::Departed(departure) => departure.body.digest(),
+        }
+    }
+
+    /// The entry that remembers it.
+    pub fn into_entry(self) -> Entry {
+        match self {
+            Self::Admitted(admission) => Entry::Admitted(admission),
+            Self::Departed(departure) => Entry::Departed(departure),
+        }
+    }
+
+    /// The site that must be known before the notice counts.
+    fn rests_on(&self) -> SiteId {
+        match self {
+            Self::Admitted(admission) => admission.body.sponsor,
+            Self::Departed(departure) => departure.body.member,
+        }
+    }
+
+    fn is_good(&self, mesh: MeshId) -> bool {
+        match self {
+            Self::Admitted(admission) => admission.body.mesh == mesh && admission.is_good(),
+            Self::Departed(departure) => departure.body.mesh == mesh && departure.is_by(&departure.body.member),
+        }
+    }
+}
+
+/// What the roster says of a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Who.
+    pub site: SiteId,
+    /// Who answers for it; `None` for the founder.
+    pub sponsor: Option<SiteId>,
+    /// Its canonical scheme and authority, as it was when admitted.
+    pub canonical: String,
+    /// Where its agent was reached when admitted.
+    pub addresses: Vec<String>,
+    /// Since when.
+    pub since: Date,
+    /// The notice that says so; [`Digest::ZERO`] for the founder.
+    pub notice: Digest,
+}
+
+/// Two admissions of different sites on one invite, both signed by its sponsor: anybody can check it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct DoubleAdmission {
+    /// One.
+    pub one: Signed<Admission>,
+    /// The other.
+    pub other: Signed<Admission>,
+}
+
+impl DoubleAdmission {
+    /// Tells whether the proof holds; it convicts the sponsor.
+    #[must_use]
+    pub fn convicts(&self) -> bool {
+        let (one, other) = (&self.one.body, &self.other.body);
+        let same = one.mesh == other.mesh && one.sponsor == other.sponsor && one.invite == other.invite;
+        same && one.member != other.member && self.one.is_good() && self.other.is_good()
+    }
+}
+
+/// What became of a notice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Received {
+    /// It counts, and so may others that waited for it: their digests, in an order in which they can be replayed. Persist these.
+    Settled(Vec<Digest>),
+    /// It waits for the site that it rests on.
+    Waiting,
+    /// It changes nothing: known before, or the lesser of two on one invite.
+    Known,
+}
+
+/// Why a notice is not taken. The roster is unchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RosterError {
+    /// It is not signed by whom it names, speaks of another mesh, or breaks a bound.
+    NotGood,
+    /// As many members as a roster holds.
+    Full,
+    /// Too many notices wait already; exchange rosters again.
+    TooManyWaiting,
+}
+
+impl fmt::Display for RosterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotGood => f.write_str("not a valid notice of this mesh"),
+            Self::Full => write!(f, "the roster holds {MEMBERS_MAX} members already"),
+            Self::TooManyWaiting => f.write_str("too many notices wait for their sponsors; exchange rosters again"),
+        }
+    }
+}
+
+impl core::error::Error for RosterError {}
+
+/// Who belongs to a mesh.
+#[derive(Debug, Clone)]
+pub struct Roster {
+    founding: Signed<Founding>,
+    mesh: MeshId,
+    /// Notices that rest on known sites, and the order in which they came to.
+    settled: BTreeMap<Digest, Notice>,
+    order: Vec<Digest>,
+    /// Notices that rest on unknown sites, by those sites.
+    waiting: BTreeMap<SiteId, BTreeMap<Digest, Notice>>,
+    /// Every site that an admission counts for, the departed included.
+    known: BTreeMap<SiteId, Member>,
+    gone: BTreeMap<SiteId, Date>,
+    /// Which settled admission used an invite. The sponsor is part of the key, or others could burn its invites.
+    used: BTreeMap<(SiteId, Digest), Digest>,
+    doubles: BTreeMap<SiteId, DoubleAdmission>,
+}
+
+impl Roster {
+    /// The roster of a mesh with its founder only; `None` when the founding is not good.
+    pub fn new(founding: Signed<Founding>) -> Option<Self> {
+        if !founding.is_good() {
+            return None;
+        }
+        let mesh = founding.body.mesh();
+        let mut roster = Self {
+            founding,
+            mesh,
+            settled: BTreeMap::new(),
+            order: Vec::new(),
+            waiting: BTreeMap::new(),
+            known: BTreeMap::new(),
+            gone: BTreeMap::new(),
+            used: BTreeMap::new(),
+            doubles: BTreeMap::new(),
+        };
+        roster.forget();
+        Some(roster)
+    }
+
+    /// The mesh.
+    pub fn mesh(&self) -> MeshId {
+        self.mesh
+    }
+
+    /// The statement that founded it.
+    pub fn founding(&self) -> &Signed<Founding> {
+        &self.founding
+    }
+
+    /// The rules.
+    pub fn charter(&self) -> &Charter {
+        &self.founding.body.charter
+    }
+
+    /// Tells whether a site is a member now.
+    #[must_use]
+    pub fn contains(&self, site: &SiteId) -> bool {
+        self.member(site).is_some()
+    }
+
+    /// A member of now.
+    pub fn member(&self, site: &SiteId) -> Option<&Member> {
+        self.known.get(site).filter(|_| !self.gone.contains_key(site))
+    }
+
+    /// All members of now, by key.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.known.values().filter(|member| !self.gone.contains_key(&member.site))
+    }
+
+    /// Tells whether a site was a member and has left.
+    #[must_use]
+    pub fn has_left(&self, site: &SiteId) -> bool {
+        self.gone.contains_key(site)
+    }
+
+    /// Evidence against sponsors who let two sites in on one invite.
+    pub fn double_admissions(&self) -> impl Iterator<Item = &DoubleAdmission> {
+        self.doubles.values()
+    }
+
+    /// Digest of the set of settled notices: equal at two sites that agree.
+    pub fn digest(&self) -> Digest {
+        let parts: Vec<&[u8]> = core::iter::once(&self.mesh.0).chain(self.settled.keys()).map(|digest| &digest.0[..]).collect();
+        Digest::of_parts("overspill roster v1", &parts)
+    }
+
+    /// Digests of the settled notices, ascending.
+    pub fn digests(&self) -> impl Iterator<Item = Digest> {
+        self.settled.keys().copied()
+    }
+
+    /// A settled notice.
+    pub fn notice(&self, digest: &Digest) -> Option<&Notice> {
+        self.settled.get(digest)
+    }
+
+    /// The settled notices that are not among `theirs`, in an order in which each rests on earlier ones.
+    pub fn unknown_to(&self, theirs: &[Digest]) -> impl Iterator<Item = &Notice> {
+        let theirs: alloc::collections::BTreeSet<&Digest> = theirs.iter().collect();
+        self.order.iter().filter(move |digest| !theirs.contains(digest)).filter_map(|digest| self.settled.get(digest))
+    }
+
+    /// Those of `theirs` that are not settled here.
+    pub fn missing(&self, theirs: &[Digest]) -> Vec<Digest> {
+        theirs.iter().filter(|digest| !self.settled.contains_key(digest)).copied().collect()
+    }
+
+    /// Takes a notice.
+    ///
+    /// # Errors
+    /// [`RosterError`]; the roster is unchanged.
+    pub fn receive(&mut self, notice: Notice) -> Result<Received, RosterError> {
+        let (digest, rests_on) = (notice.digest(), notice.rests_on());
+        let waits = self.waiting.get(&rests_on).is_some_and(|group| group.contains_key(&digest));
+        if waits || self.settled.contains_key(&digest) {
+            return Ok(Received::Known);
+        }
+        let readmits_founder = matches!(&notice, Notice::Admitted(admission) if admission.body.member == self.founding.body.founder);
+        if readmits_founder || !notice.is_good(self.mesh) {
+            return Err(RosterError::NotGood);
+        }
+        if self.known.contains_key(&rests_on) {
+            if matches!(&notice, Notice::Admitted(_)) && self.known.len() >= MEMBERS_MAX {
+                return Err(RosterError::Full);
+            }
+            let settled = self.settle(digest, notice);
+            return Ok(if settled.is_empty() { Received::Known } else { Received::Settled(settled) });
+        }
+        if self.waiting.values().map(BTreeMap::len).sum::<usize>() >= ADMISSIONS_WAITING_MAX {
+            return Err(RosterError::TooManyWaiting);
+        }
+        self.waiting.entry(rests_on).or_default().insert(digest, notice);
+        Ok(Received::Waiting)
+    }
+}
+
+mod settle;
+
+#[cfg(test)]
+mod tests;

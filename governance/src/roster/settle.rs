@@ -1,0 +1,155 @@
+//! How notices take effect. One way in ([`Roster::arrive`]), whether one notice came or all are taken afresh: the order is lost on the way.
+
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec,
+    vec::Vec,
+};
+
+use super::{DoubleAdmission, Member, Notice, Roster};
+use crate::{
+    digest::Digest,
+    invite::{Admission, Departure},
+    limits::{ADMISSIONS_WAITING_MAX, DOUBLE_ADMISSIONS_MAX, MEMBERS_MAX},
+    site::{Signed, SiteId},
+};
+
+impl Roster {
+    /// Settles a notice that rests on a known site; returns what is newly settled.
+    pub(super) fn settle(&mut self, digest: Digest, notice: Notice) -> Vec<Digest> {
+        let site = notice.rests_on();
+        let undoes = self.undoes(&digest, &notice);
+        self.waiting.entry(site).or_default().insert(digest, notice);
+        if undoes {
+            return self.start_over();
+        }
+        let before = self.order.len();
+        self.arrive(site);
+        self.order[before..].to_vec()
+    }
+
+    /// Tells whether a notice takes effect from something that is settled.
+    fn undoes(&self, digest: &Digest, notice: &Notice) -> bool {
+        match notice {
+            Notice::Admitted(Signed { body: Admission { sponsor, invite, .. }, .. }) => {
+                self.used.get(&(*sponsor, *invite)).is_some_and(|used| digest < used)
+            }
+            Notice::Departed(Signed { body: Departure { member, date, .. }, .. }) => match self.gone.get(member) {
+                Some(gone) => date < gone,
+                None => self.settled.values().any(
+                    |settled| matches!(settled, Notice::Admitted(admission) if admission.body.sponsor == *member && admission.body.date > *date),
+                ),
+            },
+        }
+    }
+
+    /// Takes all notices afresh, from the founder on; returns what was not settled before.
+    fn start_over(&mut self) -> Vec<Digest> {
+        let before: BTreeSet<Digest> = self.settled.keys().copied().collect();
+        for (digest, notice) in core::mem::take(&mut self.settled) {
+            self.waiting.entry(notice.rests_on()).or_default().insert(digest, notice);
+        }
+        self.forget();
+        self.arrive(self.founding.body.founder);
+        self.shorten_waiting();
+        self.order.iter().filter(|digest| !before.contains(digest)).copied().collect()
+    }
+
+    /// Goes back to the founder alone; waiting notices and evidence stay.
+    pub(super) fn forget(&mut self) {
+        self.settled.clear();
+        self.order.clear();
+        self.known.clear();
+        self.gone.clear();
+        self.used.clear();
+        let founding = &self.founding.body;
+        let founder = Member {
+            site: founding.founder,
+            sponsor: None,
+            canonical: founding.canonical.clone(),
+            addresses: founding.addresses.clone(),
+            since: founding.date,
+            notice: Digest::ZERO,
+        };
+        self.known.insert(founding.founder, founder);
+    }
+
+    /// Settles what waits for a known site, and what waits for the sites that this makes known, and so on.
+    fn arrive(&mut self, site: SiteId) {
+        let mut arrived = vec![site];
+        while let Some(site) = arrived.pop() {
+            let (departures, admissions): (Vec<_>, Vec<_>) =
+                self.waiting.remove(&site).unwrap_or_default().into_iter().partition(|(_, notice)| matches!(notice, Notice::Departed(_)));
+            self.depart(site, departures);
+            for (digest, notice) in admissions {
+                arrived.extend(self.admit(digest, notice));
+            }
+        }
+    }
+
+    /// Of several departures the earliest is taken.
+    fn depart(&mut self, site: SiteId, departures: Vec<(Digest, Notice)>) {
+        if self.gone.contains_key(&site) {
+            return;
+        }
+        let dated = departures.into_iter().filter_map(|(digest, notice)| match &notice {
+            Notice::Departed(departure) => Some((departure.body.date, digest, notice)),
+            Notice::Admitted(_) => None,
+        });
+        if let Some((date, digest, notice)) = dated.min_by_key(|(date, ..)| *date) {
+            self.gone.insert(site, date);
+            self.settled.insert(digest, notice);
+            self.order.push(digest);
+        }
+    }
+
+    /// Settles an admission whose sponsor is known. Returns the site that it makes known.
+    fn admit(&mut self, digest: Digest, notice: Notice) -> Option<SiteId> {
+        let Notice::Admitted(admission) = &notice else { return None };
+        let Admission { member, sponsor, invite, canonical, addresses, date, .. } = admission.body.clone();
+        if let Some(used) = self.used.get(&(sponsor, invite)) {
+            self.accuse(*used, admission.clone());
+            return None;
+        }
+        if self.known.len() >= MEMBERS_MAX {
+            return None;
+        }
+        self.used.insert((sponsor, invite), digest);
+        self.settled.insert(digest, notice);
+        self.order.push(digest);
+        if self.gone.get(&sponsor).is_some_and(|gone| date > *gone) {
+            return None;
+        }
+        let newer = Member { site: member, sponsor: Some(sponsor), canonical, addresses, since: date, notice: digest };
+        match self.known.get_mut(&member) {
+            Some(known) if (known.since, known.notice) <= (newer.since, newer.notice) => None,
+            Some(known) => {
+                *known = newer;
+                None
+            }
+            None => {
+                self.known.insert(member, newer);
+                Some(member)
+            }
+        }
+    }
+
+    fn accuse(&mut self, used: Digest, other: Signed<Admission>) {
+        let Some(Notice::Admitted(one)) = self.settled.get(&used) else { return };
+        let proof = DoubleAdmission { one: one.clone(), other };
+        let room = self.doubles.len() < DOUBLE_ADMISSIONS_MAX;
+        if room && proof.convicts() {
+            self.doubles.entry(proof.one.body.sponsor).or_insert(proof);
+        }
+    }
+
+    /// Drops what exceeds the bound; an exchange of rosters brings it again when it matters.
+    fn shorten_waiting(&mut self) {
+        let mut room = ADMISSIONS_WAITING_MAX;
+        for group in self.waiting.values_mut() {
+            *group = core::mem::take(group).into_iter().take(room).collect::<BTreeMap<_, _>>();
+            room -= group.len();
+        }
+        self.waiting.retain(|_, group| !group.is_empty());
+    }
+}

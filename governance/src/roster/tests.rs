@@ -1,0 +1,209 @@
+use super::*;
+use crate::{
+    invite::{Redeemed, token::Token},
+    limits::DOUBLE_ADMISSIONS_MAX,
+    site::Key,
+};
+use alloc::vec;
+use proptest::prelude::*;
+
+fn key(site: u8) -> Key {
+    Key::from_seed([site; 32])
+}
+
+fn site(number: u8) -> SiteId {
+    key(number).site()
+}
+
+fn day(day: u64) -> Date {
+    Date::from_millis(day * 86_400_000)
+}
+
+fn founding() -> Signed<Founding> {
+    let (founder, canonical) = (site(0), "https://a.example".into());
+    let body = Founding { name: "Village".into(), charter: Charter::default(), founder, date: day(1), canonical, addresses: vec![] };
+    Signed::new(body, &key(0))
+}
+
+fn roster() -> Roster {
+    Roster::new(founding()).unwrap()
+}
+
+/// `sponsor` admits `member` on its invite number `serial`.
+fn admission(sponsor: u8, member: u8, serial: u64, date: Date) -> Notice {
+    let mut secret = [sponsor; 32];
+    secret[0] = serial as u8;
+    let token = Token::issue(&key(sponsor), founding().body.mesh(), vec![], Date::MAX, serial, secret);
+    let redeemed = Redeemed::new(&token, &key(member), "https://b.example".into(), vec![], date);
+    Notice::Admitted(Signed::new(Admission::answering(&redeemed, date), &key(sponsor)))
+}
+
+fn departure(member: u8, date: Date) -> Notice {
+    Notice::Departed(Signed::new(Departure { mesh: founding().body.mesh(), member: site(member), date }, &key(member)))
+}
+
+fn settled(received: Result<Received, RosterError>) -> usize {
+    let Ok(Received::Settled(digests)) = received else { panic!("{received:?}") };
+    digests.len()
+}
+
+#[test]
+fn members_bring_members_whatever_overtakes_what() {
+    let mut roster = roster();
+    assert_eq!(roster.receive(admission(1, 2, 1, day(3))), Ok(Received::Waiting));
+    assert_eq!(roster.receive(departure(2, day(4))), Ok(Received::Waiting));
+    assert!(!roster.contains(&site(2)));
+    assert_eq!(settled(roster.receive(admission(0, 1, 1, day(2)))), 3);
+    assert!(roster.contains(&site(1)) && !roster.contains(&site(2)) && roster.has_left(&site(2)));
+    assert_eq!(roster.members().count(), 2);
+    assert_eq!(roster.member(&site(1)).unwrap().sponsor, Some(site(0)));
+}
+
+#[test]
+fn the_departed_do_not_come_back() {
+    let mut roster = roster();
+    let admitted = admission(0, 1, 1, day(2));
+    let _ = roster.receive(admitted.clone());
+    let _ = roster.receive(departure(1, day(3)));
+    assert_eq!(roster.receive(admitted), Ok(Received::Known));
+    assert_eq!(settled(roster.receive(admission(0, 1, 2, day(4)))), 1);
+    assert!(!roster.contains(&site(1)));
+}
+
+#[test]
+fn who_has_left_admits_nobody_any_more() {
+    let mut roster = roster();
+    let _ = roster.receive(admission(0, 1, 1, day(2)));
+    let _ = roster.receive(admission(1, 2, 1, day(3)));
+    let _ = roster.receive(admission(1, 3, 2, day(9)));
+    let _ = roster.receive(admission(3, 4, 1, day(10)));
+    assert_eq!(settled(roster.receive(departure(1, day(5)))), 1);
+    assert!(roster.contains(&site(2)), "admitted before its sponsor left");
+    assert!(!roster.contains(&site(3)) && !roster.contains(&site(4)), "admitted after");
+}
+
+#[test]
+fn one_invite_lets_one_site_in_and_the_second_is_evidence() {
+    let (one, other) = (admission(0, 1, 1, day(2)), admission(0, 2, 1, day(2)));
+    let (mut ours, mut theirs) = (roster(), roster());
+    for notice in [&one, &other] {
+        let _ = ours.receive(notice.clone());
+    }
+    for notice in [&other, &one] {
+        let _ = theirs.receive(notice.clone());
+    }
+    assert_eq!((ours.members().count(), ours.digest()), (2, theirs.digest()));
+    for roster in [ours, theirs] {
+        let proof = roster.double_admissions().next().unwrap();
+        assert!(proof.convicts());
+        let framed = DoubleAdmission { one: proof.one.clone(), other: proof.one.clone() };
+        assert!(!framed.convicts());
+    }
+}
+
+#[test]
+fn nobody_burns_the_invite_of_another() {
+    let mut roster = roster();
+    let Notice::Admitted(honest) = admission(0, 1, 1, day(2)) else { panic!("an admission") };
+    let _ = roster.receive(admission(0, 2, 2, day(2)));
+    // Site 2 states an admission that names the founder's invite: it is its own word only.
+    let spiteful = Admission { sponsor: site(2), member: site(3), ..honest.body.clone() };
+    let _ = roster.receive(Notice::Admitted(Signed::new(spiteful, &key(2))));
+    assert_eq!(settled(roster.receive(Notice::Admitted(honest))), 1);
+    assert_eq!(roster.double_admissions().count(), 0);
+}
+
+#[test]
+fn what_is_not_of_this_mesh_or_not_signed_is_refused() {
+    let mut roster = roster();
+    let Notice::Admitted(good) = admission(0, 1, 1, day(2)) else { panic!("an admission") };
+    let foreign = Admission { mesh: MeshId(Digest::ZERO), ..good.body.clone() };
+    assert_eq!(roster.receive(Notice::Admitted(Signed::new(foreign, &key(0)))), Err(RosterError::NotGood));
+    assert_eq!(roster.receive(Notice::Admitted(Signed::new(good.body.clone(), &key(1)))), Err(RosterError::NotGood));
+    let founder_again = Admission { sponsor: site(1), member: site(0), ..good.body };
+    assert_eq!(roster.receive(Notice::Admitted(Signed::new(founder_again, &key(1)))), Err(RosterError::NotGood));
+}
+
+#[test]
+fn the_places_to_wait_and_to_accuse_are_bounded() {
+    let mut roster = roster();
+    for serial in 0..ADMISSIONS_WAITING_MAX as u64 {
+        assert_eq!(roster.receive(admission(9, 8, serial, day(serial))), Ok(Received::Waiting));
+    }
+    assert_eq!(roster.receive(admission(9, 8, 1_000, day(3))), Err(RosterError::TooManyWaiting));
+    assert_eq!(roster.receive(admission(9, 8, 5, day(5))), Ok(Received::Known));
+    assert_eq!(settled(roster.receive(admission(0, 1, 1, day(2)))), 1, "who can be settled at once never waits");
+    for member in 2..=DOUBLE_ADMISSIONS_MAX as u8 {
+        let _ = roster.receive(admission(0, member, 1, day(2)));
+    }
+    assert_eq!(roster.double_admissions().count(), 1, "one proof for each sponsor");
+}
+
+#[test]
+fn a_roster_tells_another_what_it_lacks() {
+    let (mut ours, mut theirs) = (roster(), roster());
+    for notice in [admission(0, 1, 1, day(2)), admission(1, 2, 1, day(2)), departure(2, day(3)), admission(1, 3, 2, day(3))] {
+        let _ = ours.receive(notice);
+    }
+    let _ = theirs.receive(admission(0, 4, 2, day(2)));
+    let digests: Vec<_> = theirs.digests().collect();
+    let told: Vec<_> = ours.unknown_to(&digests).cloned().collect();
+    for notice in told {
+        assert_eq!(settled(theirs.receive(notice)), 1, "told in an order in which nothing waits");
+    }
+    let asked = ours.missing(&theirs.digests().collect::<Vec<_>>());
+    for digest in asked {
+        let _ = ours.receive(theirs.notice(&digest).unwrap().clone());
+    }
+    assert_eq!(ours.digest(), theirs.digest());
+}
+
+/// Notices over a few sites, invites and days, so that they collide: double admissions, circles, departures before and after.
+fn notices() -> impl Strategy<Value = Vec<Notice>> {
+    let one = prop_oneof![
+        5 => (0_u8..6, 1_u8..6, 0_u64..3, 1_u64..6).prop_filter_map("not itself", |(sponsor, member, serial, date)| {
+            (sponsor != member).then(|| admission(sponsor, member, serial, day(date)))
+        }),
+        1 => (0_u8..6, 1_u64..6).prop_map(|(member, date)| departure(member, day(date))),
+    ];
+    proptest::collection::vec(one, 0..14)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn any_order_makes_the_same_roster(notices in notices(), seed: u64) {
+        let mut shuffled = notices.clone();
+        let mut state = seed | 1;
+        for at in (1..shuffled.len()).rev() {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            shuffled.swap(at, (state >> 33) as usize % (at + 1));
+        }
+        let (mut one, mut other) = (roster(), roster());
+        for notice in notices.iter().chain(&notices) {
+            let _ = one.receive(notice.clone());
+        }
+        for notice in shuffled {
+            let _ = other.receive(notice);
+        }
+        prop_assert_eq!(one.digest(), other.digest());
+        prop_assert_eq!(one.members().collect::<Vec<_>>(), other.members().collect::<Vec<_>>());
+        prop_assert!(one.double_admissions().all(DoubleAdmission::convicts));
+    }
+
+    #[test]
+    fn what_was_settled_restores_the_roster(notices in notices()) {
+        let mut roster = roster();
+        let mut logged = Vec::new();
+        for notice in notices {
+            if let Ok(Received::Settled(digests)) = roster.receive(notice) {
+                logged.extend(digests.iter().map(|digest| roster.notice(digest).unwrap().clone()));
+            }
+        }
+        let mut restored = Roster::new(roster.founding().clone()).unwrap();
+        for notice in logged {
+            let _ = restored.receive(notice);
+        }
+        prop_assert_eq!(restored.digest(), roster.digest());
+    }
+}
