@@ -1,1 +1,35 @@
-//! Placeholder.
+//! The public face of a site: a reverse proxy with a small shared cache that keeps a weak origin alive.
+//!
+//! It owns sockets and a clock, and knows nothing of peers: it serves by the last [`Plan`] that it was told and reports what it sees
+//! as an [`Observation`]. It never waits for either. One `current_thread` runtime per core accepts from its own listening socket
+//! (`SO_REUSEPORT`); what the threads share is in `edge.rs`.
+//!
+//! The way of a request: `listener` (a connection) -> `gate` (is it one valid request?) -> `request` (guest, cache or origin?) ->
+//! `serve` (what the cache may answer) -> `flight` (one fetch for many visitors) -> `admission` (a place at the origin) -> `origin`.
+//!
+//! [`Plan`]: overspill_protocol::plan::Plan
+//! [`Observation`]: overspill_protocol::observation::Observation
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod access;
+mod body;
+mod clock;
+mod config;
+mod edge;
+mod gate;
+mod handle;
+mod headers;
+mod limits;
+mod listener;
+mod metrics;
+mod origin;
+mod pass;
+mod request;
+mod stream;
+mod waiting;
+
+pub use access::{AccessRecord, CacheUse};
+pub use clock::Clock;
+pub use config::{Canonical, Config, Connections, OriginLimits, Timeouts};
+pub use handle::{FillFailed, Handle, StartError, start};
+pub use metrics::Metrics;

@@ -1,0 +1,168 @@
+//! Bodies of answers: what they are made of, and the meter that every byte to a visitor passes.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::{
+    access::{Account, CacheUse},
+    edge::Edge,
+    limits::FRAME_BYTES,
+};
+
+/// Something kept alive as long as a body needs it: a place at the origin.
+pub(crate) type Held = Box<dyn Send>;
+
+/// What an answer's body is made of.
+pub(crate) enum Payload {
+    /// Nothing.
+    Empty,
+    /// Bytes in memory.
+    Whole(Bytes),
+    /// The origin's body, passed on as it comes.
+    Passing(Box<Passing>),
+}
+
+impl Payload {
+    /// A body of bytes that are all there.
+    pub(crate) fn whole(bytes: Bytes) -> Self {
+        if bytes.is_empty() { Self::Empty } else { Self::Whole(bytes) }
+    }
+}
+
+impl Body for Payload {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Whole(bytes) => {
+                let next = bytes.split_to(bytes.len().min(FRAME_BYTES));
+                if bytes.is_empty() {
+                    *self = Self::Empty;
+                }
+                Poll::Ready(Some(Ok(Frame::data(next))))
+            }
+            Self::Passing(passing) => passing.poll_data(cx).map(|data| data.map(|bytes| bytes.map(Frame::data))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Whole(_) => false,
+            Self::Passing(passing) => passing.body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Passing(passing) => passing.body.size_hint(),
+        }
+    }
+}
+
+/// The origin's body on its way to one visitor. Trailers are not passed on: few read them and caches must drop most.
+pub(crate) struct Passing {
+    body: Incoming,
+    idle: Duration,
+    deadline: Pin<Box<Sleep>>,
+    _held: Option<Held>,
+}
+
+impl Passing {
+    /// Passes `body` on; breaks off when the origin sends nothing for `idle`; lets go of `held` at the end.
+    pub(crate) fn new(body: Incoming, idle: Duration, held: Option<Held>) -> Self {
+        Self { body, idle, deadline: Box::pin(sleep(idle)), _held: held }
+    }
+
+    pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        loop {
+            match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.deadline.as_mut().reset(Instant::now() + self.idle);
+                    if let Ok(bytes) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(bytes)));
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(io::Error::other(error)))),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => {
+                    ready!(self.deadline.as_mut().poll(cx));
+                    return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
+                }
+            }
+        }
+    }
+}
+
+/// An answer's body with its meter: counts what leaves and closes the request's account at the end or when the visitor goes.
+pub(crate) struct Metered {
+    payload: Payload,
+    edge: Arc<Edge>,
+    account: Account,
+}
+
+impl Metered {
+    pub(crate) fn new(payload: Payload, edge: Arc<Edge>, account: Account) -> Self {
+        Self { payload, edge, account }
+    }
+
+    /// Starts the answer, whose head is known now.
+    pub(crate) fn begin(&mut self, payload: Payload, status: StatusCode, cache: CacheUse) {
+        self.payload = payload;
+        self.account.answered = true;
+        if let Some(record) = &mut self.account.record {
+            (record.status, record.cache) = (status, cache);
+        }
+    }
+}
+
+impl Body for Metered {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let frame = ready!(Pin::new(&mut self.payload).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                let sent = frame.data_ref().map_or(0, Bytes::len) as u64;
+                self.account.bytes += sent;
+                self.edge.sent(sent);
+                self.account.complete = self.payload.is_end_stream();
+            }
+            None => self.account.complete = true,
+            Some(Err(_)) => {}
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.payload.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.payload.size_hint()
+    }
+}
+
+impl Drop for Metered {
+    fn drop(&mut self) {
+        self.account.complete |= self.account.answered && self.payload.is_end_stream();
+        self.edge.close_account(&mut self.account);
+    }
+}

@@ -1,0 +1,44 @@
+//! The one clock of the process, shared with the agent's driver so that both speak of the same [`Time`].
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use overspill_governance::time::{Date, Now, Time};
+
+/// Reads both kinds of time. Copies of one clock agree.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock {
+    /// Starts a clock: its [`Time::ZERO`] is this moment.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    /// The running time: cheap, for decisions on the hot path.
+    #[must_use]
+    pub fn time(&self) -> Time {
+        Time::from_micros(u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// The calendar, as the operating system believes it.
+    #[must_use]
+    pub fn date(&self) -> Date {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Date::from_millis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Both readings.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        Now { time: self.time(), date: self.date() }
+    }
+}

@@ -1,0 +1,160 @@
+//! What the operator asks of the edge: plain values; reading files and flags is the agent's business.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use http::uri::{Authority, Scheme};
+use overspill_governance::units::{ByteRate, Bytes};
+
+/// Settings of the edge. `listen` and `threads` are read once; the rest can be reloaded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Addresses to listen on. Port 0 takes any free port.
+    pub listen: Vec<SocketAddr>,
+    /// Threads that serve; 0 takes one per core.
+    pub threads: usize,
+    /// The origin's authority (`127.0.0.1:8080`), spoken to in plain HTTP/1.1.
+    pub origin: Authority,
+    /// How visitors name the site. Without it any Host is accepted and `http` assumed.
+    pub canonical: Option<Canonical>,
+    /// Further hosts (`www.blog.example`, port as in the Host field) that are accepted when `canonical` is set.
+    pub hosts: Vec<Authority>,
+    /// Memory for stored responses.
+    pub memory: Bytes,
+    /// What the site's link can send. Without it nothing is spilled for the link's sake.
+    pub uplink: Option<ByteRate>,
+    /// Under origin pressure: how long a page without freshness counts as fresh.
+    pub micro_cache: Duration,
+    /// Under origin pressure: how old a copy may be at most.
+    pub stale_max: Duration,
+    /// While the origin fails: how old a copy may be at most.
+    pub stale_error_max: Duration,
+    /// How many requests the origin is given.
+    pub origin_limits: OriginLimits,
+    /// How long the edge waits for whom.
+    pub timeouts: Timeouts,
+    /// How many visitors it listens to.
+    pub connections: Connections,
+    /// Text of `/.well-known/overspill`; without it the origin answers that path.
+    pub member_key: Option<String>,
+    /// Proxies in front whose `X-Forwarded-*` fields are believed. Empty: nobody's are.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Memory for guests' objects.
+    pub guest_memory: Bytes,
+}
+
+/// The site's canonical scheme and authority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Canonical {
+    /// What visitors use, `https` behind a TLS proxy.
+    pub scheme: Scheme,
+    /// Host, and port if it is not the scheme's own.
+    pub authority: Authority,
+}
+
+/// Bounds within which the origin's in-flight limit is learned, and of the queue before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OriginLimits {
+    /// The limit is never learned below this.
+    pub min: u32,
+    /// Where learning starts.
+    pub initial: u32,
+    /// The limit is never learned above this.
+    pub max: u32,
+    /// Requests that may wait for a place.
+    pub queue_max: u32,
+    /// How long one waits at most.
+    pub queue_wait: Duration,
+    /// Least queueing delay that counts as pressure (CoDel's target).
+    pub target_delay: Duration,
+}
+
+/// How long the edge waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a TCP connection to the origin.
+    pub connect: Duration,
+    /// For the head of the origin's answer to a safe request.
+    pub origin_head: Duration,
+    /// For the head of the origin's answer to any other request: uploads and imports take long.
+    pub origin_head_unsafe: Duration,
+    /// For the next bytes of the origin's body.
+    pub origin_idle: Duration,
+    /// For a visitor's request head, and for the next request on a kept connection.
+    pub header_read: Duration,
+    /// For a visitor to take or send any byte while one is due.
+    pub visitor_stall: Duration,
+}
+
+/// Bounds on visitors' connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connections {
+    /// Open at once in all.
+    pub max: u32,
+    /// Open at once from one address; loopback and trusted proxies are exempt.
+    pub per_address: u32,
+}
+
+impl Config {
+    /// Careful defaults in front of `origin`, listening on a free port of the loopback interface.
+    #[must_use]
+    pub fn new(origin: Authority) -> Self {
+        Self {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+            threads: 0,
+            origin,
+            canonical: None,
+            hosts: Vec::new(),
+            memory: Bytes(64 << 20),
+            uplink: None,
+            micro_cache: Duration::from_secs(5),
+            stale_max: Duration::from_mins(10),
+            stale_error_max: Duration::from_hours(24),
+            origin_limits: OriginLimits::default(),
+            timeouts: Timeouts::default(),
+            connections: Connections::default(),
+            member_key: None,
+            trusted_proxies: Vec::new(),
+            guest_memory: Bytes(64 << 20),
+        }
+    }
+
+    /// Tells whether requests for `host` are for this site.
+    pub(crate) fn accepts(&self, host: &Authority) -> bool {
+        let Some(canonical) = &self.canonical else { return true };
+        let same = |own: &Authority| own.as_str().eq_ignore_ascii_case(host.as_str());
+        same(&canonical.authority) || self.hosts.iter().any(same)
+    }
+
+    /// The scheme by which visitors reach the site.
+    pub(crate) fn scheme(&self) -> &Scheme {
+        self.canonical.as_ref().map_or(&Scheme::HTTP, |canonical| &canonical.scheme)
+    }
+}
+
+impl Default for OriginLimits {
+    fn default() -> Self {
+        Self { min: 2, initial: 8, max: 128, queue_max: 256, queue_wait: Duration::from_secs(5), target_delay: Duration::from_millis(50) }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(2),
+            origin_head: Duration::from_secs(15),
+            origin_head_unsafe: Duration::from_mins(1),
+            origin_idle: Duration::from_secs(15),
+            header_read: Duration::from_secs(15),
+            visitor_stall: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self { max: 8_192, per_address: 256 }
+    }
+}

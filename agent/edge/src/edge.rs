@@ -1,0 +1,160 @@
+//! What the threads of one edge share.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
+use overspill_governance::digest::ObjectDigest;
+use overspill_protocol::{observation::Observation, plan::Plan};
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    access::{AccessRecord, Account, CacheUse},
+    clock::Clock,
+    config::Config,
+    limits::ACCESS_RECORDS_MAX,
+    listener::Addresses,
+    metrics::{Counters, Gauge, Metrics},
+    origin::Origin,
+};
+
+/// Settings, with what is made of them. Replaced whole by a reload; a request keeps the ones it began with.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) config: Config,
+    pub(crate) origin: Origin,
+    pub(crate) member_key: Option<String>,
+}
+
+impl Settings {
+    pub(crate) fn new(config: Config) -> Self {
+        Self { origin: Origin::new(&config), member_key: config.member_key.clone(), config }
+    }
+}
+
+/// The shared state of one edge.
+pub(crate) struct Edge {
+    pub(crate) clock: Clock,
+    pub(crate) settings: ArcSwap<Settings>,
+    pub(crate) plan: ArcSwap<Plan>,
+    pub(crate) counters: Counters,
+    pub(crate) connections: Gauge,
+    pub(crate) addresses: Addresses,
+    pub(crate) active: Gauge,
+    /// Token by which this agent knows its own requests when they come back (RFC 8586).
+    pub(crate) loop_token: HeaderValue,
+    /// Turns true once: stop accepting, finish what is in flight.
+    pub(crate) stopping: watch::Sender<bool>,
+    /// Turns true once: close what is left.
+    pub(crate) given_up: watch::Sender<bool>,
+    access: mpsc::Sender<AccessRecord>,
+    access_taken: AtomicBool,
+    access_receiver: Mutex<Option<mpsc::Receiver<AccessRecord>>>,
+}
+
+impl Edge {
+    pub(crate) fn new(config: Config, clock: Clock) -> Arc<Self> {
+        let (access, access_receiver) = mpsc::channel(ACCESS_RECORDS_MAX);
+        Arc::new(Self {
+            clock,
+            settings: ArcSwap::from_pointee(Settings::new(config)),
+            plan: ArcSwap::default(),
+            counters: Counters::default(),
+            connections: Gauge::default(),
+            addresses: Addresses::default(),
+            active: Gauge::default(),
+            loop_token: loop_token(),
+            stopping: watch::Sender::new(false),
+            given_up: watch::Sender::new(false),
+            access,
+            access_taken: AtomicBool::new(false),
+            access_receiver: Mutex::new(Some(access_receiver)),
+        })
+    }
+
+    /// Replaces the settings by a changed copy; requests in flight keep theirs.
+    pub(crate) fn change_settings(&self, mut change: impl FnMut(&mut Settings)) {
+        self.settings.rcu(|settings| {
+            let mut settings = Settings::clone(settings);
+            change(&mut settings);
+            settings
+        });
+    }
+
+    /// What the control plane is told.
+    pub(crate) fn observe(&self) -> Observation {
+        Observation::default()
+    }
+
+    /// The body of a spillable object that is stored.
+    pub(crate) fn held(&self, _digest: &ObjectDigest) -> Option<Bytes> {
+        None
+    }
+
+    /// Counters and gauges.
+    pub(crate) fn metrics(&self) -> Metrics {
+        Metrics { connections: self.connections.read(), requests_active: self.active.read(), ..self.counters.snapshot() }
+    }
+
+    /// Counts body bytes that were handed to a visitor's connection.
+    pub(crate) fn sent(&self, bytes: u64) {
+        self.counters.bytes_sent.add(bytes);
+    }
+
+    /// The receiver of access records, once. Before it is taken none are made.
+    pub(crate) fn take_access(&self) -> Option<mpsc::Receiver<AccessRecord>> {
+        let receiver = self.access_receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.access_taken.store(true, Relaxed);
+        receiver
+    }
+
+    /// Tells whether anybody reads access records.
+    pub(crate) fn keeps_records(&self) -> bool {
+        self.access_taken.load(Relaxed)
+    }
+
+    /// Counts an answer when its head is known.
+    pub(crate) fn count_answer(&self, status: StatusCode, cache: CacheUse) {
+        let counters = &self.counters;
+        match status.as_u16() {
+            200..300 => counters.responses_2xx.one(),
+            300..400 => counters.responses_3xx.one(),
+            400..500 => counters.responses_4xx.one(),
+            _ => counters.responses_5xx.one(),
+        }
+        match cache {
+            CacheUse::None => {}
+            CacheUse::Hit => counters.cache_hit.one(),
+            CacheUse::Stale => counters.cache_stale.one(),
+            CacheUse::Revalidated => counters.cache_revalidated.one(),
+            CacheUse::Collapsed => counters.cache_collapsed.one(),
+            CacheUse::Miss => counters.cache_miss.one(),
+            CacheUse::Bypass => counters.cache_bypass.one(),
+            CacheUse::Spilled => counters.spilled.one(),
+            CacheUse::Guest => counters.guest.one(),
+        }
+    }
+
+    /// Ends a request's account: its last byte is out, or its visitor is gone.
+    pub(crate) fn close_account(&self, account: &mut Account) {
+        self.active.fall();
+        let Some(mut record) = account.record.take() else { return };
+        record.bytes = account.bytes;
+        record.complete = account.complete;
+        record.duration = self.clock.time().since(account.start);
+        if self.access.try_send(*record).is_err() {
+            self.counters.access_records_dropped.one();
+        }
+    }
+}
+
+/// A token that no other agent has: this process's own, from the randomness with which std seeds its hash maps.
+fn loop_token() -> HeaderValue {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    let token = RandomState::new().build_hasher().finish();
+    HeaderValue::try_from(format!("overspill-{token:016x}")).unwrap_or_else(|_| HeaderValue::from_static("overspill"))
+}

@@ -1,0 +1,234 @@
+//! Starting an edge, and the handle by which the agent holds it.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use overspill_governance::digest::ObjectDigest;
+use overspill_protocol::{
+    observation::Observation,
+    plan::{FillWanted, Plan},
+};
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+use crate::{
+    access::AccessRecord,
+    clock::Clock,
+    config::Config,
+    edge::{Edge, Settings},
+    limits::FILLS_WANTED_MAX,
+    listener,
+    metrics::Metrics,
+};
+
+/// Why an edge did not start. Nothing of it is left running.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// No address to listen on.
+    #[error("no address to listen on: give at least one, such as 0.0.0.0:80")]
+    NoAddress,
+    /// Somebody else listens there.
+    #[error("{0} is in use by another program: stop that program, or listen on another address")]
+    Occupied(SocketAddr),
+    /// The operating system does not let this user listen there.
+    #[error("may not listen on {0}: ports below 1024 need the capability CAP_NET_BIND_SERVICE; or listen on a higher port")]
+    Forbidden(SocketAddr),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {0}: {1}; check that the address belongs to this machine")]
+    Listen(SocketAddr, #[source] io::Error),
+    /// The operating system gave no thread or no runtime.
+    #[error("cannot start the serving threads: {0}; check the limits on processes and open files")]
+    Thread(#[source] io::Error),
+}
+
+/// Why a wanted object did not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum FillFailed {
+    /// The owner's agent did not answer in time, or is not connected.
+    #[error("the owner did not answer in time")]
+    Late,
+    /// The owner does not hold these bytes any more.
+    #[error("the owner does not hold the object")]
+    Gone,
+    /// What came did not have the digest that was asked for.
+    #[error("the owner sent other bytes than it signed")]
+    Wrong,
+    /// A bound on fills was reached.
+    #[error("too many fills at once")]
+    Busy,
+}
+
+/// A running edge. Dropping the handle stops it without waiting.
+pub struct Handle {
+    edge: Arc<Edge>,
+    addresses: Vec<SocketAddr>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    wanted: Mutex<Option<mpsc::Receiver<FillWanted>>>,
+}
+
+/// Starts serving by `config`: binds every address, then starts the threads.
+///
+/// # Errors
+/// [`StartError`] names the address and what to do; nothing is left running.
+pub fn start(config: Config, clock: Clock) -> Result<Handle, StartError> {
+    let count = if config.threads == 0 { thread::available_parallelism().map_or(1, usize::from) } else { config.threads };
+    let (addresses, mut sockets) = bind_all(&config.listen, count)?;
+    let edge = Edge::new(config, clock);
+    let (_wanted_sender, wanted) = mpsc::channel(FILLS_WANTED_MAX);
+    let handle = Handle { edge: Arc::clone(&edge), addresses, threads: Mutex::default(), wanted: Mutex::new(Some(wanted)) };
+    for index in 0..count {
+        let listeners = sockets.pop().unwrap_or_default();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+        let edge = Arc::clone(&edge);
+        let thread = thread::Builder::new()
+            .name(format!("edge-{index}"))
+            .spawn(move || runtime.block_on(run(listeners, edge)))
+            .map_err(StartError::Thread)?;
+        handle.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+    }
+    Ok(handle)
+}
+
+type Sockets = Vec<std::net::TcpListener>;
+
+/// Opens each address once per thread. The first socket is opened alone, to find out whether the address is taken: sockets with
+/// `SO_REUSEPORT` would silently share it with another agent of the same user.
+fn bind_all(listen: &[SocketAddr], count: usize) -> Result<(Vec<SocketAddr>, Vec<Sockets>), StartError> {
+    if listen.is_empty() {
+        return Err(StartError::NoAddress);
+    }
+    let mut addresses = Vec::new();
+    let mut sockets: Vec<Sockets> = Vec::new();
+    sockets.resize_with(count, Vec::new);
+    for wish in listen {
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::AddrInUse => StartError::Occupied(*wish),
+            io::ErrorKind::PermissionDenied => StartError::Forbidden(*wish),
+            _ => StartError::Listen(*wish, error),
+        };
+        let alone = listener::bind(*wish, false).map_err(failed)?;
+        let address = alone.local_addr().map_err(failed)?;
+        drop(alone);
+        for list in &mut sockets {
+            list.push(listener::bind(address, true).map_err(failed)?);
+        }
+        addresses.push(address);
+    }
+    Ok((addresses, sockets))
+}
+
+/// One serving thread: accepts until the edge stops, then waits for the last connection. Whoever stopped it bounds that wait.
+async fn run(listeners: Sockets, edge: Arc<Edge>) {
+    let accepting = listeners.into_iter().filter_map(|listener| {
+        let listener = tokio::net::TcpListener::from_std(listener).inspect_err(|error| tracing::error!(%error, "cannot listen")).ok()?;
+        Some(listener::accept(listener, Arc::clone(&edge)))
+    });
+    futures::future::join_all(accepting).await;
+    let mut given_up = edge.given_up.subscribe();
+    while edge.connections.read() > 0 && !*given_up.borrow_and_update() {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(10)) => {}
+            _ = given_up.changed() => return,
+        }
+    }
+}
+
+impl Handle {
+    /// The first address that is listened on, with the port that was taken.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// All addresses that are listened on.
+    #[must_use]
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Serves by `plan` from now on.
+    pub fn apply(&self, plan: Arc<Plan>) {
+        self.edge.plan.store(plan);
+    }
+
+    /// Says what the edge sees. Cheap; meant to be asked about ten times a second.
+    #[must_use]
+    pub fn observe(&self) -> Observation {
+        self.edge.observe()
+    }
+
+    /// The objects that guests' visitors want and the store lacks. Given out once.
+    #[must_use]
+    pub fn take_wanted(&self) -> Option<mpsc::Receiver<FillWanted>> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Answers a wish: the object's bytes, or why they do not come.
+    pub fn filled(&self, _wanted: &FillWanted, _result: Result<Bytes, FillFailed>) {}
+
+    /// The body of a spillable object that the site holds, for fills of its helpers.
+    #[must_use]
+    pub fn held(&self, digest: &ObjectDigest) -> Option<Bytes> {
+        self.edge.held(digest)
+    }
+
+    /// Publishes the member key at `/.well-known/overspill`.
+    pub fn publish_key(&self, key: String) {
+        self.edge.change_settings(|settings| settings.member_key = Some(key.clone()));
+    }
+
+    /// Takes new settings, except for addresses and threads. Requests in flight finish by the old ones.
+    pub fn reload(&self, config: Config) {
+        self.edge.change_settings(|settings| {
+            let key = config.member_key.clone().or_else(|| settings.member_key.take());
+            *settings = Settings::new(config.clone());
+            settings.member_key = key;
+        });
+    }
+
+    /// Counters and gauges.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.edge.metrics()
+    }
+
+    /// One record per answered request. Given out once; before that no records are made.
+    #[must_use]
+    pub fn access(&self) -> Option<mpsc::Receiver<AccessRecord>> {
+        self.edge.take_access()
+    }
+
+    /// Stops accepting, lets requests in flight finish for at most `grace`, then closes what is left. Blocks for that long at most (and
+    /// a little): call it where blocking is allowed. Returns whether everything finished in time.
+    pub fn shutdown(&self, grace: Duration) -> bool {
+        self.edge.stopping.send_replace(true);
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let deadline = Instant::now() + grace;
+        while threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let clean = threads.iter().all(JoinHandle::is_finished);
+        self.edge.given_up.send_replace(true);
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a serving thread had panicked");
+            }
+        }
+        clean
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.edge.stopping.send_replace(true);
+        self.edge.given_up.send_replace(true);
+    }
+}

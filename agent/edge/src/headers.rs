@@ -1,0 +1,248 @@
+//! Fields on their way through: what is meant for one hop stays behind, what the origin must know is added, what could fool it is dropped.
+
+use std::net::IpAddr;
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, header,
+    uri::{Authority, Scheme},
+};
+
+/// RFC 9110 section 7.6.1: fields for one connection only, besides those that Connection names.
+const HOP_BY_HOP: [HeaderName; 9] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// Fields by which a visitor could talk to the origin as if it were the edge. Dropped always.
+const FORGEABLE: [&str; 13] = [
+    "forwarded",
+    "proxy", // becomes HTTP_PROXY in CGI: "httpoxy", CVE-2016-5385
+    "x-original-url",
+    "x-rewrite-url",
+    "x-original-host",
+    "x-host",
+    "x-forwarded-server",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-scheme",
+    "x-forwarded-ssl",
+    "x-client-ip",
+    "x-accel-internal",
+];
+
+/// Fields that make another method of a request. They would let a GET that is answered from the cache be stored as something else.
+const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
+const VIA: HeaderValue = HeaderValue::from_static("1.1 overspill");
+
+/// Who asks, as far as the edge believes it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asker {
+    /// The connection's other end.
+    pub(crate) peer: IpAddr,
+    /// The visitor: what a trusted proxy says, else the peer.
+    pub(crate) visitor: IpAddr,
+    /// The peer is a trusted proxy.
+    pub(crate) trusted: bool,
+}
+
+impl Asker {
+    /// Reads who asks: the last entry of `X-Forwarded-For` that is not itself a trusted proxy, if the peer may say so.
+    pub(crate) fn new(peer: IpAddr, trusted: &[IpAddr], headers: &HeaderMap) -> Self {
+        if !trusted.contains(&peer) {
+            return Self { peer, visitor: peer, trusted: false };
+        }
+        let named = headers.get_all(X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+        let addresses: Vec<IpAddr> = named.filter_map(|address| address.trim().parse().ok()).collect();
+        let visitor = addresses.into_iter().rev().find(|address| !trusted.contains(address)).unwrap_or(peer);
+        Self { peer, visitor, trusted: true }
+    }
+}
+
+/// Removes what is meant for one hop only, in either direction.
+pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::try_from(name.trim()).ok())
+        // Naming an end-to-end field in Connection is a known way to make a proxy lose it.
+        .filter(|name| {
+            !matches!(*name, header::HOST | header::CONTENT_LENGTH | header::CACHE_CONTROL | header::AUTHORIZATION | header::COOKIE)
+        })
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+/// Makes the fields that the origin gets of those that the visitor sent.
+pub(crate) fn to_origin(
+    mut headers: HeaderMap,
+    method: &Method,
+    host: &Authority,
+    asker: Asker,
+    scheme: &Scheme,
+    own: &HeaderValue,
+) -> HeaderMap {
+    strip_hop_by_hop(&mut headers);
+    // CGI, FastCGI and WSGI write `-` and `_` alike: `X_Forwarded_For` would arrive as the field that is set below.
+    let ambiguous: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().contains('_')).cloned().collect();
+    for name in &ambiguous {
+        headers.remove(name);
+    }
+    for name in FORGEABLE {
+        headers.remove(name);
+    }
+    if matches!(*method, Method::GET | Method::HEAD) {
+        for name in METHOD_OVERRIDES {
+            headers.remove(name);
+        }
+    }
+    if let Ok(value) = HeaderValue::try_from(host.as_str()) {
+        headers.insert(header::HOST, value.clone());
+        if !(asker.trusted && headers.contains_key(X_FORWARDED_HOST)) {
+            headers.insert(X_FORWARDED_HOST, value);
+        }
+    }
+    if !(asker.trusted && headers.contains_key(X_FORWARDED_PROTO)) {
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(if *scheme == Scheme::HTTPS { "https" } else { "http" }));
+    }
+    let chain = match headers.get(X_FORWARDED_FOR).and_then(|value| value.to_str().ok()) {
+        Some(before) if asker.trusted => format!("{before}, {}", asker.peer),
+        _ => asker.peer.to_string(),
+    };
+    insert(&mut headers, X_FORWARDED_FOR, &chain);
+    insert(&mut headers, X_REAL_IP, &asker.visitor.to_string());
+    headers.append(header::VIA, VIA);
+    headers.append(CDN_LOOP, own.clone());
+    headers
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// Tells whether the request has passed this agent before (RFC 8586: CDN-Loop cannot be removed by what lies between).
+pub(crate) fn has_looped(headers: &HeaderMap, own: &HeaderValue) -> bool {
+    let own = own.as_bytes();
+    headers.get_all(CDN_LOOP).iter().any(|value| value.as_bytes().split(|byte| *byte == b',').any(|token| token.trim_ascii() == own))
+}
+
+/// Makes the fields that a visitor gets of those that the origin sent.
+pub(crate) fn from_origin(headers: &mut HeaderMap) {
+    strip_hop_by_hop(headers);
+    headers.append(header::VIA, VIA);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: HeaderValue = HeaderValue::from_static("overspill-1");
+
+    fn fields(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn sent(pairs: &[(&'static str, &'static str)], trusted: &[IpAddr]) -> HeaderMap {
+        let headers = fields(pairs);
+        let asker = Asker::new(IpAddr::from([192, 0, 2, 9]), trusted, &headers);
+        to_origin(headers, &Method::GET, &Authority::from_static("blog.example"), asker, &Scheme::HTTPS, &OWN)
+    }
+
+    #[test]
+    fn fields_of_one_hop_stay_behind() {
+        let headers = sent(
+            &[
+                ("connection", "close, X-Secret, host"),
+                ("x-secret", "1"),
+                ("keep-alive", "timeout=5"),
+                ("te", "trailers"),
+                ("trailer", "x"),
+                ("transfer-encoding", "chunked"),
+                ("upgrade", "h2c"),
+                ("proxy-authorization", "x"),
+                ("proxy-connection", "x"),
+                ("accept", "text/html"),
+            ],
+            &[],
+        );
+        for gone in [
+            "connection",
+            "x-secret",
+            "keep-alive",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+            "proxy-authorization",
+            "proxy-connection",
+        ] {
+            assert!(!headers.contains_key(gone), "{gone}");
+        }
+        assert_eq!(headers["accept"], "text/html");
+        assert_eq!(headers["host"], "blog.example");
+    }
+
+    #[test]
+    fn a_stranger_cannot_speak_as_the_edge() {
+        let headers = sent(
+            &[
+                ("x-forwarded-for", "10.0.0.1"),
+                ("x_forwarded_for", "10.0.0.1"),
+                ("x-forwarded-proto", "http"),
+                ("x-forwarded-host", "evil.example"),
+                ("x-original-url", "/admin"),
+                ("x-http-method-override", "DELETE"),
+                ("forwarded", "for=10.0.0.1"),
+                ("proxy", "http://evil.example"),
+            ],
+            &[],
+        );
+        assert_eq!(headers["x-forwarded-for"], "192.0.2.9");
+        assert_eq!(headers["x-forwarded-proto"], "https");
+        assert_eq!(headers["x-forwarded-host"], "blog.example");
+        for gone in ["x_forwarded_for", "x-original-url", "x-http-method-override", "forwarded", "proxy"] {
+            assert!(!headers.contains_key(gone), "{gone}");
+        }
+    }
+
+    #[test]
+    fn a_trusted_proxy_names_the_visitor() {
+        let proxy = IpAddr::from([192, 0, 2, 9]);
+        let before = fields(&[("x-forwarded-for", "203.0.113.1, 198.51.100.7")]);
+        assert_eq!(Asker::new(proxy, &[proxy], &before).visitor, IpAddr::from([198, 51, 100, 7]));
+        let headers = sent(&[("x-forwarded-for", "203.0.113.1, 198.51.100.7"), ("x-forwarded-proto", "http")], &[proxy]);
+        assert_eq!(headers["x-forwarded-for"], "203.0.113.1, 198.51.100.7, 192.0.2.9");
+        assert_eq!(headers["x-forwarded-proto"], "http");
+        assert_eq!(headers["x-real-ip"], "198.51.100.7");
+    }
+
+    #[test]
+    fn a_loop_is_seen_whatever_stands_beside_it() {
+        let headers = sent(&[("cdn-loop", "othercdn; v=1")], &[]);
+        assert!(has_looped(&headers, &OWN));
+        assert!(has_looped(&fields(&[("cdn-loop", "othercdn, overspill-1")]), &OWN));
+        assert!(!has_looped(&fields(&[("cdn-loop", "overspill-12")]), &OWN));
+    }
+}

@@ -1,0 +1,24 @@
+//! Every bound of the edge that is not a setting, each with one line of why.
+
+use std::time::Duration;
+
+/// Fields of one request head: browsers send about 20, chains of proxies a few more.
+pub(crate) const FIELDS_MAX: usize = 100;
+/// Bytes of one request head: RFC 9112 asks for 8,000 of request line, cookies may take as much again.
+pub(crate) const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// Bytes of a request target (RFC 9110 section 4.1: at least 8,000).
+pub(crate) const TARGET_BYTES_MAX: usize = 8_192;
+/// Bytes in one frame of a stored body: small enough that the uplink is charged when bytes leave, not when a body is chosen.
+pub(crate) const FRAME_BYTES: usize = 64 * 1024;
+/// Listening queue of each thread's socket: one second of a crowd that opens a connection per request.
+pub(crate) const BACKLOG: i32 = 1_024;
+/// Access records waiting for the log writer: beyond it records are dropped and counted, requests never wait.
+pub(crate) const ACCESS_RECORDS_MAX: usize = 8_192;
+/// Wishes for fills waiting for the control plane: more would be answered too late for their visitors.
+pub(crate) const FILLS_WANTED_MAX: usize = 256;
+/// Idle connections kept to the origin: each may hold a worker of a small server.
+pub(crate) const ORIGIN_IDLE_MAX: usize = 32;
+/// How long such a connection is kept: shorter than common keep-alive times (nginx 75 s, Apache 5 s is handled by a retry).
+pub(crate) const ORIGIN_IDLE_TIME: Duration = Duration::from_secs(20);
+/// A body up to this length keeps its place at the origin to its end; a longer one gives it up at its head, or slow readers would hold it.
+pub(crate) const HELD_BODY_BYTES_MAX: u64 = 1 << 20;

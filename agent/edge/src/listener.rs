@@ -1,0 +1,179 @@
+//! Listening sockets and the connections that come out of them.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+use tracing::{trace, warn};
+
+use crate::{
+    edge::Edge,
+    limits::{BACKLOG, FIELDS_MAX, HEAD_BYTES_MAX},
+    request::answer,
+    stream::Patient,
+};
+
+/// Opens a listening socket on `address`. Sockets that are `shared` may stand beside each other on one address, and the kernel spreads
+/// connections among them; a socket that is not finds out whether anybody else listens there.
+pub(crate) fn bind(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Open connections of each address, so that one visitor cannot take them all.
+#[derive(Debug, Default)]
+pub(crate) struct Addresses(Mutex<HashMap<IpAddr, u32>>);
+
+impl Addresses {
+    /// Counts one more connection of `address`, unless it has `max` already.
+    fn enter(&self, address: IpAddr, max: u32) -> bool {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_default();
+        if *count >= max {
+            return false;
+        }
+        *count += 1;
+        true
+    }
+
+    fn leave(&self, address: IpAddr) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&address);
+            }
+        }
+    }
+}
+
+/// A connection's entry in the books, taken back when it ends.
+struct Admitted {
+    edge: Arc<Edge>,
+    counted: Option<IpAddr>,
+}
+
+impl Admitted {
+    fn new(edge: &Arc<Edge>, peer: IpAddr) -> Option<Self> {
+        let settings = edge.settings.load();
+        let bounds = &settings.config.connections;
+        let exempt = peer.is_loopback() || settings.config.trusted_proxies.contains(&peer);
+        if edge.connections.rise() > u64::from(bounds.max) {
+            edge.connections.fall();
+            return None;
+        }
+        if !exempt && !edge.addresses.enter(peer, bounds.per_address) {
+            edge.connections.fall();
+            return None;
+        }
+        Some(Self { edge: Arc::clone(edge), counted: (!exempt).then_some(peer) })
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.edge.connections.fall();
+        if let Some(address) = self.counted {
+            self.edge.addresses.leave(address);
+        }
+    }
+}
+
+/// Accepts connections until the edge stops.
+pub(crate) async fn accept(listener: TcpListener, edge: Arc<Edge>) {
+    let mut stopping = edge.stopping.subscribe();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = turned_true(&mut stopping) => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                edge.counters.connections_accepted.one();
+                // Dual-stack sockets show IPv4 visitors as mapped addresses.
+                let peer = peer.ip().to_canonical();
+                let Some(admitted) = Admitted::new(&edge, peer) else {
+                    edge.counters.connections_refused.one();
+                    refuse(&stream);
+                    continue;
+                };
+                tokio::spawn(serve(stream, peer, Arc::clone(&edge), admitted));
+            }
+            // Out of descriptors, most likely: connections that end will free some. Without a pause the loop would spin.
+            Err(error) => {
+                warn!(%error, "cannot accept connections; trying again");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+/// Waits for a switch that is thrown once.
+async fn turned_true(switch: &mut watch::Receiver<bool>) {
+    // An error means that the edge is gone, which is as good.
+    let _thrown = switch.wait_for(|thrown| *thrown).await.is_ok();
+}
+
+/// Tells a visitor beyond the bounds to come back, without reading what it wants.
+fn refuse(stream: &TcpStream) {
+    const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    if let Err(error) = stream.try_write(BUSY) {
+        trace!(%error, "refused connection was gone already");
+    }
+}
+
+/// Serves one connection to its end.
+async fn serve(stream: TcpStream, peer: IpAddr, edge: Arc<Edge>, admitted: Admitted) {
+    let timeouts = edge.settings.load().config.timeouts.clone();
+    prepare(&stream);
+    let stream = TokioIo::new(Patient::new(stream, timeouts.visitor_stall));
+    let service = service_fn({
+        let edge = Arc::clone(&edge);
+        move |request| answer(request, peer, Arc::clone(&edge))
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(timeouts.header_read)
+        .max_headers(FIELDS_MAX)
+        .max_header_size(HEAD_BYTES_MAX)
+        .half_close(false)
+        .serve_connection(stream, service);
+    let mut connection = std::pin::pin!(connection);
+    let mut stopping = edge.stopping.subscribe();
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = turned_true(&mut stopping) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        trace!(%error, "connection ended early");
+    }
+    drop(admitted);
+}
+
+/// Options that std does not set: answers leave at once, dead peers are found.
+fn prepare(stream: &TcpStream) {
+    let socket = socket2::SockRef::from(stream);
+    let keepalive = TcpKeepalive::new().with_time(Duration::from_mins(1));
+    if let Err(error) = socket.set_tcp_nodelay(true).and_then(|()| socket.set_tcp_keepalive(&keepalive)) {
+        trace!(%error, "socket options not set");
+    }
+}

@@ -1,0 +1,112 @@
+//! Counters of the edge and their snapshot. One table, so that what is counted, what is shown and what is documented cannot differ.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+macro_rules! counters {
+    ($($name:ident: $meaning:literal,)*) => {
+        /// Counts since start; rising only.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters { $(#[doc = $meaning] pub(crate) $name: Counter,)* }
+
+        /// A snapshot of the edge's counters and gauges.
+        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Metrics {
+            $(#[doc = $meaning] pub $name: u64,)*
+            /// Gauge: open connections.
+            pub connections: u64,
+            /// Gauge: requests being answered.
+            pub requests_active: u64,
+            /// Gauge: requests at the origin.
+            pub origin_in_flight: u64,
+            /// Gauge: learned limit on requests at the origin.
+            pub origin_limit: u64,
+            /// Gauge: requests waiting for a place at the origin.
+            pub origin_queued: u64,
+            /// Gauge: 1 while the origin is under pressure.
+            pub origin_under_pressure: u64,
+            /// Gauge: bytes of stored responses.
+            pub stored_bytes: u64,
+            /// Gauge: stored responses.
+            pub stored_responses: u64,
+        }
+
+        impl Metrics {
+            /// Name, meaning and value of every counter, for exposition.
+            #[must_use]
+            pub fn counters(&self) -> Vec<(&'static str, &'static str, u64)> {
+                vec![$((stringify!($name), $meaning, self.$name),)*]
+            }
+        }
+
+        impl Counters {
+            pub(crate) fn snapshot(&self) -> Metrics {
+                Metrics { $($name: self.$name.read(),)* ..Metrics::default() }
+            }
+        }
+    };
+}
+
+counters! {
+    connections_accepted: "Connections accepted.",
+    connections_refused: "Connections refused at a bound.",
+    requests: "Requests whose head was complete.",
+    requests_refused: "Requests that the gate refused.",
+    bytes_sent: "Body bytes handed to visitors' connections.",
+    responses_2xx: "Responses with a status from 200 to 299.",
+    responses_3xx: "Responses with a status from 300 to 399.",
+    responses_4xx: "Responses with a status from 400 to 499.",
+    responses_5xx: "Responses with a status from 500 to 599.",
+    cache_hit: "Responses from the cache, fresh.",
+    cache_stale: "Responses from the cache, beyond their freshness.",
+    cache_revalidated: "Responses from the cache, confirmed by the origin.",
+    cache_collapsed: "Responses fetched by another visitor's request.",
+    cache_miss: "Responses fetched and looked up before.",
+    cache_bypass: "Responses fetched without a look into the cache.",
+    spilled: "Visitors sent to helpers.",
+    guest: "Responses served for other sites.",
+    origin_requests: "Requests sent to the origin.",
+    origin_unreachable: "Requests that did not reach the origin.",
+    origin_timeouts: "Requests that the origin did not answer in time.",
+    origin_broken: "Answers of the origin that broke off or made no sense.",
+    origin_refreshes: "Background refreshes of stored responses.",
+    shed: "Requests refused because the origin had no place for them in time.",
+    access_records_dropped: "Access records dropped because the log writer fell behind.",
+}
+
+/// One rising count.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, amount: u64) {
+        self.0.fetch_add(amount, Relaxed);
+    }
+
+    pub(crate) fn one(&self) {
+        self.add(1);
+    }
+
+    pub(crate) fn read(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// A number of things that exist now.
+#[derive(Debug, Default)]
+pub(crate) struct Gauge(AtomicU64);
+
+impl Gauge {
+    /// Counts one more and returns how many there are.
+    pub(crate) fn rise(&self) -> u64 {
+        self.0.fetch_add(1, Relaxed) + 1
+    }
+
+    pub(crate) fn fall(&self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}

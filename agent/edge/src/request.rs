@@ -1,0 +1,103 @@
+//! The way of one request through the edge.
+
+use std::{convert::Infallible, net::IpAddr, sync::Arc};
+
+use arc_swap::Guard;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts, uri::Authority};
+use hyper::body::Incoming;
+
+use crate::{
+    access::{AccessRecord, Account, CacheUse},
+    body::{Metered, Payload},
+    edge::{Edge, Settings},
+    gate, headers,
+    headers::Asker,
+    pass, waiting,
+};
+
+/// Where members publish their key (design section 4).
+const WELL_KNOWN: &str = "/.well-known/overspill";
+
+/// A request that passed the gate, with what every stage needs of it.
+pub(crate) struct Visit {
+    pub(crate) parts: Parts,
+    pub(crate) body: Incoming,
+    pub(crate) host: Authority,
+    pub(crate) asker: Asker,
+    pub(crate) settings: Arc<Settings>,
+}
+
+/// An answer, and how the cache took part in it.
+pub(crate) type Answer = (Response<Payload>, CacheUse);
+
+/// Answers one request: meters it, and turns what the gate refuses into 400.
+pub(crate) async fn answer(request: Request<Incoming>, peer: IpAddr, edge: Arc<Edge>) -> Result<Response<Metered>, Infallible> {
+    let start = edge.clock.time();
+    edge.active.rise();
+    edge.counters.requests.one();
+    let (parts, body) = request.into_parts();
+    let settings = Guard::into_inner(edge.settings.load());
+    let asker = Asker::new(peer, &settings.config.trusted_proxies, &parts.headers);
+    let record = edge.keeps_records().then(|| Box::new(record(&parts, asker, &edge)));
+    // Made before the answer: if the visitor leaves meanwhile, the account is closed by being dropped.
+    let mut metered =
+        Metered::new(Payload::Empty, Arc::clone(&edge), Account { start, bytes: 0, answered: false, complete: false, record });
+
+    let head = parts.method == Method::HEAD;
+    let (response, cache) = match gate::check(&parts) {
+        Ok(host) => route(Visit { parts, body, host, asker, settings }, &edge).await,
+        Err(refusal) => {
+            edge.counters.requests_refused.one();
+            let mut response = waiting::plain(StatusCode::BAD_REQUEST, refusal.text());
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            (response, CacheUse::None)
+        }
+    };
+    edge.count_answer(response.status(), cache);
+    let (head_parts, payload) = response.into_parts();
+    metered.begin(if head { Payload::Empty } else { payload }, head_parts.status, cache);
+    Ok(Response::from_parts(head_parts, metered))
+}
+
+/// Chooses who answers: a guest's store, the edge itself, or the site.
+async fn route(visit: Visit, edge: &Arc<Edge>) -> Answer {
+    if headers::has_looped(&visit.parts.headers, &edge.loop_token) {
+        return (waiting::looped(), CacheUse::None);
+    }
+    // Seam for guest.rs: a Host of the plan is answered there and goes no further.
+    if visit.parts.uri.path() == WELL_KNOWN
+        && let Some(key) = &visit.settings.member_key
+    {
+        return (member_key(key), CacheUse::None);
+    }
+    if !visit.settings.config.accepts(&visit.host) {
+        return (waiting::misdirected(), CacheUse::None);
+    }
+    pass::pass(visit, edge).await
+}
+
+fn member_key(key: &str) -> Response<Payload> {
+    let mut response = waiting::plain(StatusCode::OK, "");
+    *response.body_mut() = Payload::whole(bytes::Bytes::copy_from_slice(key.as_bytes()));
+    response
+}
+
+fn record(parts: &Parts, asker: Asker, edge: &Edge) -> AccessRecord {
+    let field = |name| parts.headers.get(name).cloned();
+    AccessRecord {
+        date: edge.clock.date(),
+        visitor: asker.visitor,
+        method: parts.method.clone(),
+        target: parts.uri.clone(),
+        version: parts.version,
+        host: field(header::HOST),
+        referer: field(header::REFERER),
+        user_agent: field(header::USER_AGENT),
+        // Stands if the visitor leaves before there is an answer.
+        status: StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
+        bytes: 0,
+        duration: std::time::Duration::ZERO,
+        cache: CacheUse::None,
+        complete: false,
+    }
+}
