@@ -90,6 +90,12 @@ impl Key {
         SiteId(self.0.verifying_key().to_bytes())
     }
 
+    /// The 32 secret bytes again: the transport needs its own form of the same key.
+    #[must_use]
+    pub fn to_seed(&self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
     /// Signs `bytes` under `domain`.
     #[must_use]
     pub fn sign(&self, domain: &'static str, bytes: &[u8]) -> Signature {
