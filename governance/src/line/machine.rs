@@ -29,7 +29,7 @@ pub struct Line {
 pub struct Moves {
     /// The end that gave service.
     pub earner: SiteId,
-    /// How much it earned; not negative.
+    /// How much it earned; positive.
     pub amount: Credit,
 }
 
@@ -79,7 +79,7 @@ pub enum LineError {
     },
     /// The move would take the balance beyond a limit.
     LimitReached,
-    /// The amount is negative, or a number would leave its range.
+    /// The amount is not positive, or a number would leave its range.
     OutOfRange,
 }
 
@@ -230,6 +230,7 @@ impl Line {
             return Err(LineError::NotNext);
         }
         let (earner, amount) = match shift.checked_neg() {
+            _ if shift == Credit::ZERO => return Err(LineError::OutOfRange),
             Some(amount) if shift < Credit::ZERO => (self.key.high, amount),
             _ => (self.key.low, shift),
         };
@@ -275,33 +276,53 @@ impl Line {
         Ok(Concluded::New(Box::new(receipt)))
     }
 
-    /// Takes back what this end logged before it stopped: its own unanswered proposal.
+    /// Takes back what this end logged before it stopped: its own unanswered proposal. The log is believed, its signature is not checked.
     ///
     /// # Errors
-    /// [`LineError`] when the log holds something that this end would never have signed: sign nothing on this line.
+    /// [`LineError::NotNext`] when this end would never have signed it after what was restored before: sign nothing on this line.
     pub fn restore_proposed(&mut self, proposal: &Proposal) -> Result<(), LineError> {
         let state = &proposal.state;
-        let is_ours = self.is_low() && state.line == self.state.line && state.is_signed_by(&self.me, &proposal.low_sig);
-        if !is_ours || state.seq != self.state.seq.saturating_add(1) || state.prev != self.state.digest() {
+        let follows =
+            state.line == self.state.line && Some(state.seq) == self.state.seq.checked_add(1) && state.prev == self.state.digest();
+        if !self.is_low() || !follows {
             return Err(LineError::NotNext);
         }
         self.pending = Some(proposal.clone());
         Ok(())
     }
 
-    /// Takes back what this end logged before it stopped, or what the other end proves: a state that both signed. An older one is
-    /// of no consequence.
+    /// Takes back what this end logged before it stopped: a state that both signed. The log is believed, signatures are not checked.
     ///
     /// # Errors
-    /// [`LineError`] when it is not a receipt of this line.
+    /// [`LineError::OtherLine`].
     pub fn restore_agreed(&mut self, receipt: &Receipt) -> Result<(), LineError> {
-        if !receipt.is_good(&self.key) {
-            return Err(LineError::BadSignature);
+        if receipt.state.line != self.state.line {
+            return Err(LineError::OtherLine);
         }
         if receipt.state.seq > self.state.seq {
             self.advance(receipt.clone());
         }
         Ok(())
+    }
+
+    /// Takes a receipt from the other end that proves a later state than ours: after a disk was lost, or an answer. Persist it when the
+    /// result is true; an older one is of no consequence.
+    ///
+    /// # Errors
+    /// [`LineError`] when it is not a receipt of this line, or contradicts what this end signed: sign nothing on this line.
+    pub fn adopt(&mut self, receipt: &Receipt) -> Result<bool, LineError> {
+        if !receipt.is_good(&self.key) {
+            return Err(LineError::BadSignature);
+        }
+        let contradicts = |state: &LineState| state.seq == receipt.state.seq && *state != receipt.state;
+        if self.receipt.is_some() && contradicts(&self.state) || self.pending.as_ref().is_some_and(|pending| contradicts(&pending.state)) {
+            return Err(LineError::NotNext);
+        }
+        let is_later = receipt.state.seq > self.state.seq;
+        if is_later {
+            self.advance(receipt.clone());
+        }
+        Ok(is_later)
     }
 
     fn advance(&mut self, receipt: Receipt) {
@@ -313,7 +334,7 @@ impl Line {
     /// The signed shift of the balance.
     fn shift(&self, moves: Moves) -> Result<Credit, LineError> {
         match moves.earner {
-            _ if moves.amount < Credit::ZERO => Err(LineError::OutOfRange),
+            _ if moves.amount <= Credit::ZERO => Err(LineError::OutOfRange),
             earner if earner == self.key.low => Ok(moves.amount),
             earner if earner == self.key.high => moves.amount.checked_neg().ok_or(LineError::OutOfRange),
             _ => Err(LineError::OtherLine),

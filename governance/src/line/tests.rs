@@ -1,33 +1,197 @@
 use super::*;
-use crate::units::Permille;
+use crate::{
+    payword::{LeaseId, Word},
+    units::{Bytes, Permille},
+};
+use alloc::vec::Vec;
+
+mod crashes;
 
 fn keys() -> (Key, Key) {
     let (one, other) = (Key::from_seed([1; 32]), Key::from_seed([2; 32]));
     if one.site() < other.site() { (one, other) } else { (other, one) }
 }
 
+/// Small numbers, so that limits are met.
 fn charter() -> Charter {
-    Charter { limit_growth: Permille(500), ..Charter::default() }
+    Charter { newcomer_limit: Credit(1_000), line_limit_cap: Credit(3_000), limit_growth: Permille(500), ..Charter::default() }
+}
+
+fn line_key() -> LineKey {
+    let (low, high) = keys();
+    LineKey::between(MeshId(Digest::ZERO), high.site(), low.site())
 }
 
 fn ends() -> (Key, Key, Line, Line) {
     let (low, high) = keys();
-    let key = LineKey::between(MeshId(Digest::ZERO), high.site(), low.site());
-    let ours = Line::new(key, low.site(), &charter()).unwrap();
-    let theirs = Line::new(key, high.site(), &charter()).unwrap();
+    let ours = Line::new(line_key(), low.site(), &charter()).unwrap();
+    let theirs = Line::new(line_key(), high.site(), &charter()).unwrap();
     (low, high, ours, theirs)
+}
+
+fn earns(key: &Key, amount: i64) -> Moves {
+    Moves { earner: key.site(), amount: Credit(amount) }
+}
+
+fn claim(requests: u32) -> Claim {
+    Claim { lease: LeaseId([4; 8]), serial: requests, word: Word([1; 16]), requests, bytes: Bytes::ZERO }
+}
+
+/// One state, from proposal to receipt, at both ends.
+fn agree(ours: &mut Line, theirs: &mut Line, moves: Moves) -> Receipt {
+    let (low, high) = keys();
+    let proposal = ours.propose(&low, moves, None, &charter()).unwrap();
+    let receipt = theirs.countersign(&high, &proposal, &charter()).unwrap();
+    assert_eq!(ours.conclude(receipt.state.seq, receipt.high_sig), Ok(Concluded::New(receipt.clone().into())));
+    receipt
 }
 
 #[test]
 fn service_is_proposed_countersigned_and_agreed() {
     let (low, high, mut ours, mut theirs) = ends();
-    let moves = Moves { earner: low.site(), amount: Credit(1_000) };
-    let proposal = ours.propose(&low, moves, None, &charter()).unwrap();
-    assert_eq!(theirs.examine(&proposal, &charter()), Ok(Examined::Next(moves)));
+    let proposal = ours.propose(&low, earns(&low, 900), Some(claim(9)), &charter()).unwrap();
+    assert_eq!(theirs.examine(&proposal, &charter()), Ok(Examined::Next(earns(&low, 900))));
     let receipt = theirs.countersign(&high, &proposal, &charter()).unwrap();
-    let Ok(Concluded::New(concluded)) = ours.conclude(receipt.state.seq, receipt.high_sig) else { panic!("new") };
-    assert_eq!(*concluded, receipt);
-    assert_eq!((ours.balance(), theirs.balance()), (Credit(1_000), Credit(-1_000)));
     assert!(receipt.is_good(ours.key()));
-    assert_eq!(theirs.limit_given(), Credit(2_000_500));
+    assert_eq!(ours.conclude(1, receipt.high_sig), Ok(Concluded::New(receipt.into())));
+    assert_eq!((ours.balance(), theirs.balance()), (Credit(900), Credit(-900)));
+    assert_eq!((ours.partner(), theirs.partner()), (high.site(), low.site()));
+}
+
+#[test]
+fn every_copy_and_every_late_word_is_of_no_consequence() {
+    let (low, high, mut ours, mut theirs) = ends();
+    let proposal = ours.propose(&low, earns(&low, 1), None, &charter()).unwrap();
+    assert_eq!(ours.pending(), Some(&proposal));
+    assert_eq!(ours.propose(&low, earns(&low, 2), None, &charter()), Err(LineError::Busy));
+    let first = theirs.countersign(&high, &proposal, &charter()).unwrap();
+    assert_eq!(theirs.examine(&proposal, &charter()), Ok(Examined::Again(first.clone().into())));
+    assert_eq!(theirs.countersign(&high, &proposal, &charter()), Err(LineError::NotNext), "one signature is enough");
+    let _ = ours.conclude(1, first.high_sig).unwrap();
+    agree(&mut ours, &mut theirs, earns(&high, 5));
+    assert_eq!(theirs.examine(&proposal, &charter()), Ok(Examined::Old));
+    assert_eq!(ours.conclude(1, first.high_sig), Ok(Concluded::Old));
+    assert_eq!(theirs.adopt(&first), Ok(false));
+    assert_eq!((ours.balance(), theirs.balance()), (Credit(-4), Credit(4)));
+}
+
+#[test]
+fn a_fork_is_proven_to_strangers() {
+    let (low, high, mut ours, mut theirs) = ends();
+    let mut twin = ours.clone();
+    let honest = ours.propose(&low, earns(&low, 1), None, &charter()).unwrap();
+    let forked = twin.propose(&low, earns(&low, 2), None, &charter()).unwrap();
+    let _ = theirs.countersign(&high, &honest, &charter()).unwrap();
+    let Ok(Examined::Forked(proof)) = theirs.examine(&forked, &charter()) else { panic!("a fork") };
+    assert!(proof.convicts() && proof.by == low.site());
+    let innocent = Fork { by: high.site(), ..*proof.clone() };
+    let same = Fork { other: proof.one, ..*proof.clone() };
+    let elsewhere = Fork { key: LineKey { epoch: 1, ..proof.key }, ..*proof };
+    assert!(!innocent.convicts() && !same.convicts() && !elsewhere.convicts());
+}
+
+#[test]
+fn limits_hold_in_both_directions_and_open_again() {
+    let (low, high, mut ours, mut theirs) = ends();
+    assert_eq!(ours.propose(&low, earns(&low, 1_001), None, &charter()), Err(LineError::LimitReached));
+    agree(&mut ours, &mut theirs, earns(&low, 1_000));
+    assert_eq!((ours.headroom(low.site()), theirs.headroom(high.site())), (Credit::ZERO, Credit(2_500)));
+    assert_eq!(ours.propose(&low, earns(&low, 1), None, &charter()), Err(LineError::LimitReached));
+    agree(&mut ours, &mut theirs, earns(&high, 2_500));
+    assert_eq!((ours.balance(), ours.headroom(high.site())), (Credit(-1_500), Credit::ZERO));
+    assert!(ours.state().is_within_limits());
+}
+
+#[test]
+fn giving_service_earns_trust_up_to_the_cap_and_taking_it_earns_none() {
+    let (low, high, mut ours, mut theirs) = ends();
+    agree(&mut ours, &mut theirs, earns(&low, 1_000));
+    assert_eq!((theirs.limit_given(), ours.limit_given()), (Credit(1_500), Credit(1_000)), "the giver may owe more, the taker no more");
+    for _ in 0..5 {
+        agree(&mut ours, &mut theirs, earns(&high, 1_000));
+        agree(&mut ours, &mut theirs, earns(&low, 1_000));
+    }
+    assert_eq!((ours.limit_given(), ours.limit_taken()), (Credit(3_000), Credit(3_000)));
+}
+
+#[test]
+fn a_helper_stops_at_the_unsettled_cap_or_at_the_limit() {
+    let (low, _, mut ours, mut theirs) = ends();
+    let charter = Charter { unsettled_cap: Credit(1_000), ..charter() };
+    assert_eq!(ours.service_room(Credit(400), &charter), Credit(600));
+    assert_eq!(ours.service_room(Credit(1_400), &charter), Credit::ZERO);
+    agree(&mut ours, &mut theirs, earns(&low, 800));
+    assert_eq!(ours.service_room(Credit(50), &charter), Credit(150), "the limit is nearer than the cap");
+}
+
+#[test]
+fn what_does_not_follow_is_not_signed() {
+    let (low, high, mut ours, theirs) = ends();
+    let proposal = ours.propose(&low, earns(&low, 10), Some(claim(1)), &charter()).unwrap();
+    let bent = |bend: fn(&mut LineState)| {
+        let mut state = proposal.state;
+        bend(&mut state);
+        theirs.examine(&Proposal { state, low_sig: state.sign(&low), claim: proposal.claim }, &charter())
+    };
+    assert_eq!(bent(|state| state.limit_high.0 += 1), Err(LineError::NotNext));
+    assert_eq!(bent(|state| state.limit_low.0 -= 1), Err(LineError::NotNext));
+    assert_eq!(bent(|state| state.prev = Digest::ZERO), Err(LineError::NotNext));
+    assert_eq!(bent(|state| state.cause = Digest::ZERO), Err(LineError::NotNext));
+    assert_eq!(bent(|state| state.seq = 9), Err(LineError::Ahead { ours: 0, theirs: 9 }));
+    assert_eq!(bent(|state| state.line = LineId(Digest::ZERO)), Err(LineError::OtherLine));
+    assert_eq!(bent(|state| state.balance = Credit(i64::MIN)), Err(LineError::OutOfRange));
+    let unsigned = Proposal { low_sig: proposal.state.sign(&high), ..proposal.clone() };
+    assert_eq!(theirs.examine(&unsigned, &charter()), Err(LineError::BadSignature));
+    let other_claim = Proposal { claim: Some(claim(2)), ..proposal };
+    assert_eq!(theirs.examine(&other_claim, &charter()), Err(LineError::NotNext));
+}
+
+#[test]
+fn amounts_out_of_range_are_refused() {
+    let (low, high, mut ours, mut theirs) = ends();
+    for amount in [0, -1, i64::MIN] {
+        assert_eq!(ours.propose(&low, earns(&low, amount), None, &charter()), Err(LineError::OutOfRange), "{amount}");
+        assert_eq!(ours.propose(&low, earns(&high, amount), None, &charter()), Err(LineError::OutOfRange), "{amount}");
+    }
+    assert_eq!(ours.propose(&low, earns(&low, i64::MAX), None, &charter()), Err(LineError::LimitReached));
+    assert_eq!(theirs.propose(&high, earns(&low, 1), None, &charter()), Err(LineError::WrongEnd));
+    let stranger = Key::from_seed([9; 32]);
+    assert_eq!(ours.propose(&low, earns(&stranger, 1), None, &charter()), Err(LineError::OtherLine));
+    assert!(Line::new(line_key(), stranger.site(), &charter()).is_none());
+    assert!(Line::new(LineKey::between(MeshId(Digest::ZERO), low.site(), low.site()), low.site(), &charter()).is_none());
+    let _ = theirs.adopt(&agree(&mut ours, &mut theirs.clone(), earns(&low, 1)));
+    assert_eq!(theirs.balance(), Credit(-1));
+}
+
+#[test]
+fn an_end_that_lost_its_disk_takes_the_head_from_the_other() {
+    let (low, high, mut ours, mut theirs) = ends();
+    let fresh = theirs.clone();
+    for amount in 1..5 {
+        agree(&mut ours, &mut theirs, earns(&low, amount));
+    }
+    let mut lost = fresh;
+    let proposal = ours.propose(&low, earns(&low, 7), None, &charter()).unwrap();
+    assert_eq!(lost.examine(&proposal, &charter()), Err(LineError::Ahead { ours: 0, theirs: 5 }));
+    assert_eq!(lost.adopt(ours.receipt().unwrap()), Ok(true));
+    let receipt = lost.countersign(&high, &proposal, &charter()).unwrap();
+    assert_eq!(receipt, theirs.countersign(&high, &proposal, &charter()).unwrap());
+}
+
+#[test]
+fn a_receipt_that_contradicts_our_own_signature_is_not_adopted() {
+    let (low, high, mut ours, mut theirs) = ends();
+    let mut twin = ours.clone();
+    let forked = twin.propose(&low, earns(&low, 2), None, &charter()).unwrap();
+    let receipt = theirs.countersign(&high, &forked, &charter()).unwrap();
+    let _ = ours.propose(&low, earns(&low, 1), None, &charter()).unwrap();
+    assert_eq!(ours.adopt(&receipt), Err(LineError::NotNext));
+    assert_eq!(ours.state().seq, 0);
+}
+
+#[test]
+fn a_receipt_without_its_claim_is_short() {
+    let (low, _, mut ours, mut theirs) = ends();
+    let receipt = agree(&mut ours, &mut theirs, earns(&low, 1));
+    assert!(crate::codec::encode(&receipt).len() <= RECEIPT_BYTES_MAX);
 }
