@@ -106,6 +106,11 @@ impl Reader {
         Self::default()
     }
 
+    /// A reader that goes on at `head`, where an earlier one stopped; the next bytes fed are those from `head.len` on.
+    pub fn resume(head: Head) -> Self {
+        Self { head: Some(head), ..Self::default() }
+    }
+
     /// Takes the log's next bytes.
     pub fn feed(&mut self, piece: &[u8]) {
         self.buffer.drain(..self.read);
