@@ -6,13 +6,13 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     config::{Request, flags::Flags},
-    demo,
+    demo, run,
 };
 
 pub mod config;
 pub mod exit;
 
-use exit::{Exit, Failure, Outcome};
+use exit::{Exit, Outcome};
 
 /// A flash crowd no longer takes a small web site down.
 #[derive(Debug, Parser)]
@@ -78,7 +78,7 @@ fn carry_out(line: Line) -> Outcome {
         Request::new(file, flags)
     };
     match command {
-        Command::Run(_) => Err(Failure::new(Exit::Failed, "not built yet", "wait")),
+        Command::Run(settings) => run::run(request(settings)),
         Command::Config { command, settings } => config::run(&command, &request(settings)),
         Command::Demo(_) => Ok(()),
     }

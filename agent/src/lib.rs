@@ -4,11 +4,14 @@
 //! Read in this order: [`cli`] (what a person can say), [`config`] (what can be set).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod access_log;
 pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod entropy;
+pub mod ledger;
 pub mod prove;
+pub mod run;
 pub mod shutdown;
 pub mod state;
 pub mod swarm;

@@ -138,8 +138,8 @@ fn read_authority(text: &str) -> Result<String, String> {
     if authority.host().is_empty() || authority.as_str().contains('@') || authority.as_str().ends_with(':') {
         return Err("is not a host name with an optional port".to_owned());
     }
-    if authority.port().is_some() && authority.port_u16().is_none_or(|port| port == 0) {
-        return Err("has a port out of range".to_owned());
+    if let Some(port) = authority.as_str()[authority.host().len()..].strip_prefix(':') {
+        port.parse::<std::num::NonZeroU16>().map_err(|_| "has a port out of range".to_owned())?;
     }
     Ok(authority.as_str().to_ascii_lowercase())
 }

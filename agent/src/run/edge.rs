@@ -1,0 +1,50 @@
+//! From settings to the edge's own configuration.
+
+use http::uri::{Authority, Scheme};
+use overspill_edge::{Canonical, Config, Connections, OriginLimits, Timeouts};
+
+use crate::{
+    cli::exit::{Exit, Failure},
+    config::{table::Settings, value::Web},
+};
+
+/// What the settings ask of the edge.
+///
+/// # Errors
+/// When an address passed our reading but not the edge's types; nothing is started then.
+pub(super) fn config(settings: &Settings) -> Result<Config, Failure> {
+    let careful = Config::new(authority(&settings.origin.authority)?);
+    let hosts: Result<Vec<_>, _> = settings.hosts.iter().map(|host| authority(&host.0)).collect();
+    Ok(Config {
+        listen: settings.listen.clone(),
+        threads: settings.threads.map_or(0, |threads| threads as usize),
+        canonical: settings.site.as_ref().map(canonical).transpose()?,
+        hosts: hosts?,
+        memory: settings.memory,
+        uplink: settings.uplink,
+        micro_cache: settings.micro_cache,
+        stale_max: settings.stale_max,
+        origin_limits: OriginLimits {
+            min: settings.origin_limit_min,
+            initial: settings.origin_limit_initial,
+            max: settings.origin_limit_max,
+            queue_max: settings.origin_queue,
+            target_delay: settings.origin_delay,
+            ..careful.origin_limits.clone()
+        },
+        timeouts: Timeouts { origin_head: settings.origin_timeout, ..careful.timeouts.clone() },
+        connections: Connections { max: settings.connections, ..careful.connections.clone() },
+        trusted_proxies: settings.trusted_proxies.clone(),
+        guest_memory: settings.caps_storage,
+        ..careful
+    })
+}
+
+fn canonical(site: &Web) -> Result<Canonical, Failure> {
+    let scheme = if site.scheme == "https" { Scheme::HTTPS } else { Scheme::HTTP };
+    Ok(Canonical { scheme, authority: authority(&site.authority)? })
+}
+
+fn authority(text: &str) -> Result<Authority, Failure> {
+    text.parse().map_err(|error| Failure::new(Exit::Usage, format!("{text:?} is not an authority: {error}"), "write host or host:port"))
+}
