@@ -1,0 +1,181 @@
+//! Hosting other sites' objects, each under its own host name, for visitors whom their owners sent.
+//!
+//! A guest's content never mixes with our own: it is found by host name first, lives in its own store, and knows neither our
+//! cookies nor our cache. Every visitor either gets the bytes that the owner signed, or is sent back to the owner, once.
+
+mod answer;
+mod fill;
+mod hosting;
+pub mod limits;
+mod metrics;
+mod range;
+mod replay;
+mod serve;
+mod store;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use overspill_governance::{payword::LeaseId, site::SiteId, time::Time};
+use overspill_protocol::{
+    limits::LEASES_MAX,
+    observation::Hosted,
+    plan::{FillWanted, Plan},
+};
+use tokio::sync::mpsc;
+
+use self::{
+    fill::Fills,
+    hosting::Hosting,
+    limits::RETIRED_LEASES_MAX,
+    metrics::Counters,
+    store::{NotStored, Store},
+};
+use crate::uplink::Uplink;
+
+pub use fill::FillFailed;
+pub use metrics::{GuestMetrics, Refusal};
+pub use serve::GuestUse;
+
+/// The helper's side of spilling. Shared by all threads.
+#[derive(Debug)]
+pub struct Guests {
+    uplink: Arc<Uplink>,
+    table: ArcSwap<Table>,
+    store: Store,
+    fills: Fills,
+    counters: Counters,
+}
+
+/// One plan's guests, and those that left lately.
+#[derive(Debug, Default)]
+struct Table {
+    /// By host name in lower case; oldest lease first.
+    names: BTreeMap<String, Vec<Hosting>>,
+    /// In the order in which they left.
+    retired: Vec<LeaseId>,
+}
+
+impl Guests {
+    /// Makes the guests' rooms, and the channel on which the control plane reads what is to be filled.
+    #[must_use]
+    pub fn new(uplink: Arc<Uplink>, bytes_max: u64) -> (Self, mpsc::Receiver<FillWanted>) {
+        let (fills, wanted) = Fills::new();
+        let (table, store, counters) = (ArcSwap::default(), Store::new(bytes_max), Counters::default());
+        (Self { uplink, table, store, fills, counters }, wanted)
+    }
+
+    /// Changes the bound on stored bytes.
+    pub fn set_bytes_max(&self, bytes_max: u64) {
+        self.store.set_bytes_max(bytes_max);
+    }
+
+    /// Takes a new plan. One thread at a time may call this.
+    pub fn apply(&self, plan: &Plan) {
+        let before = self.table();
+        let next = before.next(plan);
+        for owner in next.owners_with_other_manifests(&before) {
+            self.store.retain(&owner, |digest| {
+                next.of_owner(&owner).any(|hosting| hosting.host.manifest.objects.iter().any(|object| object.digest == *digest))
+            });
+        }
+        self.table.store(Arc::new(next));
+    }
+
+    /// Tells whether a host name is, or lately was, a guest's. Compared without regard to case (RFC 9110 section 4.2.3).
+    #[must_use]
+    pub fn is_guest(&self, authority: &str) -> bool {
+        !self.table.load().find(authority).is_empty()
+    }
+
+    /// Takes the end of a fill: bytes are checked, stored and given to all who wait for them.
+    pub fn filled(&self, want: &FillWanted, result: Result<Bytes, FillFailed>, now: Time) {
+        let result = result.and_then(|body| self.store_filled(want, body));
+        let counter = if result.is_ok() { &self.counters.fills } else { &self.counters.fills_failed };
+        counter.fetch_add(1, Relaxed);
+        self.fills.end((want.owner, want.digest), result, now);
+    }
+
+    fn store_filled(&self, want: &FillWanted, body: Bytes) -> Result<Bytes, FillFailed> {
+        let table = self.table();
+        // An object that the owner's newest list does not name was purged or replaced while it was on its way.
+        let mut naming = table
+            .of_owner(&want.owner)
+            .filter(|hosting| !hosting.retired && hosting.host.manifest.objects.iter().any(|object| object.digest == want.digest));
+        let storage = naming.next().ok_or(FillFailed::Gone)?.host.storage.0;
+        match self.store.insert(want.owner, want.digest, body.clone(), storage) {
+            Ok(()) | Err(NotStored::TooLarge) => Ok(body),
+            Err(NotStored::WrongBytes) => Err(FillFailed::Wrong),
+        }
+    }
+
+    /// Each lease's use so far.
+    #[must_use]
+    pub fn hosted(&self) -> Vec<Hosted> {
+        self.table.load().names.values().flatten().map(Hosting::hosted).collect()
+    }
+
+    /// The counts so far.
+    #[must_use]
+    pub fn metrics(&self) -> GuestMetrics {
+        self.counters.snapshot(self.store.used())
+    }
+
+    fn table(&self) -> Arc<Table> {
+        self.table.load_full()
+    }
+}
+
+impl Table {
+    /// The leases under a host name.
+    fn find(&self, authority: &str) -> &[Hosting] {
+        let found = if authority.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            self.names.get(&authority.to_ascii_lowercase())
+        } else {
+            self.names.get(authority)
+        };
+        found.map_or(&[], Vec::as_slice)
+    }
+
+    fn of_owner(&self, owner: &SiteId) -> impl Iterator<Item = &Hosting> {
+        self.names.values().flatten().filter(move |hosting| hosting.host.owner == *owner)
+    }
+
+    /// The table of a new plan: leases that it goes on naming keep their tickets, others retire.
+    fn next(&self, plan: &Plan) -> Self {
+        let known: BTreeMap<LeaseId, &Hosting> = self.names.values().flatten().map(|hosting| (hosting.host.lease, hosting)).collect();
+        let named: BTreeSet<LeaseId> = plan.host.iter().map(|host| host.lease).collect();
+        let mut retired: Vec<LeaseId> = self.retired.iter().filter(|lease| !named.contains(lease)).copied().collect();
+        let leaving = known.values().filter(|hosting| !hosting.retired && !named.contains(&hosting.host.lease));
+        retired.extend(leaving.map(|hosting| hosting.host.lease));
+        retired.drain(..retired.len().saturating_sub(RETIRED_LEASES_MAX));
+        let mut names: BTreeMap<String, Vec<Hosting>> = BTreeMap::new();
+        for hosting in retired.iter().filter_map(|lease| known.get(lease)) {
+            let mut hosting = Hosting::clone(hosting);
+            hosting.retired = true;
+            names.entry(hosting.host.authority.to_ascii_lowercase()).or_default().push(hosting);
+        }
+        for host in plan.host.iter().take(LEASES_MAX) {
+            let hosting = Hosting::new(host.clone(), known.get(&host.lease).copied());
+            names.entry(host.authority.to_ascii_lowercase()).or_default().push(hosting);
+        }
+        Self { names, retired }
+    }
+
+    /// Owners of whom a lease came or brought another manifest.
+    fn owners_with_other_manifests(&self, before: &Self) -> BTreeSet<SiteId> {
+        let manifests = |table: &Self| -> BTreeSet<(SiteId, LeaseId, usize)> {
+            let living = table.names.values().flatten().filter(|hosting| !hosting.retired);
+            living.map(|hosting| (hosting.host.owner, hosting.host.lease, Arc::as_ptr(&hosting.host.manifest).addr())).collect()
+        };
+        manifests(self).difference(&manifests(before)).map(|(owner, ..)| *owner).collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "guest/tests.rs"]
+mod tests;

@@ -1,0 +1,247 @@
+//! Spilling: what the site holds and cannot carry goes to a helper, one request at a time.
+//!
+//! The order of remedies for a passive asset that the site holds: serve it within the uplink's budget; redirect it to a helper
+//! with a ticket; serve it on debt; refuse it, so that what is served is in time. Nothing is remembered between requests but
+//! what was drawn on each lease.
+
+mod book;
+mod choose;
+pub mod limits;
+pub mod mark;
+
+use std::{
+    cell::RefCell,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use overspill_governance::{digest::ObjectDigest, time::Now};
+use overspill_protocol::{
+    observation::Spilled,
+    plan::Plan,
+    ticket::{BackMark, Bound, Method, TICKET_PARAMETER, Ticket},
+};
+
+use self::{
+    book::{Book, Page},
+    choose::Chooser,
+    limits::{LOCATION_BYTES_MAX, REDIRECT_BYTES},
+    mark::{has_passed_an_agent, with_parameter},
+};
+use crate::uplink::{HEAD_BYTES, SHED_DEBT, SHED_PAGES_DEBT, Uplink};
+
+/// A request for a passive asset that the site holds, whole and fresh.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// GET or HEAD.
+    pub method: Method,
+    /// Path and raw query as the cache keys them.
+    pub path: &'a str,
+    /// Digest of the held copy.
+    pub digest: &'a ObjectDigest,
+    /// Body bytes that serving it would send.
+    pub size: u64,
+    /// Whether the request may leave this site at all: see [`Spiller::may_leave`].
+    pub may_leave: bool,
+}
+
+/// What becomes of a request for a held asset.
+#[derive(Debug)]
+pub enum Course {
+    /// Serve it here; head and body are already charged to the uplink.
+    Serve,
+    /// Send the visitor to a helper.
+    Spill(Response<Bytes>),
+    /// Refuse it: neither this site nor a helper can carry it in time.
+    Shed,
+}
+
+/// Counts of what spilling decided, since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SpillMetrics {
+    /// Redirected to a helper.
+    pub spilled: u64,
+    /// Body bytes of those.
+    pub spilled_bytes: u64,
+    /// Beyond the budget, and served here on debt.
+    pub kept: u64,
+    /// Refused.
+    pub shed: u64,
+    /// Came back from a helper with a good mark.
+    pub sent_back: u64,
+    /// Came with a mark that is not a helper's.
+    pub marks_refused: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    spilled: AtomicU64,
+    spilled_bytes: AtomicU64,
+    kept: AtomicU64,
+    shed: AtomicU64,
+    sent_back: AtomicU64,
+    marks_refused: AtomicU64,
+}
+
+/// The owner's side of spilling. Shared by all threads.
+#[derive(Debug)]
+pub struct Spiller {
+    uplink: Arc<Uplink>,
+    book: ArcSwap<Book>,
+    chooser: Chooser,
+    short: AtomicBool,
+    counters: Counters,
+}
+
+thread_local! {
+    /// Saves an allocation for each redirect.
+    static ORDER: RefCell<Vec<u16>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Spiller {
+    /// Makes a spiller without helpers.
+    #[must_use]
+    pub fn new(uplink: Arc<Uplink>) -> Self {
+        Self { uplink, book: ArcSwap::default(), chooser: Chooser::default(), short: AtomicBool::new(false), counters: Counters::default() }
+    }
+
+    /// Takes a new plan. One thread at a time may call this.
+    pub fn apply(&self, plan: &Plan) {
+        let next = self.book.load().next(plan);
+        self.book.store(Arc::new(next));
+    }
+
+    /// Tells whether sockets or processor are short, as last measured: then held assets go to helpers even within the budget.
+    pub fn set_short(&self, short: bool) {
+        self.short.store(short, Relaxed);
+    }
+
+    /// Tells whether a request may be answered by somebody else: no credentials, not sent back, no agent before us.
+    ///
+    /// `has_session` is the cookie table's word; `sent_back` is [`Spiller::is_sent_back`]'s.
+    #[must_use]
+    pub fn may_leave(headers: &HeaderMap, has_session: bool, sent_back: bool) -> bool {
+        !has_session && !sent_back && !headers.contains_key(header::AUTHORIZATION) && !has_passed_an_agent(headers)
+    }
+
+    /// Checks the mark of a request for `path` that says a helper sent it back. A bad mark is as good as none.
+    #[must_use]
+    pub fn is_sent_back(&self, mark: &str, path: &str, now: Now) -> bool {
+        let book = self.book.load();
+        let good = BackMark::from_text(mark).ok().and_then(|mark| {
+            let page = book.page(mark.lease)?;
+            mark.check(&page.spill.key, path, page.helper_date(now.date)).ok().map(|()| page)
+        });
+        match good {
+            Some(page) => {
+                page.note_sent_back();
+                self.counters.sent_back.fetch_add(1, Relaxed);
+                true
+            }
+            None => {
+                self.counters.marks_refused.fetch_add(1, Relaxed);
+                false
+            }
+        }
+    }
+
+    /// Decides on a request for a held asset, and charges the uplink for the decision.
+    #[must_use]
+    pub fn course(&self, ask: &Ask<'_>, now: Now) -> Course {
+        let cost = ask.size.saturating_add(HEAD_BYTES);
+        let short = self.short.load(Relaxed);
+        if !(short && ask.may_leave) && self.uplink.take(cost, now.time) {
+            return Course::Serve;
+        }
+        self.uplink.note_excess(now.time);
+        if ask.may_leave
+            && let Some(response) = self.redirect(ask, now)
+        {
+            self.uplink.turn_away(ask.size);
+            self.uplink.charge(REDIRECT_BYTES, now.time);
+            return Course::Spill(response);
+        }
+        let bound = if ask.may_leave { SHED_DEBT } else { SHED_PAGES_DEBT };
+        if self.uplink.debt(now.time) >= bound {
+            self.uplink.turn_away(ask.size);
+            self.counters.shed.fetch_add(1, Relaxed);
+            return Course::Shed;
+        }
+        self.uplink.charge(cost, now.time);
+        self.counters.kept.fetch_add(1, Relaxed);
+        Course::Serve
+    }
+
+    /// Draws a ticket for the object and makes the redirect, if a helper can take it.
+    #[must_use]
+    pub fn redirect(&self, ask: &Ask<'_>, now: Now) -> Option<Response<Bytes>> {
+        let book = self.book.load();
+        if book.pages.is_empty() || !book.is_current(now.time) {
+            return None;
+        }
+        let object = self.chooser.object(ask.path);
+        let location = ORDER.with_borrow_mut(|order| {
+            self.chooser.order(object, book.pages.iter().map(|page| (page.helper_hash, page.spill.weight)), order);
+            order.iter().find_map(|at| location(book.pages.get(usize::from(*at))?, ask, now))
+        })?;
+        self.counters.spilled.fetch_add(1, Relaxed);
+        self.counters.spilled_bytes.fetch_add(ask.size, Relaxed);
+        Some(found(location))
+    }
+
+    /// Each lease's use so far.
+    #[must_use]
+    pub fn spilled(&self) -> Vec<Spilled> {
+        self.book.load().spilled()
+    }
+
+    /// The counts so far.
+    #[must_use]
+    pub fn metrics(&self) -> SpillMetrics {
+        let read = |counter: &AtomicU64| counter.load(Relaxed);
+        SpillMetrics {
+            spilled: read(&self.counters.spilled),
+            spilled_bytes: read(&self.counters.spilled_bytes),
+            kept: read(&self.counters.kept),
+            shed: read(&self.counters.shed),
+            sent_back: read(&self.counters.sent_back),
+            marks_refused: read(&self.counters.marks_refused),
+        }
+    }
+}
+
+/// Where a visitor finds the object at this lease's helper; nothing if the lease cannot take it.
+fn location(page: &Page, ask: &Ask<'_>, now: Now) -> Option<HeaderValue> {
+    let spill = &page.spill;
+    let object = spill.manifest.object(ask.path)?;
+    if object.digest != *ask.digest || ask.path.len() + spill.base.len() > LOCATION_BYTES_MAX - 128 {
+        return None;
+    }
+    let draw = page.draw(ask.size, now)?;
+    let bound = Bound { method: ask.method, owner: &spill.manifest.owner, path: ask.path };
+    let ticket = Ticket::issue(&spill.key, spill.lease, draw.serial, draw.word, draw.expires, bound);
+    let url = with_parameter(&spill.base, ask.path, TICKET_PARAMETER, &ticket.to_text());
+    HeaderValue::from_maybe_shared(Bytes::from(url)).ok()
+}
+
+/// RFC 9110 section 15.4.3. Not stored anywhere: the next request may well be served here.
+pub(crate) fn found(location: HeaderValue) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(b"For the moment, this is served at the address in Location.\n"));
+    *response.status_mut() = StatusCode::FOUND;
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, location);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Fonts, modules and scripts under SRI are fetched in CORS mode, in which a redirect must allow the page's origin as well.
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+#[cfg(test)]
+#[path = "spill/tests.rs"]
+mod tests;

@@ -1,0 +1,15 @@
+//! Every bound of spilling, each with one line of why.
+
+use std::time::Duration;
+
+/// Leases whose use is remembered after they left the plan: marks of their last tickets still come back, and a lease that
+/// returns must not hand out a serial twice.
+pub const RETIRED_LEASES_MAX: usize = 128;
+/// What a lease's rates may save up: at most this much of a second's promise reaches the helper at once.
+pub const LEASE_BURST: Duration = Duration::from_millis(200);
+/// Bytes of a redirect's `Location`: servers and browsers take 8,000 (RFC 9110 section 4.1).
+pub const LOCATION_BYTES_MAX: usize = 4_096;
+/// Bytes of all `CDN-Loop` lines that are looked at: a longer one says nothing that a shorter one could not.
+pub const CDN_LOOP_BYTES_MAX: usize = 2_048;
+/// Bytes that a redirect costs the uplink, head and body.
+pub const REDIRECT_BYTES: u64 = 600;

@@ -1,0 +1,179 @@
+use super::*;
+use std::time::Duration;
+
+use overspill_governance::{
+    payword::{Chain, LeaseId},
+    site::SiteId,
+    time::{Date, Time},
+    units::{ByteRate, Bytes as Amount, RequestRate},
+};
+use overspill_protocol::{
+    manifest::{Manifest, Object},
+    plan::Spill,
+    ticket::{BackMark, TicketKey},
+};
+
+const OWNER: SiteId = SiteId([1; 32]);
+const KEY: TicketKey = TicketKey([9; 32]);
+
+fn now(millis: u64) -> Now {
+    Now { time: Time::from_micros(millis * 1_000), date: Date::from_millis(1_700_000_000_000 + millis) }
+}
+
+fn object(path: &str) -> Object {
+    Object {
+        path: path.into(),
+        digest: ObjectDigest::of(path.as_bytes()),
+        size: Amount(10_000),
+        media_type: "image/png".into(),
+        fresh_until: Date::MAX,
+    }
+}
+
+fn lease(name: u8) -> Spill {
+    let lease = LeaseId([name; 8]);
+    let objects = vec![object("/a.png"), object("/b.png?v=1")];
+    Spill {
+        lease,
+        helper: SiteId([name; 32]),
+        base: format!("http://blog.helper{name}.example"),
+        requests: RequestRate(1_000),
+        bytes: ByteRate(1_000_000),
+        allotted: Amount(1 << 30),
+        key: KEY,
+        chain: Arc::new(Chain::from_seed([name; 32], lease, 1_000)),
+        serial_from: 1,
+        clock_offset_ms: 0,
+        weight: 1,
+        held_back: false,
+        manifest: Arc::new(Manifest { owner: OWNER, generation: 1, date: Date::from_millis(0), objects }),
+        until: Time::MAX,
+    }
+}
+
+/// A site with a budget of 100 kB/s, and helpers by name.
+fn site(helpers: &[u8]) -> Spiller {
+    let spiller = Spiller::new(Arc::new(Uplink::new(Some(ByteRate(100_000)))));
+    spiller.apply(&Plan { spill: helpers.iter().map(|name| lease(*name)).collect(), ..Plan::default() });
+    spiller
+}
+
+fn ask<'a>(path: &'a str, digest: &'a ObjectDigest) -> Ask<'a> {
+    Ask { method: Method::Get, path, digest, size: 10_000, may_leave: true }
+}
+
+fn location(response: &Response<Bytes>) -> String {
+    response.headers()[header::LOCATION].to_str().unwrap().to_owned()
+}
+
+fn spill_one(site: &Spiller, path: &str, now: Now) -> Option<String> {
+    let digest = ObjectDigest::of(path.as_bytes());
+    loop {
+        match site.course(&ask(path, &digest), now) {
+            Course::Serve if site.metrics().kept == 0 => {}
+            Course::Spill(response) => return Some(location(&response)),
+            Course::Serve | Course::Shed => return None,
+        }
+    }
+}
+
+#[test]
+fn calm_is_served_here_and_excess_goes_to_a_helper_with_a_good_ticket() {
+    let site = site(&[2]);
+    let digest = ObjectDigest::of(b"/b.png?v=1");
+    assert!(matches!(site.course(&ask("/b.png?v=1", &digest), now(0)), Course::Serve));
+    let url = spill_one(&site, "/b.png?v=1", now(0)).unwrap();
+    let ticket = url.strip_prefix("http://blog.helper2.example/b.png?v=1&overspill-ticket=").unwrap();
+    let ticket = Ticket::from_text(ticket).unwrap();
+    let bound = Bound { method: Method::Get, owner: &OWNER, path: "/b.png?v=1" };
+    assert_eq!(ticket.check(&KEY, bound, now(0).date), Ok(()));
+    assert_eq!(ticket.serial, 1);
+    assert_eq!(site.spilled()[0].bytes, Amount(10_000));
+}
+
+#[test]
+fn what_may_not_leave_or_is_not_in_the_manifest_stays() {
+    let elsewhere = site(&[2]);
+    assert_eq!(spill_one(&elsewhere, "/unlisted.png", now(0)), None);
+    let other_bytes = ObjectDigest::of(b"changed since");
+    assert!(elsewhere.redirect(&ask("/a.png", &other_bytes), now(0)).is_none());
+    let digest = ObjectDigest::of(b"/a.png");
+    let bound = Ask { may_leave: false, ..ask("/a.png", &digest) };
+    let courses: Vec<_> = (0..40).map(|_| elsewhere.course(&bound, now(0))).collect();
+    assert!(courses.iter().all(|course| !matches!(course, Course::Spill(_))));
+    assert!(matches!(courses.last(), Some(Course::Shed)), "beyond its debt the site refuses rather than be late");
+    assert_eq!(elsewhere.metrics().spilled, 0);
+}
+
+#[test]
+fn without_helpers_assets_are_served_on_debt_and_then_refused() {
+    let site = site(&[]);
+    let digest = ObjectDigest::of(b"/a.png");
+    let served = (0..1_000).filter(|_| matches!(site.course(&ask("/a.png", &digest), now(0)), Course::Serve)).count();
+    assert!((10..=13).contains(&served), "a burst and one second of budget: {served}");
+    assert!(matches!(site.course(&ask("/a.png", &digest), now(2_500)), Course::Serve), "and it is over when it is over");
+    assert_eq!(site.metrics().shed, 1_000 - served as u64);
+}
+
+#[test]
+fn a_stale_plan_or_a_lease_held_back_names_no_helper() {
+    let stale = site(&[2]);
+    let digest = ObjectDigest::of(b"/a.png");
+    assert!(stale.redirect(&ask("/a.png", &digest), now(5_000)).is_some());
+    assert!(stale.redirect(&ask("/a.png", &digest), now(5_001)).is_none());
+    stale.apply(&Plan { spill: vec![Spill { held_back: true, ..lease(2) }], ..Plan::default() });
+    assert!(stale.redirect(&ask("/a.png", &digest), now(0)).is_none());
+}
+
+#[test]
+fn an_object_sticks_to_its_helper_until_that_is_full() {
+    let site = site(&[2, 3, 4]);
+    let digest = ObjectDigest::of(b"/a.png");
+    let host = |at: u64| {
+        let url = location(&site.redirect(&ask("/a.png", &digest), now(at)).unwrap());
+        url.split('/').nth(2).unwrap().to_owned()
+    };
+    let first = host(0);
+    assert!((1..20).all(|step| host(step * 20) == first), "within its rate an object stays where it is");
+    let burst: Vec<String> = (0..50).map(|_| host(1_500)).collect();
+    let others = burst.iter().filter(|host| **host != first).count();
+    assert!(others > 0 && burst.iter().collect::<std::collections::BTreeSet<_>>().len() <= 3);
+}
+
+#[test]
+fn a_good_mark_is_known_and_a_bad_one_ignored() {
+    let site = site(&[2]);
+    let mark = BackMark::issue(&KEY, LeaseId([2; 8]), 1_700_000_030, "/a.png").to_text();
+    assert!(site.is_sent_back(&mark, "/a.png", now(0)));
+    assert!(!site.is_sent_back(&mark, "/b.png", now(0)));
+    assert!(!site.is_sent_back(&mark, "/a.png", now(31_000)));
+    assert!(!site.is_sent_back("nonsense", "/a.png", now(0)));
+    assert_eq!((site.metrics().sent_back, site.metrics().marks_refused), (1, 3));
+    assert_eq!(site.spilled()[0].sent_back, 1);
+    site.apply(&Plan::default());
+    assert!(site.is_sent_back(&mark, "/a.png", now(1)), "a retired lease's last visitors still come back");
+}
+
+#[test]
+fn credentials_marks_and_loops_keep_a_request_here() {
+    let mut headers = HeaderMap::new();
+    assert!(Spiller::may_leave(&headers, false, false));
+    assert!(!Spiller::may_leave(&headers, true, false));
+    assert!(!Spiller::may_leave(&headers, false, true));
+    headers.insert("cdn-loop", HeaderValue::from_static("overspill"));
+    assert!(!Spiller::may_leave(&headers, false, false));
+    headers.clear();
+    headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic eA=="));
+    assert!(!Spiller::may_leave(&headers, false, false));
+}
+
+#[test]
+fn short_of_sockets_even_what_the_budget_could_carry_goes() {
+    let site = site(&[2]);
+    let digest = ObjectDigest::of(b"/a.png");
+    site.set_short(true);
+    assert!(matches!(site.course(&ask("/a.png", &digest), now(0)), Course::Spill(_)));
+    site.set_short(false);
+    assert!(matches!(site.course(&ask("/a.png", &digest), now(0)), Course::Serve));
+    assert_eq!(site.uplink.debt(now(0).time), Duration::ZERO);
+}
