@@ -85,5 +85,7 @@ pub(crate) struct Account {
     pub(crate) bytes: u64,
     pub(crate) answered: bool,
     pub(crate) complete: bool,
+    /// The uplink was charged when the answer was decided on.
+    pub(crate) prepaid: bool,
     pub(crate) record: Option<Box<AccessRecord>>,
 }

@@ -123,8 +123,9 @@ impl Metered {
     }
 
     /// Starts the answer, whose head is known now.
-    pub(crate) fn begin(&mut self, payload: Payload, status: StatusCode, cache: CacheUse) {
+    pub(crate) fn begin(&mut self, payload: Payload, status: StatusCode, cache: CacheUse, prepaid: bool) {
         self.payload = payload;
+        self.account.prepaid = prepaid;
         self.account.answered = true;
         if let Some(record) = &mut self.account.record {
             (record.status, record.cache) = (status, cache);
@@ -142,7 +143,7 @@ impl Body for Metered {
             Some(Ok(frame)) => {
                 let sent = frame.data_ref().map_or(0, Bytes::len) as u64;
                 self.account.bytes += sent;
-                self.edge.sent(sent);
+                self.edge.sent(sent, self.account.prepaid);
                 self.account.complete = self.payload.is_end_stream();
             }
             None => self.account.complete = true,

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use overspill_governance::digest::ObjectDigest;
-use overspill_protocol::{observation::Observation, plan::Plan};
+use overspill_protocol::{observation::Observation, plan::FillWanted};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
@@ -19,7 +19,9 @@ use crate::{
     limits::ACCESS_RECORDS_MAX,
     listener::Addresses,
     metrics::{Counters, Gauge, Metrics},
+    observe::Readings,
     origin::Origin,
+    overflow::Overflow,
 };
 
 /// Settings, with what is made of them. Replaced whole by a reload; a request keeps the ones it began with.
@@ -40,7 +42,7 @@ impl Settings {
 pub(crate) struct Edge {
     pub(crate) clock: Clock,
     pub(crate) settings: ArcSwap<Settings>,
-    pub(crate) plan: ArcSwap<Plan>,
+    pub(crate) overflow: Overflow,
     pub(crate) counters: Counters,
     pub(crate) connections: Gauge,
     pub(crate) addresses: Addresses,
@@ -57,12 +59,14 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
-    pub(crate) fn new(config: Config, clock: Clock) -> Arc<Self> {
+    /// The edge, and the channel on which wanted fills are read.
+    pub(crate) fn new(config: Config, clock: Clock) -> (Arc<Self>, mpsc::Receiver<FillWanted>) {
         let (access, access_receiver) = mpsc::channel(ACCESS_RECORDS_MAX);
-        Arc::new(Self {
+        let (overflow, wanted) = Overflow::new(&config, clock.now());
+        let edge = Arc::new(Self {
             clock,
             settings: ArcSwap::from_pointee(Settings::new(config)),
-            plan: ArcSwap::default(),
+            overflow,
             counters: Counters::default(),
             connections: Gauge::default(),
             addresses: Addresses::default(),
@@ -73,7 +77,8 @@ impl Edge {
             access,
             access_taken: AtomicBool::new(false),
             access_receiver: Mutex::new(Some(access_receiver)),
-        })
+        });
+        (edge, wanted)
     }
 
     /// Replaces the settings by a changed copy; requests in flight keep theirs.
@@ -87,22 +92,37 @@ impl Edge {
 
     /// What the control plane is told.
     pub(crate) fn observe(&self) -> Observation {
-        Observation::default()
+        let readings = Readings {
+            connections: u32::try_from(self.connections.read()).unwrap_or(u32::MAX),
+            connections_max: self.settings.load().config.connections.max,
+            requests: self.counters.requests.read(),
+            ..Readings::default()
+        };
+        self.overflow.observe(readings, self.clock.now())
     }
 
     /// The body of a spillable object that is stored.
-    pub(crate) fn held(&self, _digest: &ObjectDigest) -> Option<Bytes> {
-        None
+    pub(crate) fn held(&self, digest: &ObjectDigest) -> Option<Bytes> {
+        self.overflow.held(digest)
     }
 
     /// Counters and gauges.
     pub(crate) fn metrics(&self) -> Metrics {
-        Metrics { connections: self.connections.read(), requests_active: self.active.read(), ..self.counters.snapshot() }
+        Metrics {
+            connections: self.connections.read(),
+            requests_active: self.active.read(),
+            spill: self.overflow.spiller.metrics(),
+            hosting: self.overflow.guests.metrics(),
+            ..self.counters.snapshot()
+        }
     }
 
     /// Counts body bytes that were handed to a visitor's connection.
-    pub(crate) fn sent(&self, bytes: u64) {
+    pub(crate) fn sent(&self, bytes: u64, prepaid: bool) {
         self.counters.bytes_sent.add(bytes);
+        if !prepaid {
+            self.overflow.uplink.charge(bytes, self.clock.time());
+        }
     }
 
     /// The receiver of access records, once. Before it is taken none are made.

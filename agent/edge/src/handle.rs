@@ -22,7 +22,7 @@ use crate::{
     clock::Clock,
     config::Config,
     edge::{Edge, Settings},
-    limits::FILLS_WANTED_MAX,
+    guest::FillFailed,
     listener,
     metrics::Metrics,
 };
@@ -48,24 +48,6 @@ pub enum StartError {
     Thread(#[source] io::Error),
 }
 
-/// Why a wanted object did not come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum FillFailed {
-    /// The owner's agent did not answer in time, or is not connected.
-    #[error("the owner did not answer in time")]
-    Late,
-    /// The owner does not hold these bytes any more.
-    #[error("the owner does not hold the object")]
-    Gone,
-    /// What came did not have the digest that was asked for.
-    #[error("the owner sent other bytes than it signed")]
-    Wrong,
-    /// A bound on fills was reached.
-    #[error("too many fills at once")]
-    Busy,
-}
-
 /// A running edge. Dropping the handle stops it without waiting.
 pub struct Handle {
     edge: Arc<Edge>,
@@ -81,8 +63,7 @@ pub struct Handle {
 pub fn start(config: Config, clock: Clock) -> Result<Handle, StartError> {
     let count = if config.threads == 0 { thread::available_parallelism().map_or(1, usize::from) } else { config.threads };
     let (addresses, mut sockets) = bind_all(&config.listen, count)?;
-    let edge = Edge::new(config, clock);
-    let (_wanted_sender, wanted) = mpsc::channel(FILLS_WANTED_MAX);
+    let (edge, wanted) = Edge::new(config, clock);
     let handle = Handle { edge: Arc::clone(&edge), addresses, threads: Mutex::default(), wanted: Mutex::new(Some(wanted)) };
     for index in 0..count {
         let listeners = sockets.pop().unwrap_or_default();
@@ -156,7 +137,7 @@ impl Handle {
 
     /// Serves by `plan` from now on.
     pub fn apply(&self, plan: Arc<Plan>) {
-        self.edge.plan.store(plan);
+        self.edge.overflow.apply(&plan);
     }
 
     /// Says what the edge sees. Cheap; meant to be asked about ten times a second.
@@ -172,12 +153,19 @@ impl Handle {
     }
 
     /// Answers a wish: the object's bytes, or why they do not come.
-    pub fn filled(&self, _wanted: &FillWanted, _result: Result<Bytes, FillFailed>) {}
+    pub fn filled(&self, wanted: &FillWanted, result: Result<Bytes, FillFailed>) {
+        self.edge.overflow.filled(wanted, result, self.edge.clock.time());
+    }
 
     /// The body of a spillable object that the site holds, for fills of its helpers.
     #[must_use]
     pub fn held(&self, digest: &ObjectDigest) -> Option<Bytes> {
         self.edge.held(digest)
+    }
+
+    /// Counts bytes that leave over the site's link by another way than this edge: slices of fills.
+    pub fn charge(&self, bytes: u64) {
+        self.edge.overflow.uplink.charge(bytes, self.edge.clock.time());
     }
 
     /// Publishes the member key at `/.well-known/overspill`.
@@ -187,6 +175,7 @@ impl Handle {
 
     /// Takes new settings, except for addresses and threads. Requests in flight finish by the old ones.
     pub fn reload(&self, config: Config) {
+        self.edge.overflow.configure(&config);
         self.edge.change_settings(|settings| {
             let key = config.member_key.clone().or_else(|| settings.member_key.take());
             *settings = Settings::new(config.clone());

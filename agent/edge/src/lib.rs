@@ -13,23 +13,33 @@
 
 mod access;
 mod body;
+mod bucket;
 mod clock;
 mod config;
 mod edge;
 mod gate;
+mod guest;
 mod handle;
 mod headers;
+mod hot;
 mod limits;
 mod listener;
 mod metrics;
+mod observe;
 mod origin;
+mod overflow;
 mod pass;
+mod pressure;
 mod request;
+mod spill;
 mod stream;
+mod uplink;
 mod waiting;
 
 pub use access::{AccessRecord, CacheUse};
 pub use clock::Clock;
 pub use config::{Canonical, Config, Connections, OriginLimits, Timeouts};
-pub use handle::{FillFailed, Handle, StartError, start};
+pub use guest::{FillFailed, GuestMetrics};
+pub use handle::{Handle, StartError, start};
 pub use metrics::Metrics;
+pub use spill::SpillMetrics;

@@ -14,8 +14,6 @@ pub(crate) const FRAME_BYTES: usize = 64 * 1024;
 pub(crate) const BACKLOG: i32 = 1_024;
 /// Access records waiting for the log writer: beyond it records are dropped and counted, requests never wait.
 pub(crate) const ACCESS_RECORDS_MAX: usize = 8_192;
-/// Wishes for fills waiting for the control plane: more would be answered too late for their visitors.
-pub(crate) const FILLS_WANTED_MAX: usize = 256;
 /// Idle connections kept to the origin: each may hold a worker of a small server.
 pub(crate) const ORIGIN_IDLE_MAX: usize = 32;
 /// How long such a connection is kept: shorter than common keep-alive times (nginx 75 s, Apache 5 s is handled by a retry).

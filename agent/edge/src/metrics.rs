@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::{guest::GuestMetrics, spill::SpillMetrics};
+
 macro_rules! counters {
     ($($name:ident: $meaning:literal,)*) => {
         /// Counts since start; rising only.
@@ -13,6 +15,10 @@ macro_rules! counters {
         #[non_exhaustive]
         pub struct Metrics {
             $(#[doc = $meaning] pub $name: u64,)*
+            /// What was decided on excess.
+            pub spill: SpillMetrics,
+            /// What became of guests' visitors.
+            pub hosting: GuestMetrics,
             /// Gauge: open connections.
             pub connections: u64,
             /// Gauge: requests being answered.

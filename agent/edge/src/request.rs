@@ -12,6 +12,7 @@ use crate::{
     edge::{Edge, Settings},
     gate, headers,
     headers::Asker,
+    overflow::Prepaid,
     pass, waiting,
 };
 
@@ -25,6 +26,8 @@ pub(crate) struct Visit {
     pub(crate) host: Authority,
     pub(crate) asker: Asker,
     pub(crate) settings: Arc<Settings>,
+    /// A helper sent the visitor back: the request is never spilled.
+    pub(crate) sent_back: bool,
 }
 
 /// An answer, and how the cache took part in it.
@@ -40,12 +43,15 @@ pub(crate) async fn answer(request: Request<Incoming>, peer: IpAddr, edge: Arc<E
     let asker = Asker::new(peer, &settings.config.trusted_proxies, &parts.headers);
     let record = edge.keeps_records().then(|| Box::new(record(&parts, asker, &edge)));
     // Made before the answer: if the visitor leaves meanwhile, the account is closed by being dropped.
-    let mut metered =
-        Metered::new(Payload::Empty, Arc::clone(&edge), Account { start, bytes: 0, answered: false, complete: false, record });
+    let mut metered = Metered::new(
+        Payload::Empty,
+        Arc::clone(&edge),
+        Account { start, bytes: 0, answered: false, complete: false, prepaid: false, record },
+    );
 
     let head = parts.method == Method::HEAD;
     let (response, cache) = match gate::check(&parts) {
-        Ok(host) => route(Visit { parts, body, host, asker, settings }, &edge).await,
+        Ok(host) => route(Visit { parts, body, host, asker, settings, sent_back: false }, &edge).await,
         Err(refusal) => {
             edge.counters.requests_refused.one();
             let mut response = waiting::plain(StatusCode::BAD_REQUEST, refusal.text());
@@ -54,17 +60,25 @@ pub(crate) async fn answer(request: Request<Incoming>, peer: IpAddr, edge: Arc<E
         }
     };
     edge.count_answer(response.status(), cache);
-    let (head_parts, payload) = response.into_parts();
-    metered.begin(if head { Payload::Empty } else { payload }, head_parts.status, cache);
+    let (mut head_parts, payload) = response.into_parts();
+    let prepaid = head_parts.extensions.remove::<Prepaid>().is_some();
+    if !prepaid {
+        edge.overflow.charge_head(edge.clock.time());
+    }
+    metered.begin(if head { Payload::Empty } else { payload }, head_parts.status, cache, prepaid);
     Ok(Response::from_parts(head_parts, metered))
 }
 
 /// Chooses who answers: a guest's store, the edge itself, or the site.
-async fn route(visit: Visit, edge: &Arc<Edge>) -> Answer {
+async fn route(mut visit: Visit, edge: &Arc<Edge>) -> Answer {
     if headers::has_looped(&visit.parts.headers, &edge.loop_token) {
         return (waiting::looped(), CacheUse::None);
     }
-    // Seam for guest.rs: a Host of the plan is answered there and goes no further.
+    let asked = (&visit.parts.method, &visit.parts.uri, &visit.parts.headers);
+    if let Some((response, _)) = edge.overflow.host(visit.host.as_str(), asked, edge.clock.now()).await {
+        return (response.map(Payload::whole), CacheUse::Guest);
+    }
+    visit.sent_back = edge.overflow.unmark(&mut visit.parts.uri, edge.clock.now());
     if visit.parts.uri.path() == WELL_KNOWN
         && let Some(key) = &visit.settings.member_key
     {

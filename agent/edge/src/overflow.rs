@@ -1,0 +1,141 @@
+//! Everything of spilling and hosting that the edge's threads share, and its few places in a request's way.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, Uri, uri::PathAndQuery};
+use overspill_governance::{
+    digest::ObjectDigest,
+    time::{Now, Time},
+};
+use overspill_protocol::{
+    observation::Observation,
+    plan::{FillWanted, Plan},
+    ticket,
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    config::Config,
+    guest::{FillFailed, GuestUse, Guests},
+    hot::{Hot, Spillable},
+    observe::{Observer, Readings},
+    spill::{Ask, Course, Spiller, mark::Target},
+    uplink::{HEAD_BYTES, Uplink},
+};
+
+/// Marks a response whose bytes the uplink was charged for when it was decided on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Prepaid;
+
+/// Owner's and helper's side of an overflow, on one uplink.
+#[derive(Debug)]
+pub(crate) struct Overflow {
+    pub(crate) uplink: Arc<Uplink>,
+    pub(crate) spiller: Spiller,
+    pub(crate) guests: Guests,
+    pub(crate) hot: Hot,
+    observer: Observer,
+}
+
+impl Overflow {
+    /// By the settings, with nothing stored and no plan; and the channel on which wanted fills are read.
+    pub(crate) fn new(config: &Config, now: Now) -> (Self, mpsc::Receiver<FillWanted>) {
+        let uplink = Arc::new(Uplink::new(config.uplink));
+        let (guests, wanted) = Guests::new(Arc::clone(&uplink), config.guest_memory.0);
+        let spiller = Spiller::new(Arc::clone(&uplink));
+        (Self { uplink, spiller, guests, hot: Hot::new(now), observer: Observer::default() }, wanted)
+    }
+
+    /// Takes new settings.
+    pub(crate) fn configure(&self, config: &Config) {
+        self.uplink.set_budget(config.uplink);
+        self.guests.set_bytes_max(config.guest_memory.0);
+    }
+
+    /// Takes a new plan.
+    pub(crate) fn apply(&self, plan: &Plan) {
+        self.spiller.apply(plan);
+        self.guests.apply(plan);
+    }
+
+    /// Looks at everything once.
+    pub(crate) fn observe(&self, readings: Readings, now: Now) -> Observation {
+        self.observer.observe(readings, (&self.uplink, &self.spiller, &self.guests, &self.hot), now)
+    }
+
+    /// Takes the end of a fill.
+    pub(crate) fn filled(&self, want: &FillWanted, result: Result<Bytes, FillFailed>, now: Time) {
+        self.guests.filled(want, result, now);
+    }
+
+    /// The bytes of a spillable object that is held.
+    pub(crate) fn held(&self, digest: &ObjectDigest) -> Option<Bytes> {
+        self.hot.held(digest)
+    }
+
+    /// Answers a request for a guest's host name; nothing if `authority` is not one.
+    pub(crate) async fn host(
+        &self,
+        authority: &str,
+        (method, uri, headers): (&Method, &Uri, &HeaderMap),
+        now: Now,
+    ) -> Option<(Response<Bytes>, GuestUse)> {
+        if !self.guests.is_guest(authority) {
+            return None;
+        }
+        let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let (mut response, usage) = self.guests.serve(authority, method, path, headers, now).await;
+        response.extensions_mut().insert(Prepaid);
+        Some((response, usage))
+    }
+
+    /// Takes Overspill's own parameters out of a request's target. Returns whether a helper sent the visitor back.
+    pub(crate) fn unmark(&self, uri: &mut Uri, now: Now) -> bool {
+        let target = Target::of(uri.path_and_query().map_or("/", PathAndQuery::as_str));
+        if !target.was_marked() {
+            return false;
+        }
+        let sent_back = target.back.is_some_and(|mark| self.spiller.is_sent_back(mark, &target.path, now));
+        if let Ok(path) = PathAndQuery::try_from(target.path.as_ref()) {
+            let mut parts = std::mem::take(uri).into_parts();
+            parts.path_and_query = Some(path);
+            *uri = Uri::from_parts(parts).unwrap_or_default();
+        }
+        sent_back
+    }
+
+    /// Decides on a request for a held asset, which a response of `size` body bytes would answer here.
+    pub(crate) fn course(&self, method: &Method, held: &Spillable, size: u64, may_leave: bool, now: Now) -> Course {
+        held.want();
+        let (path, digest) = (held.object.path.as_str(), &held.object.digest);
+        let method = if *method == Method::HEAD { ticket::Method::Head } else { ticket::Method::Get };
+        let fresh = held.object.fresh_until > now.date;
+        self.spiller.course(&Ask { method, path, digest, size, may_leave: may_leave && fresh }, now)
+    }
+
+    /// Counts a response's head that was not paid for before.
+    pub(crate) fn charge_head(&self, now: Time) {
+        self.uplink.charge(HEAD_BYTES, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_parameters_never_reach_key_or_origin() {
+        let config = Config::new(http::uri::Authority::from_static("127.0.0.1:1"));
+        let (overflow, _wanted) = Overflow::new(&config, Now::default());
+        let unmarked = |text: &str| {
+            let mut uri = Uri::try_from(text).unwrap();
+            assert!(!overflow.unmark(&mut uri, Now::default()), "no lease made these marks");
+            uri.to_string()
+        };
+        assert_eq!(unmarked("/a?x=1&overspill-back=AAAA"), "/a?x=1");
+        assert_eq!(unmarked("http://blog.example/a?overspill-ticket=A"), "http://blog.example/a");
+        assert_eq!(unmarked("/?overspill-back="), "/");
+        assert_eq!(unmarked("/a?b"), "/a?b");
+    }
+}
