@@ -8,6 +8,7 @@ use overspill_governance::time::{Date, Now, Time};
 #[derive(Debug, Clone)]
 pub struct Clock {
     start: Instant,
+    shift_ms: i64,
 }
 
 impl Default for Clock {
@@ -20,7 +21,13 @@ impl Clock {
     /// Starts a clock: its [`Time::ZERO`] is this moment.
     #[must_use]
     pub fn new() -> Self {
-        Self { start: Instant::now() }
+        Self::shifted(0)
+    }
+
+    /// Starts a clock whose calendar is wrong by so many milliseconds, for trials.
+    #[must_use]
+    pub fn shifted(shift_ms: i64) -> Self {
+        Self { start: Instant::now(), shift_ms }
     }
 
     /// The running time: cheap, for decisions on the hot path.
@@ -29,11 +36,12 @@ impl Clock {
         Time::from_micros(u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX))
     }
 
-    /// The calendar, as the operating system believes it.
+    /// The calendar, as the operating system believes it, with the clock's shift.
     #[must_use]
     pub fn date(&self) -> Date {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Date::from_millis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+        let millis = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+        Date::from_millis(millis.saturating_add_signed(self.shift_ms))
     }
 
     /// Both readings.
