@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    limits::RECEIPT_BYTES_MAX,
     payword::{LeaseId, Word},
     units::{Bytes, Permille},
 };

@@ -170,7 +170,7 @@ fn notices() -> impl Strategy<Value = Vec<Notice>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(120))]
     #[test]
     fn any_order_makes_the_same_roster(notices in notices(), seed: u64) {
         let mut shuffled = notices.clone();

@@ -1,0 +1,118 @@
+//! One value of everything that is signed, stored or sent, made of fixed keys and dates: the same bytes on every machine.
+
+use overspill_governance::{
+    allotment::Allotment,
+    charter::Charter,
+    claim::Claim,
+    digest::Digest,
+    entry::Entry,
+    invite::{Admission, Departure, Founding, Redeemed, token::Token},
+    line::{Line, LineKey, Moves, Proposal, Receipt},
+    payword::{Chain, LeaseId},
+    roster::Notice,
+    site::{Key, Signed},
+    time::Date,
+    units::{Bytes, Credit},
+};
+
+pub(super) const NOON: Date = Date::from_millis(1_795_305_600_000);
+pub(super) const LEASE: LeaseId = LeaseId(*b"a lease!");
+
+pub(super) fn owner() -> Key {
+    Key::from_seed([1; 32])
+}
+
+pub(super) fn helper() -> Key {
+    Key::from_seed([2; 32])
+}
+
+pub(super) fn founding() -> Signed<Founding> {
+    let (founder, canonical) = (owner().site(), "https://a.example".into());
+    let addresses = vec!["/ip4/192.0.2.1/tcp/7400".into()];
+    Signed::new(Founding { name: "Village".into(), charter: Charter::default(), founder, date: NOON, canonical, addresses }, &owner())
+}
+
+pub(super) fn token() -> Token {
+    let addresses = vec!["/ip4/192.0.2.1/tcp/7400".into()];
+    let expires = NOON.after(core::time::Duration::from_secs(86_400));
+    Token::issue(&owner(), founding().body.mesh(), addresses, expires, 1, [3; 32])
+}
+
+pub(super) fn redeemed() -> Redeemed {
+    Redeemed::new(&token(), &helper(), "https://b.example".into(), vec!["/ip4/192.0.2.2/tcp/7400".into()], NOON)
+}
+
+pub(super) fn admission() -> Signed<Admission> {
+    Signed::new(Admission::answering(&redeemed(), NOON), &owner())
+}
+
+pub(super) fn departure() -> Signed<Departure> {
+    Signed::new(Departure { mesh: founding().body.mesh(), member: helper().site(), date: NOON }, &helper())
+}
+
+pub(super) fn chain() -> Chain {
+    Chain::from_seed([4; 32], LEASE, 1_000)
+}
+
+pub(super) fn allotment() -> Signed<Allotment> {
+    let Charter { price_request, price_mib, .. } = Charter::default();
+    let body = Allotment {
+        mesh: founding().body.mesh(),
+        lease: LEASE,
+        owner: owner().site(),
+        helper: helper().site(),
+        requests: 1_000,
+        bytes: Bytes(100 << 20),
+        largest: Bytes(8 << 20),
+        anchor: chain().anchor(),
+        price_request,
+        price_mib,
+        made: NOON,
+        until: NOON.after(core::time::Duration::from_secs(60)),
+    };
+    Signed::new(body, &owner())
+}
+
+pub(super) fn claim() -> Claim {
+    Claim { lease: LEASE, serial: 100, word: chain().word(100).unwrap(), requests: 90, bytes: Bytes(10 << 20) }
+}
+
+/// The proposal of the line's lower end and the receipt that the other makes of it.
+pub(super) fn settlement() -> (Proposal, Receipt) {
+    let (low, high) = if owner().site() < helper().site() { (owner(), helper()) } else { (helper(), owner()) };
+    let key = LineKey::between(founding().body.mesh(), low.site(), high.site());
+    let charter = Charter::default();
+    let moves = Moves { earner: helper().site(), amount: Credit(10_900) };
+    let mut ours = Line::new(key, low.site(), &charter).unwrap();
+    let mut theirs = Line::new(key, high.site(), &charter).unwrap();
+    let proposal = ours.propose(&low, moves, Some(claim()), &charter).unwrap();
+    let receipt = theirs.countersign(&high, &proposal, &charter).unwrap();
+    (proposal, receipt)
+}
+
+/// Every kind of entry, in the order of a short life.
+pub(super) fn entries() -> Vec<Entry> {
+    let (proposal, receipt) = settlement();
+    vec![
+        Entry::Founded(founding().into()),
+        Entry::Invited(token().invite()),
+        Entry::Admitted(admission()),
+        Entry::Allotted(allotment().into()),
+        Entry::Taken(claim()),
+        Entry::Proposed { with: helper().site(), proposal },
+        Entry::Agreed { with: helper().site(), receipt },
+        Entry::LeaseEnded { lease: LEASE },
+        Entry::Departed(departure()),
+    ]
+}
+
+pub(super) fn notices() -> [Notice; 2] {
+    [Notice::Admitted(admission()), Notice::Departed(departure())]
+}
+
+#[test]
+fn the_samples_are_what_they_say() {
+    assert!(founding().is_good() && admission().is_good() && allotment().is_good(&Charter::default()));
+    assert_eq!(redeemed().check(NOON), Ok(()));
+    assert_ne!(founding().body.mesh().0, Digest::ZERO);
+}

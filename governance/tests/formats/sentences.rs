@@ -1,0 +1,28 @@
+//! What `ledger show` and `statement` say: one plain sentence for each entry.
+
+use overspill_governance::{
+    entry::Entry,
+    invite::Founding,
+    site::{Signed, SiteId},
+};
+
+use super::samples;
+
+#[test]
+fn every_entry_is_one_plain_sentence() {
+    let said: Vec<String> = samples::entries().iter().map(Entry::to_string).collect();
+    let expected = include_str!("../golden/sentences.txt");
+    if std::env::var_os("OVERSPILL_GOLDEN").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/sentences.txt");
+        std::fs::write(path, said.join("\n") + "\n").unwrap();
+    }
+    assert_eq!(said, expected.lines().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_name_from_outside_cannot_write_on_our_terminal() {
+    let founding = samples::founding();
+    let body = Founding { name: "\u{1b}[2J\"\nlies".into(), founder: SiteId([0; 32]), ..founding.body };
+    let sentence = Entry::Founded(Box::new(Signed { body, signature: founding.signature })).to_string();
+    assert!(!sentence.contains(char::is_control));
+}
