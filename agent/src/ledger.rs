@@ -109,8 +109,8 @@ pub struct Opened {
     pub cut: u64,
 }
 
-/// Told of each record that has become durable, with the head before it.
-pub type Listener = Box<dyn FnMut(&Head, &Record) + Send>;
+/// Told of each record that has become durable, between the heads before and after it.
+pub type Listener = Box<dyn FnMut(&Head, &Record, &Head) + Send>;
 
 /// An open ledger. Copies share it; the last one to be dropped ends the writer.
 #[derive(Clone)]
@@ -200,6 +200,19 @@ impl Ledger {
         Records::of_file(path, Some(self.head().len))
     }
 
+    /// Reads the one record that follows `head`, with its link checked.
+    ///
+    /// # Errors
+    /// When there is none, or it is not as it was written.
+    pub fn record_after(&self, head: Head) -> std::io::Result<Record> {
+        let path = self.path.as_deref().ok_or_else(|| std::io::Error::other("this ledger is not a file"))?;
+        let mut records = Records::after(Box::new(std::fs::File::open(path)?), head, self.head().len);
+        match records.next_with_head()? {
+            Some((_, record)) => Ok(record),
+            None => Err(std::io::Error::other(format!("no record stands at byte {}", head.len))),
+        }
+    }
+
     /// Ends the writer after what it was given, and waits for it. Other copies get [`AppendError::Closed`] from then on.
     pub fn close(self) {
         let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
@@ -218,7 +231,7 @@ fn open(disk: &mut dyn Disk, site: SiteId, listener: &mut Listener) -> Result<Op
     let mut records = Records::of(Box::new(&mut *disk), len);
     while let Some((before, record)) = records.next_with_head()? {
         if before.site == site {
-            listener(&before, &record);
+            listener(&before, &record, &records.head().unwrap_or(before));
         }
     }
     let head = records.head();

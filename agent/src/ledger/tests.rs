@@ -121,7 +121,7 @@ fn entry(number: u8) -> Entry {
 }
 
 fn open_on(disk: &MemoryDisk) -> Result<(Ledger, Opened), OpenError> {
-    Ledger::on(Box::new(disk.clone()), site(), Box::new(|_, _| ()))
+    Ledger::on(Box::new(disk.clone()), site(), Box::new(|_, _, _| ()))
 }
 
 fn entries_on(disk: &MemoryDisk) -> Vec<Entry> {
@@ -242,7 +242,7 @@ fn a_foreign_or_changed_ledger_is_refused_untouched() {
     put(&ledger, 1).unwrap();
     ledger.close();
     let other = Key::from_seed([2; 32]).site();
-    let refused = Ledger::on(Box::new(disk.clone()), other, Box::new(|_, _| panic!("told of a foreign record"))).unwrap_err();
+    let refused = Ledger::on(Box::new(disk.clone()), other, Box::new(|_, _, _| panic!("told of a foreign record"))).unwrap_err();
     assert!(matches!(refused, OpenError::Foreign { theirs, ours } if theirs == site() && ours == other));
     let mut bytes = disk.bytes();
     let last = bytes.len() - 1;

@@ -37,7 +37,7 @@ pub(super) struct Thread {
 #[derive(Default)]
 struct Group {
     bytes: Vec<u8>,
-    records: Vec<(Head, Record)>,
+    records: Vec<(Head, Record, Head)>,
     answers: Vec<(Head, oneshot::Sender<Result<Head, AppendError>>)>,
 }
 
@@ -108,7 +108,7 @@ impl Thread {
                 }
             }
             let record = Record { seq: self.writer.head().seq, date: batch.date, entry, at: previous.len };
-            group.records.push((previous, record));
+            group.records.push((previous, record, self.writer.head()));
         }
         group.answers.push((self.writer.head(), batch.answer));
     }
@@ -122,8 +122,8 @@ impl Thread {
         match done {
             Ok(()) => {
                 self.durable.send_replace(self.writer.head());
-                for (before, record) in &group.records {
-                    (self.listener)(before, record);
+                for (before, record, after) in &group.records {
+                    (self.listener)(before, record, after);
                 }
             }
             Err(_) => self.writer.rewind(start),

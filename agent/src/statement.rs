@@ -1,0 +1,157 @@
+//! What a ledger says of this site's lines: balances, service given and taken, what still waits for a signature.
+//!
+//! Made of the ledger's records alone, so that it can be read with or without an agent running, and by either end of a line.
+
+use std::collections::BTreeMap;
+
+use overspill_governance::{chain::Record, entry::Entry, line::Receipt, payword::LeaseId, site::SiteId, units::Bytes};
+use serde::{Deserialize, Serialize};
+
+/// Name and version of the JSON form.
+pub const SCHEMA: &str = "overspill.statement/1";
+
+/// A site's whole account. Amounts are micro-credits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statement {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Whose account it is.
+    pub site: String,
+    /// The mesh, when the site belongs or belonged to one.
+    pub mesh: Option<Mesh>,
+    /// Sum of all balances, seen from here: positive when the mesh owes this site.
+    pub balance_micro: i64,
+    /// Sum of all credit that receipts moved, either way.
+    pub moved_micro: i64,
+    /// One for each partner with whom anything was agreed or proposed.
+    pub lines: Vec<LineStatement>,
+}
+
+/// Which mesh.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mesh {
+    /// Its name for people.
+    pub name: String,
+    /// Its name for machines.
+    pub id: String,
+}
+
+/// The line with one partner, seen from this site.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineStatement {
+    /// The other end.
+    pub partner: String,
+    /// Positive when the partner owes this site.
+    pub balance_micro: i64,
+    /// Credit that came here by receipts.
+    pub earned_micro: i64,
+    /// Credit that went there by receipts.
+    pub spent_micro: i64,
+    /// Counts the states that both ends signed.
+    pub seq: u64,
+    /// Digest of the last of these states; both ends hold the same.
+    pub state: String,
+    /// Receipts in this ledger.
+    pub receipts: u64,
+    /// A state that only this end has signed so far.
+    pub proposed_seq: Option<u64>,
+    /// Service that this site gave and that is settled.
+    pub given: Service,
+    /// Service that this site took and that is settled.
+    pub taken: Service,
+}
+
+/// Settled service.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Leases with a receipt.
+    pub leases: u64,
+    /// Requests served.
+    pub requests: u64,
+    /// Body bytes served.
+    pub bytes: u64,
+}
+
+/// Makes a statement of records, told one after the other.
+#[derive(Debug)]
+pub struct Clerk {
+    site: SiteId,
+    mesh: Option<Mesh>,
+    lines: BTreeMap<SiteId, LineStatement>,
+    /// Claims are cumulative over a lease: what of it was counted already.
+    settled: BTreeMap<LeaseId, (u32, Bytes)>,
+    /// Who serves under a lease.
+    helpers: BTreeMap<LeaseId, SiteId>,
+}
+
+impl Clerk {
+    /// Begins the account of `site`.
+    pub fn new(site: SiteId) -> Self {
+        Self { site, mesh: None, lines: BTreeMap::new(), settled: BTreeMap::new(), helpers: BTreeMap::new() }
+    }
+
+    /// Takes the next record.
+    pub fn take(&mut self, record: &Record) {
+        match &record.entry {
+            Entry::Founded(founding) => {
+                self.mesh = Some(Mesh { name: founding.body.name.clone(), id: founding.body.mesh().to_string() });
+            }
+            Entry::Allotted(allotment) => {
+                self.helpers.insert(allotment.body.lease, allotment.body.helper);
+            }
+            Entry::Proposed { with, proposal } => self.line(*with).proposed_seq = Some(proposal.state.seq),
+            Entry::Agreed { with, receipt } => self.agreed(*with, receipt),
+            Entry::Invited(_) | Entry::Admitted(_) | Entry::Departed(_) | Entry::Taken(_) | Entry::LeaseEnded { .. } => {}
+        }
+    }
+
+    /// The account so far.
+    pub fn finish(self) -> Statement {
+        let lines: Vec<_> = self.lines.into_values().collect();
+        Statement {
+            schema: SCHEMA.to_owned(),
+            site: self.site.to_string(),
+            mesh: self.mesh,
+            balance_micro: lines.iter().fold(0, |sum, line| sum.saturating_add(line.balance_micro)),
+            moved_micro: lines.iter().fold(0, |sum, line| sum.saturating_add(line.earned_micro).saturating_add(line.spent_micro)),
+            lines,
+        }
+    }
+
+    fn line(&mut self, partner: SiteId) -> &mut LineStatement {
+        self.lines.entry(partner).or_insert_with(|| LineStatement { partner: partner.to_string(), ..LineStatement::default() })
+    }
+
+    fn agreed(&mut self, with: SiteId, receipt: &Receipt) {
+        let state = &receipt.state;
+        // Positive means that the higher key's end owes the lower's.
+        let balance = if self.site < with { state.balance.0 } else { state.balance.0.saturating_neg() };
+        let service = receipt.claim.as_ref().map(|claim| {
+            let (requests, bytes) = self.settled.insert(claim.lease, (claim.requests, claim.bytes)).unwrap_or_default();
+            let new = Service {
+                leases: u64::from(requests == 0 && bytes.0 == 0),
+                requests: u64::from(claim.requests.saturating_sub(requests)),
+                bytes: claim.bytes.saturating_sub(bytes).0,
+            };
+            (self.helpers.get(&claim.lease) == Some(&self.site), new)
+        });
+        let line = self.line(with);
+        let moved = balance.saturating_sub(line.balance_micro);
+        if moved >= 0 {
+            line.earned_micro = line.earned_micro.saturating_add(moved);
+        } else {
+            line.spent_micro = line.spent_micro.saturating_sub(moved);
+        }
+        line.balance_micro = balance;
+        line.seq = state.seq;
+        line.state = overspill_governance::site::Statement::digest(state).to_string();
+        line.receipts += 1;
+        line.proposed_seq = line.proposed_seq.filter(|proposed| *proposed > state.seq);
+        if let Some((given, new)) = service {
+            let sum = if given { &mut line.given } else { &mut line.taken };
+            sum.leases += new.leases;
+            sum.requests = sum.requests.saturating_add(new.requests);
+            sum.bytes = sum.bytes.saturating_add(new.bytes);
+        }
+    }
+}
