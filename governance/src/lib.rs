@@ -12,6 +12,7 @@
 extern crate alloc;
 
 pub mod allotment;
+pub mod audit;
 pub mod chain;
 pub mod charter;
 pub mod claim;

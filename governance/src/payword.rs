@@ -44,14 +44,20 @@ impl Word {
     /// Tells whether this word stands at `index` of the chain that starts at `anchor`. Costs `index` hashes.
     #[must_use]
     pub fn reaches(&self, anchor: Self, lease: LeaseId, index: u32) -> bool {
-        if index > CHAIN_WORDS_MAX {
+        self.follows(anchor, 0, lease, index)
+    }
+
+    /// Tells whether this word stands at `index` of the chain that has `earlier` at `from`. Costs `index - from` hashes.
+    #[must_use]
+    pub fn follows(&self, earlier: Self, from: u32, lease: LeaseId, index: u32) -> bool {
+        if index > CHAIN_WORDS_MAX || from > index {
             return false;
         }
         let mut word = *self;
-        for at in (1..=index).rev() {
+        for at in (from + 1..=index).rev() {
             word = word.before(lease, at);
         }
-        word == anchor
+        word == earlier
     }
 }
 
@@ -133,6 +139,8 @@ mod tests {
             let word = chain.word(at).unwrap();
             prop_assert!(word.reaches(chain.anchor(), LEASE, at));
             prop_assert_eq!(word.reaches(chain.anchor(), LEASE, other), other == at);
+            let earlier = chain.word(other.clamp(1, len)).unwrap();
+            prop_assert_eq!(word.follows(earlier, other.clamp(1, len), LEASE, at), other.clamp(1, len) <= at);
         }
     }
 }

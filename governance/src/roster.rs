@@ -57,7 +57,7 @@ impl Notice {
         }
     }
 
-    fn is_good(&self, mesh: MeshId) -> bool {
+    pub(crate) fn is_good(&self, mesh: MeshId) -> bool {
         match self {
             Self::Admitted(admission) => admission.body.mesh == mesh && admission.is_good(),
             Self::Departed(departure) => departure.body.mesh == mesh && departure.is_by(&departure.body.member),

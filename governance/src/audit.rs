@@ -1,0 +1,225 @@
+//! The audit of a ledger: whether what it remembers is what an honest agent would have signed.
+//!
+//! [`crate::chain`] says that a log's bytes are as they were written. The audit says that they make sense: every signature holds, every
+//! state follows from the one before, every receipt moves just the price of its claim, no word was made up, and nothing was signed twice
+//! at one place. It needs the ledger alone, so that anybody to whom a member shows its ledger comes to the same result.
+
+use alloc::collections::BTreeMap;
+use core::fmt;
+
+use crate::{
+    allotment::Allotment,
+    chain::Record,
+    charter::Charter,
+    claim::Claim,
+    entry::Entry,
+    invite::MeshId,
+    line::{LineKey, LineState, Proposal, Receipt},
+    payword::LeaseId,
+    roster::Notice,
+    site::{Signed, SiteId, Statement},
+    units::{Bytes, Credit},
+};
+
+mod lines;
+
+use lines::Books;
+
+/// What is wrong with an entry: the first rule that it breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finding {
+    /// It speaks of a mesh that the ledger has not named before.
+    NoMesh,
+    /// A statement is not signed by whom it names, or breaks a bound.
+    BadStatement,
+    /// It is about others only: this site would not have written it.
+    NotOurs,
+    /// A lease was allotted before, on other terms.
+    AllottedTwice,
+    /// No allotment for this lease stands before it.
+    UnknownLease,
+    /// A checkpoint's word does not lead back to the one before, or it counts less than that.
+    Unproven,
+    /// This site signed two states at one place of a line.
+    SignedTwice,
+    /// A state does not follow from the one before by the charter's arithmetic, or exceeds a limit.
+    NotNext,
+    /// A receipt is not signed by both ends.
+    BadReceipt,
+    /// A receipt moves something else than its claim is worth.
+    Mispriced,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoMesh => "speaks of a mesh that the ledger has not named before",
+            Self::BadStatement => "a statement is not signed by whom it names, or breaks a bound",
+            Self::NotOurs => "is about others only",
+            Self::AllottedTwice => "the lease was allotted before, on other terms",
+            Self::UnknownLease => "no allotment for this lease stands before it",
+            Self::Unproven => "the word does not lead back to the one before, or less is counted than before",
+            Self::SignedTwice => "this site signed two states at one place of a line",
+            Self::NotNext => "the state does not follow from the one before",
+            Self::BadReceipt => "the receipt is not signed by both ends",
+            Self::Mispriced => "the receipt moves something else than its claim is worth",
+        })
+    }
+}
+
+impl core::error::Error for Finding {}
+
+/// A line as a ledger leaves it, seen from the ledger's site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Account {
+    /// Which line.
+    pub key: LineKey,
+    /// The other end.
+    pub partner: SiteId,
+    /// The last state that both ends signed.
+    pub state: LineState,
+    /// Positive: the partner owes this site.
+    pub balance: Credit,
+    /// Receipts so far.
+    pub receipts: u64,
+    /// Earned by service, in all.
+    pub earned: Credit,
+    /// Spent on service, in all.
+    pub spent: Credit,
+    /// A state that this site signed and the partner has not answered.
+    pub waits: bool,
+}
+
+/// A lease as a ledger leaves it.
+#[derive(Debug, Clone)]
+struct Lease {
+    allotment: Allotment,
+    taken: Option<Claim>,
+    settled: Credit,
+}
+
+/// Takes a ledger's records in order.
+#[derive(Debug)]
+pub struct Audit {
+    site: SiteId,
+    mesh: Option<MeshId>,
+    charters: BTreeMap<MeshId, Charter>,
+    /// By owner, who draws the names.
+    leases: BTreeMap<(SiteId, LeaseId), Lease>,
+    books: Books,
+}
+
+impl Audit {
+    /// The audit of `site`'s ledger, before its first record.
+    pub fn new(site: SiteId) -> Self {
+        Self { site, mesh: None, charters: BTreeMap::new(), leases: BTreeMap::new(), books: Books::default() }
+    }
+
+    /// The lines as they stand after the records taken so far, by key.
+    pub fn accounts(&self) -> impl Iterator<Item = Account> {
+        self.books.accounts(self.site)
+    }
+
+    /// Takes the next record. After a finding the audit may go on; what rests on the bad record is found wanting too.
+    ///
+    /// # Errors
+    /// The first rule that the record breaks.
+    pub fn take(&mut self, record: &Record) -> Result<(), Finding> {
+        match &record.entry {
+            Entry::Founded(founding) => {
+                require(founding.is_good(), Finding::BadStatement)?;
+                let mesh = founding.body.mesh();
+                self.mesh = Some(mesh);
+                self.charters.insert(mesh, founding.body.charter.clone());
+                Ok(())
+            }
+            Entry::Invited(invite) => {
+                self.require_mesh(invite.body.mesh)?;
+                require(invite.is_good(), Finding::BadStatement)?;
+                require(invite.body.sponsor == self.site, Finding::NotOurs)
+            }
+            Entry::Admitted(admission) => self.take_notice(Notice::Admitted(admission.clone()), admission.body.mesh),
+            Entry::Departed(departure) => self.take_notice(Notice::Departed(departure.clone()), departure.body.mesh),
+            Entry::Allotted(allotment) => self.take_allotment(allotment),
+            Entry::Taken(claim) => self.take_checkpoint(claim),
+            Entry::Proposed { with, proposal } => self.take_proposal(*with, proposal),
+            Entry::Agreed { with, receipt } => self.take_receipt(*with, receipt),
+            Entry::LeaseEnded { lease } => require(self.leases.keys().any(|(_, known)| known == lease), Finding::UnknownLease),
+        }
+    }
+
+    fn require_mesh(&self, mesh: MeshId) -> Result<&Charter, Finding> {
+        self.charters.get(&mesh).ok_or(Finding::NoMesh)
+    }
+
+    fn take_notice(&self, notice: Notice, mesh: MeshId) -> Result<(), Finding> {
+        self.require_mesh(mesh)?;
+        require(notice.is_good(mesh), Finding::BadStatement)
+    }
+
+    fn take_allotment(&mut self, allotment: &Signed<Allotment>) -> Result<(), Finding> {
+        let terms = &allotment.body;
+        require(allotment.is_good(self.require_mesh(terms.mesh)?), Finding::BadStatement)?;
+        require(terms.owner == self.site || terms.helper == self.site, Finding::NotOurs)?;
+        let lease = Lease { allotment: terms.clone(), taken: None, settled: Credit::ZERO };
+        let known = self.leases.entry((terms.owner, terms.lease)).or_insert(lease);
+        require(known.allotment == *terms, Finding::AllottedTwice)
+    }
+
+    fn take_checkpoint(&mut self, claim: &Claim) -> Result<(), Finding> {
+        let ours = self.site;
+        let mut hosted = self.leases.values_mut().filter(|lease| lease.allotment.helper == ours && lease.allotment.lease == claim.lease);
+        let follows = |lease: &Lease| {
+            let (word, serial, requests, bytes) = match &lease.taken {
+                Some(taken) => (taken.word, taken.serial, taken.requests, taken.bytes),
+                None => (lease.allotment.anchor, 0, 0, Bytes::ZERO),
+            };
+            let counts = claim.requests >= requests && claim.bytes >= bytes && claim.serial <= lease.allotment.requests;
+            counts && claim.word.follows(word, serial, claim.lease, claim.serial)
+        };
+        // Two owners may have drawn the same name; the word tells whose lease it is.
+        let mut known = false;
+        let lease = hosted.find(|lease| {
+            known = true;
+            follows(lease)
+        });
+        let lease = lease.ok_or(if known { Finding::Unproven } else { Finding::UnknownLease })?;
+        lease.taken = Some(*claim);
+        Ok(())
+    }
+
+    fn take_proposal(&mut self, with: SiteId, proposal: &Proposal) -> Result<(), Finding> {
+        let (key, charter) = self.line(with)?;
+        let is_ours = key.low == self.site && proposal.state.is_signed_by(&self.site, &proposal.low_sig);
+        require(is_ours && proposal.state.line == key.id(), Finding::NotOurs)?;
+        self.books.propose(key, &proposal.state, &charter)
+    }
+
+    fn take_receipt(&mut self, with: SiteId, receipt: &Receipt) -> Result<(), Finding> {
+        let (key, charter) = self.line(with)?;
+        require(receipt.is_good(&key), Finding::BadReceipt)?;
+        let shift = self.books.agree(key, &receipt.state, &charter)?;
+        let (Some(claim), true) = (&receipt.claim, shift != Credit::ZERO) else { return Ok(()) };
+        let (earner, amount) = if shift > Credit::ZERO { (key.low, shift) } else { (key.high, Credit(shift.0.saturating_neg())) };
+        let payer = if earner == key.low { key.high } else { key.low };
+        let lease = self.leases.get_mut(&(payer, claim.lease)).filter(|lease| lease.allotment.helper == earner);
+        let lease = lease.ok_or(Finding::UnknownLease)?;
+        let worth = lease.allotment.price(claim.requests, claim.bytes);
+        require(worth.checked_sub(lease.settled) == Some(amount), Finding::Mispriced)?;
+        lease.settled = worth;
+        Ok(())
+    }
+
+    /// The line to a partner in the mesh of the last founding.
+    fn line(&self, with: SiteId) -> Result<(LineKey, Charter), Finding> {
+        let mesh = self.mesh.ok_or(Finding::NoMesh)?;
+        Ok((LineKey::between(mesh, self.site, with), self.require_mesh(mesh)?.clone()))
+    }
+}
+
+fn require(rule: bool, otherwise: Finding) -> Result<(), Finding> {
+    if rule { Ok(()) } else { Err(otherwise) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! The lines of a ledger under audit: what was signed, and what that must follow from.
+
+use alloc::collections::BTreeMap;
+
+use super::{Account, Finding, require};
+use crate::{
+    charter::Charter,
+    line::{LineKey, LineState},
+    site::{SiteId, Statement},
+    units::Credit,
+};
+
+/// All lines.
+#[derive(Debug, Default)]
+pub(super) struct Books(BTreeMap<LineKey, Book>);
+
+/// One line.
+#[derive(Debug)]
+struct Book {
+    state: LineState,
+    /// The last state that this site proposed.
+    proposed: Option<LineState>,
+    receipts: u64,
+    /// Moved towards the lower end, in all, and towards the higher.
+    to_low: Credit,
+    to_high: Credit,
+}
+
+impl Books {
+    pub(super) fn accounts(&self, site: SiteId) -> impl Iterator<Item = Account> {
+        self.0.iter().filter_map(move |(key, book)| {
+            let is_low = site == key.low;
+            let (earned, spent) = if is_low { (book.to_low, book.to_high) } else { (book.to_high, book.to_low) };
+            Some(Account {
+                key: *key,
+                partner: key.partner_of(site)?,
+                state: book.state,
+                balance: if is_low { book.state.balance } else { book.state.balance.checked_neg()? },
+                receipts: book.receipts,
+                earned,
+                spent,
+                waits: book.proposed.is_some_and(|proposed| proposed.seq > book.state.seq),
+            })
+        })
+    }
+
+    /// This site, the lower end, signed `state`.
+    pub(super) fn propose(&mut self, key: LineKey, state: &LineState, charter: &Charter) -> Result<(), Finding> {
+        let book = self.book(key, charter);
+        if let Some(proposed) = book.proposed.filter(|proposed| proposed.seq >= state.seq) {
+            return require(proposed == *state, Finding::SignedTwice);
+        }
+        require(state.seq > book.state.seq, Finding::SignedTwice)?;
+        book.check_next(state, charter)?;
+        book.proposed = Some(*state);
+        Ok(())
+    }
+
+    /// Both ends signed `state`; returns by how much it moved the line towards the lower end.
+    pub(super) fn agree(&mut self, key: LineKey, state: &LineState, charter: &Charter) -> Result<Credit, Finding> {
+        let book = self.book(key, charter);
+        if state.seq <= book.state.seq {
+            return require(*state == book.state, Finding::SignedTwice).map(|()| Credit::ZERO);
+        }
+        if let Some(proposed) = book.proposed.filter(|proposed| proposed.seq == state.seq) {
+            require(proposed == *state, Finding::SignedTwice)?;
+        }
+        // An end that lost its ledger takes the head from the other: the states between are not here to be checked.
+        let shift = if state.seq == book.state.seq + 1 { book.check_next(state, charter)? } else { Credit::ZERO };
+        let total = if shift > Credit::ZERO { &mut book.to_low } else { &mut book.to_high };
+        *total = Credit(total.0.saturating_add(shift.0.saturating_abs()));
+        book.state = *state;
+        book.receipts += 1;
+        Ok(shift)
+    }
+
+    fn book(&mut self, key: LineKey, charter: &Charter) -> &mut Book {
+        self.0.entry(key).or_insert_with(|| Book {
+            state: LineState::first(key.id(), charter),
+            proposed: None,
+            receipts: 0,
+            to_low: Credit::ZERO,
+            to_high: Credit::ZERO,
+        })
+    }
+}
+
+impl Book {
+    /// Checks that `state` follows from the agreed one; returns the shift.
+    fn check_next(&self, state: &LineState, charter: &Charter) -> Result<Credit, Finding> {
+        let shift = state.balance.checked_sub(self.state.balance).ok_or(Finding::NotNext)?;
+        let lawful = self.state.next(shift, state.cause, charter).ok_or(Finding::NotNext)?;
+        require(lawful == *state && lawful.prev == self.state.digest() && lawful.is_within_limits(), Finding::NotNext)?;
+        Ok(shift)
+    }
+}
