@@ -43,6 +43,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpAddr>,
     /// Memory for guests' objects.
     pub guest_memory: Bytes,
+    /// Domain, and port, under which guests have their names: no name under it is ever this site's.
+    pub guest_suffix: Option<String>,
 }
 
 /// The site's canonical scheme and authority.
@@ -118,6 +120,7 @@ impl Config {
             member_key: None,
             trusted_proxies: Vec::new(),
             guest_memory: Bytes(64 << 20),
+            guest_suffix: None,
         }
     }
 

@@ -38,7 +38,7 @@ use self::{
 use crate::uplink::Uplink;
 
 pub use fill::FillFailed;
-pub use metrics::{GuestMetrics, Refusal};
+pub use metrics::GuestMetrics;
 pub use serve::GuestUse;
 
 /// The helper's side of spilling. Shared by all threads.
@@ -49,6 +49,8 @@ pub struct Guests {
     store: Store,
     fills: Fills,
     counters: Counters,
+    /// `.overflow.example:8443` in lower case: names that end so are never our own site's. Empty: there is no such domain.
+    suffix: ArcSwap<String>,
 }
 
 /// One plan's guests, and those that left lately.
@@ -65,13 +67,19 @@ impl Guests {
     #[must_use]
     pub fn new(uplink: Arc<Uplink>, bytes_max: u64) -> (Self, mpsc::Receiver<FillWanted>) {
         let (fills, wanted) = Fills::new();
-        let (table, store, counters) = (ArcSwap::default(), Store::new(bytes_max), Counters::default());
-        (Self { uplink, table, store, fills, counters }, wanted)
+        let (table, suffix) = (ArcSwap::default(), ArcSwap::default());
+        let (store, counters) = (Store::new(bytes_max), Counters::default());
+        (Self { uplink, table, store, fills, counters, suffix }, wanted)
     }
 
     /// Changes the bound on stored bytes.
     pub fn set_bytes_max(&self, bytes_max: u64) {
         self.store.set_bytes_max(bytes_max);
+    }
+
+    /// Sets the domain under which guests have their names.
+    pub fn set_suffix(&self, suffix: Option<&str>) {
+        self.suffix.store(Arc::new(suffix.map(|suffix| format!(".{}", suffix.to_ascii_lowercase())).unwrap_or_default()));
     }
 
     /// Takes a new plan. One thread at a time may call this.
@@ -86,10 +94,13 @@ impl Guests {
         self.table.store(Arc::new(next));
     }
 
-    /// Tells whether a host name is, or lately was, a guest's. Compared without regard to case (RFC 9110 section 4.2.3).
+    /// Tells whether a host name is, or could be, a guest's: then it is not ours. Compared without regard to case (RFC 9110
+    /// section 4.2.3).
     #[must_use]
     pub fn is_guest(&self, authority: &str) -> bool {
-        !self.table.load().find(authority).is_empty()
+        let suffix = self.suffix.load();
+        let ends = authority.len().checked_sub(suffix.len()).and_then(|at| authority.get(at..));
+        (!suffix.is_empty() && ends.is_some_and(|ends| ends.eq_ignore_ascii_case(&suffix))) || !self.table.load().find(authority).is_empty()
     }
 
     /// Takes the end of a fill: bytes are checked, stored and given to all who wait for them.

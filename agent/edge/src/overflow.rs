@@ -43,6 +43,7 @@ impl Overflow {
     pub(crate) fn new(config: &Config, now: Now) -> (Self, mpsc::Receiver<FillWanted>) {
         let uplink = Arc::new(Uplink::new(config.uplink));
         let (guests, wanted) = Guests::new(Arc::clone(&uplink), config.guest_memory.0);
+        guests.set_suffix(config.guest_suffix.as_deref());
         let spiller = Spiller::new(Arc::clone(&uplink));
         (Self { uplink, spiller, guests, hot: Hot::new(now), observer: Observer::default() }, wanted)
     }
@@ -51,6 +52,7 @@ impl Overflow {
     pub(crate) fn configure(&self, config: &Config) {
         self.uplink.set_budget(config.uplink);
         self.guests.set_bytes_max(config.guest_memory.0);
+        self.guests.set_suffix(config.guest_suffix.as_deref());
     }
 
     /// Takes a new plan.

@@ -36,6 +36,7 @@ pub(super) fn config(settings: &Settings) -> Result<Config, Failure> {
         connections: Connections { max: settings.connections, ..careful.connections.clone() },
         trusted_proxies: settings.trusted_proxies.clone(),
         guest_memory: settings.caps_storage,
+        guest_suffix: settings.guest_suffix.as_ref().map(|suffix| suffix.0.clone()),
         ..careful
     })
 }

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 /// Leases that are remembered after they left the plan: their visitors are still sent back with a mark.
 pub const RETIRED_LEASES_MAX: usize = 64;
-/// Bytes of guest objects stored for all owners together, unless the configuration says otherwise.
-pub const STORE_BYTES_DEFAULT: u64 = 256 << 20;
 /// Guest objects stored for all owners together: bounds the index where objects are tiny.
 pub const STORE_OBJECTS_MAX: usize = 16_384;
 /// Fills asked for and not yet ended: what a small site's uplink delivers within a visitor's patience.

@@ -1,4 +1,4 @@
-use super::*;
+use super::{metrics::Refusal, *};
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use overspill_governance::{
@@ -166,6 +166,9 @@ async fn only_reading_is_answered_and_only_under_the_guests_name() {
     assert_eq!(elsewhere.0.status(), StatusCode::MISDIRECTED_REQUEST);
     assert!(helper.guests.is_guest("BLOG.helper.example:8080"));
     assert!(!helper.guests.is_guest("blog.helper.example"), "the port is part of the name");
+    helper.guests.set_suffix(Some("Helper.example:8080"));
+    assert!(helper.guests.is_guest("gone.helper.EXAMPLE:8080"), "a name of the guests' domain is never our own site's");
+    assert!(!helper.guests.is_guest("helper.example:8080") && !helper.guests.is_guest("x"));
     assert_eq!(helper.ask(&url).await.1, GuestUse::Hit, "none of these took the ticket");
 }
 
