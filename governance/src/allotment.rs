@@ -87,3 +87,59 @@ impl Signed<Allotment> {
         self.body.is_well_formed(charter) && self.is_by(&self.body.owner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{digest::Digest, site::Key};
+
+    fn terms() -> Allotment {
+        let Charter { price_request, price_mib, .. } = Charter::default();
+        Allotment {
+            mesh: MeshId(Digest::ZERO),
+            lease: LeaseId([1; 8]),
+            owner: Key::from_seed([1; 32]).site(),
+            helper: Key::from_seed([2; 32]).site(),
+            requests: CHAIN_WORDS_MAX,
+            bytes: Bytes(ALLOTMENT_BYTES_MAX),
+            largest: Bytes(8 << 20),
+            anchor: Word([0; 16]),
+            price_request,
+            price_mib,
+            made: Date::from_millis(0),
+            until: Date::from_millis(1),
+        }
+    }
+
+    #[test]
+    fn terms_keep_their_bounds_and_the_charters_prices() {
+        let charter = Charter::default();
+        let good = |bend: fn(&mut Allotment)| {
+            let mut terms = terms();
+            bend(&mut terms);
+            terms.is_well_formed(&charter)
+        };
+        assert!(good(|_| ()));
+        assert!(!good(|terms| terms.requests = 0) && !good(|terms| terms.requests += 1));
+        assert!(!good(|terms| terms.bytes.0 += 1) && !good(|terms| terms.largest.0 = u64::MAX));
+        assert!(!good(|terms| terms.price_request.0 += 1) && !good(|terms| terms.price_mib.0 -= 1));
+        assert!(!good(|terms| terms.until = terms.made) && !good(|terms| terms.helper = terms.owner));
+    }
+
+    #[test]
+    fn only_the_owner_allots() {
+        let charter = Charter::default();
+        assert!(Signed::new(terms(), &Key::from_seed([1; 32])).is_good(&charter));
+        assert!(!Signed::new(terms(), &Key::from_seed([2; 32])).is_good(&charter));
+    }
+
+    #[test]
+    fn the_dearest_lease_stays_far_from_overflow() {
+        let dearest = Allotment { price_request: Credit(1_000_000), price_mib: Credit(1_000_000), ..terms() };
+        let price = dearest.price(dearest.requests, dearest.bytes);
+        assert_eq!(price, Credit((i64::from(CHAIN_WORDS_MAX) + (1 << 30)) * 1_000_000));
+        let absurd = Allotment { price_mib: Credit(i64::MAX), ..terms() };
+        assert_eq!(absurd.price(u32::MAX, Bytes(u64::MAX)), Credit(i64::MAX), "stops at the end of the range");
+        assert_eq!(Allotment { price_mib: Credit(-5), ..terms() }.price(0, Bytes(u64::MAX)), Credit::ZERO, "no negative prices");
+    }
+}

@@ -1,6 +1,6 @@
 //! Entries: what a ledger remembers. Everything a site has signed and must never sign otherwise, and everything it may still be paid for.
 
-use core::fmt;
+use core::{cmp::Ordering, fmt};
 
 use alloc::boxed::Box;
 
@@ -13,6 +13,7 @@ use crate::{
     line::{Proposal, Receipt},
     payword::LeaseId,
     site::{Signed, SiteId},
+    units::Credit,
 };
 
 /// Version of the entries' encoding; stands in every record of the log. Frozen by the golden bytes of the tests.
@@ -98,6 +99,39 @@ impl fmt::Display for Entry {
                 )
             }
             Self::LeaseEnded { lease } => write!(f, "Lease {lease} ended."),
+        }
+    }
+}
+
+impl Entry {
+    /// The entry as one plain sentence to the site whose ledger it stands in: balances say who owes whom.
+    pub fn seen_by(&self, site: SiteId) -> Seen<'_> {
+        Seen { entry: self, site }
+    }
+}
+
+/// An entry with the eyes that see it. See [`Entry::seen_by`].
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    entry: &'a Entry,
+    site: SiteId,
+}
+
+impl fmt::Display for Seen<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (with, state, claim, done) = match self.entry {
+            Entry::Proposed { with, proposal: Proposal { state, claim, .. } } => (with, state, claim, "Proposed to"),
+            Entry::Agreed { with, receipt: Receipt { state, claim, .. } } => (with, state, claim, "Agreed with"),
+            other => return other.fmt(f),
+        };
+        let partner = with.short();
+        write!(f, "{done} {partner}{}: state {}, in which ", For(claim), state.seq)?;
+        let ours = if self.site < *with { state.balance } else { state.balance.checked_neg().unwrap_or(state.balance) };
+        let amount = ours.max(ours.checked_neg().unwrap_or(ours));
+        match ours.cmp(&Credit::ZERO) {
+            Ordering::Greater => write!(f, "{partner} owes us {amount}."),
+            Ordering::Less => write!(f, "we owe {partner} {amount}."),
+            Ordering::Equal => write!(f, "nobody owes anything."),
         }
     }
 }

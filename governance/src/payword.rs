@@ -128,7 +128,10 @@ mod tests {
     fn a_chain_has_no_word_at_its_anchor_or_beyond_its_end() {
         let chain = Chain::from_seed([3; 32], LEASE, 4);
         assert_eq!((chain.len(), chain.word(0), chain.word(5)), (4, None, None));
-        assert!(Chain::from_seed([3; 32], LEASE, u32::MAX).len() == CHAIN_WORDS_MAX);
+        let longest = Chain::from_seed([3; 32], LEASE, u32::MAX);
+        assert_eq!(longest.len(), CHAIN_WORDS_MAX);
+        let last = longest.word(CHAIN_WORDS_MAX).unwrap();
+        assert!(last.reaches(longest.anchor(), LEASE, CHAIN_WORDS_MAX) && !last.reaches(longest.anchor(), LEASE, CHAIN_WORDS_MAX + 1));
     }
 
     proptest! {

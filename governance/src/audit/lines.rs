@@ -66,7 +66,8 @@ impl Books {
             require(proposed == *state, Finding::SignedTwice)?;
         }
         // An end that lost its ledger takes the head from the other: the states between are not here to be checked.
-        let shift = if state.seq == book.state.seq + 1 { book.check_next(state, charter)? } else { Credit::ZERO };
+        let is_next = book.state.seq.checked_add(1) == Some(state.seq);
+        let shift = if is_next { book.check_next(state, charter)? } else { Credit::ZERO };
         let total = if shift > Credit::ZERO { &mut book.to_low } else { &mut book.to_high };
         *total = Credit(total.0.saturating_add(shift.0.saturating_abs()));
         book.state = *state;

@@ -1,4 +1,5 @@
 use super::{token::*, *};
+use crate::limits::TOKEN_TEXT_MAX;
 use alloc::{
     string::{String, ToString},
     vec,
@@ -58,6 +59,15 @@ fn every_reason_to_refuse_a_token_has_its_own_words() {
     );
     let other = MeshId(Digest::ZERO);
     assert_eq!(token().check(NOON, Some(other)), Err(TokenError::ForeignMesh { leads_to: mesh(), member_of: other }));
+}
+
+#[test]
+fn a_token_is_read_up_to_its_bound_only() {
+    let long = String::from(PREFIX) + &"a".repeat(TOKEN_TEXT_MAX - PREFIX.len());
+    assert_eq!(Token::from_text(&long), Err(TokenError::Altered));
+    assert_eq!(Token::from_text(&(long + "a")), Err(TokenError::NotAToken));
+    let forged = Token::issue(&sponsor(), mesh(), vec![String::from("x").repeat(ADDRESS_BYTES_MAX + 1)], NOON, 1, [9; 32]);
+    assert_eq!(Token::from_text(&forged.to_text()), Err(TokenError::Forged), "what breaks a bound was not made by an honest sponsor");
 }
 
 #[test]

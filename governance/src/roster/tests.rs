@@ -133,10 +133,36 @@ fn the_places_to_wait_and_to_accuse_are_bounded() {
     assert_eq!(roster.receive(admission(9, 8, 1_000, day(3))), Err(RosterError::TooManyWaiting));
     assert_eq!(roster.receive(admission(9, 8, 5, day(5))), Ok(Received::Known));
     assert_eq!(settled(roster.receive(admission(0, 1, 1, day(2)))), 1, "who can be settled at once never waits");
-    for member in 2..=DOUBLE_ADMISSIONS_MAX as u8 {
-        let _ = roster.receive(admission(0, member, 1, day(2)));
+}
+
+#[test]
+fn proofs_are_kept_one_for_each_sponsor_and_not_without_end() {
+    let mut roster = roster();
+    for sponsor in 1..DOUBLE_ADMISSIONS_MAX as u8 + 9 {
+        let _ = roster.receive(admission(0, sponsor, u64::from(sponsor), day(2)));
+        for member in [100, 101, 102] {
+            let _ = roster.receive(admission(sponsor, member, 1, day(2)));
+        }
     }
-    assert_eq!(roster.double_admissions().count(), 1, "one proof for each sponsor");
+    assert_eq!(roster.double_admissions().count(), DOUBLE_ADMISSIONS_MAX);
+}
+
+#[test]
+fn a_full_roster_takes_no_more_members_and_still_lets_them_go() {
+    let mut roster = roster();
+    let Notice::Admitted(Signed { body, .. }) = admission(0, 1, 1, day(2)) else { panic!("an admission") };
+    let numbered = |number: u64| {
+        let invite = Digest::of("test", &number.to_le_bytes());
+        let body = Admission { member: SiteId(invite.0), invite, ..body.clone() };
+        Notice::Admitted(Signed::new(body, &key(0)))
+    };
+    assert_eq!(settled(roster.receive(Notice::Admitted(Signed::new(body.clone(), &key(0))))), 1);
+    for number in 2..MEMBERS_MAX as u64 {
+        assert_eq!(settled(roster.receive(numbered(number))), 1);
+    }
+    assert_eq!(roster.receive(numbered(0)), Err(RosterError::Full));
+    assert_eq!(settled(roster.receive(departure(1, day(3)))), 1);
+    assert_eq!(roster.members().count(), MEMBERS_MAX - 1);
 }
 
 #[test]
@@ -169,6 +195,38 @@ fn notices() -> impl Strategy<Value = Vec<Notice>> {
     proptest::collection::vec(one, 0..14)
 }
 
+/// Who belongs, computed the slow way from the rules of the module's first lines.
+fn reference(notices: &[Notice]) -> Vec<SiteId> {
+    let mut left: BTreeMap<SiteId, Date> = BTreeMap::new();
+    let mut winners: BTreeMap<(SiteId, Digest), &Signed<Admission>> = BTreeMap::new();
+    for notice in notices {
+        match notice {
+            Notice::Departed(Signed { body, .. }) => {
+                let date = left.entry(body.member).or_insert(body.date);
+                *date = body.date.min(*date);
+            }
+            // Nobody introduces the founder.
+            Notice::Admitted(admission) if admission.body.member == site(0) => {}
+            Notice::Admitted(admission) => {
+                let winner = winners.entry((admission.body.sponsor, admission.body.invite)).or_insert(admission);
+                *winner = if admission.body.digest() < winner.body.digest() { admission } else { winner };
+            }
+        }
+    }
+    let mut known = vec![site(0)];
+    for _ in 0..=notices.len() {
+        for Admission { member, sponsor, date, .. } in winners.values().map(|admission| &admission.body) {
+            let in_time = left.get(sponsor).is_none_or(|gone| date <= gone);
+            if known.contains(sponsor) && !known.contains(member) && in_time {
+                known.push(*member);
+            }
+        }
+    }
+    known.retain(|site| !left.contains_key(site));
+    known.sort();
+    known
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(120))]
     #[test]
@@ -188,6 +246,7 @@ proptest! {
         }
         prop_assert_eq!(one.digest(), other.digest());
         prop_assert_eq!(one.members().collect::<Vec<_>>(), other.members().collect::<Vec<_>>());
+        prop_assert_eq!(one.members().map(|member| member.site).collect::<Vec<_>>(), reference(&notices));
         prop_assert!(one.double_admissions().all(DoubleAdmission::convicts));
     }
 
