@@ -41,6 +41,9 @@ enum Command {
     },
     /// Shows on this machine what the mesh does when a crowd strikes.
     Demo(demo::Options),
+    /// The web site behind each agent of the demonstration.
+    #[command(hide = true)]
+    DemoSite(demo::site::Options),
 }
 
 /// The flags for settings.
@@ -63,6 +66,13 @@ pub fn main() -> ExitCode {
             Err(failure) => {
                 failure.tell();
                 failure.exit.into()
+            }
+        },
+        Command::DemoSite(options) => match demo::site::run(&options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
             }
         },
     }
