@@ -45,7 +45,8 @@ impl Origin {
         command.args(["--seed", &seed.to_string(), "--workers", &setting::WORKERS.to_string(), "--queue", &setting::QUEUE.to_string()]);
         command.args(["--service-ms", &setting::SERVICE.as_millis().to_string()]).stdout(Stdio::piped());
         let mut process = Process::start(&mut command, &folder.join(format!("{name}.log")))?;
-        let Ready { site, side } = serde_json::from_str(&process.first_line().await?).context("the demonstration's site said something else than its addresses")?;
+        let Ready { site, side } = serde_json::from_str(&process.first_line().await?)
+            .context("the demonstration's site said something else than its addresses")?;
         Ok(Self { process, site, side })
     }
 

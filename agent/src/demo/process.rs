@@ -40,7 +40,9 @@ impl Process {
         let output = self.child.stdout.take().context("the process has no output to read")?;
         let mut line = String::new();
         let mut reader = BufReader::new(output);
-        tokio::time::timeout(limits::START_WITHIN, reader.read_line(&mut line)).await.context("the process did not say that it is ready")??;
+        tokio::time::timeout(limits::START_WITHIN, reader.read_line(&mut line))
+            .await
+            .context("the process did not say that it is ready")??;
         anyhow::ensure!(!line.is_empty(), "the process ended before it was ready");
         Ok(line)
     }

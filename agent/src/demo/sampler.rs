@@ -103,7 +103,8 @@ impl Cpu {
 
 /// Busy and all ticks of the first line of `/proc/stat` (proc_stat(5)): user nice system idle iowait irq softirq steal.
 fn cpu_times(text: &str) -> Option<(u64, u64)> {
-    let fields: Vec<u64> = text.lines().next()?.strip_prefix("cpu ")?.split_ascii_whitespace().map_while(|field| field.parse().ok()).take(8).collect();
+    let fields: Vec<u64> =
+        text.lines().next()?.strip_prefix("cpu ")?.split_ascii_whitespace().map_while(|field| field.parse().ok()).take(8).collect();
     let whole = fields.iter().sum::<u64>();
     let idle = fields.get(3)? + fields.get(4)?;
     Some((whole - idle, whole))

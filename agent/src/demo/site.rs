@@ -16,8 +16,8 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
-pub use load::LoadRecord;
 use load::Load;
+pub use load::LoadRecord;
 use pool::Pool;
 
 use super::content::{self, Content, Kind, Resource};

@@ -152,30 +152,30 @@ impl Run {
                     answer.carrier = helper.map_or_else(|| kept_or_fetched(&response), Carrier::Helper);
                     answer.outcome = read(response, resource).await;
                     return;
-                },
+                }
                 StatusCode::FOUND | StatusCode::TEMPORARY_REDIRECT => {
                     let Some(next) = location(&response) else { return };
                     match (helper, self.helper_at(&next)) {
                         (None, Some(to)) => {
                             self.progress.redirects.fetch_add(1, Ordering::Relaxed);
                             answer.redirect = Some(Redirect { at: self.start.elapsed(), to });
-                        },
+                        }
                         (Some(_), None) => answer.sent_back = true,
                         _ => return,
                     }
                     // The connection is free for the next request only when the redirect's body was read.
                     let _ = response.into_body().collect().await;
                     target = next;
-                },
+                }
                 StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                     answer.outcome = Outcome::Refused;
                     let _ = response.into_body().collect().await;
                     return;
-                },
+                }
                 _ => {
                     answer.outcome = Outcome::Wrong;
                     return;
-                },
+                }
             }
         }
     }

@@ -102,7 +102,11 @@ pub(super) fn origin(arm: &Arm, marks: &Marks) -> anyhow::Result<String> {
     let mut chart = chart(marks, arm, "requests");
     let slot = arm.origin.slot_ms as f64 / 1e3;
     let counted = arm.origin.slots.iter().enumerate().map(|(at, count)| (at as f64 * slot, f64::from(*count)));
-    chart.lines.push(series("in flight, counted at the origin", ORIGIN, counted.filter(|point| point.0 < chart.until.as_secs_f64()).collect()));
+    chart.lines.push(series(
+        "in flight, counted at the origin",
+        ORIGIN,
+        counted.filter(|point| point.0 < chart.until.as_secs_f64()).collect(),
+    ));
     let limit: Points =
         arm.samples.iter().filter_map(|sample| sample.limit.map(|limit| (sample.at.as_secs_f64(), f64::from(limit)))).collect();
     if !limit.is_empty() {

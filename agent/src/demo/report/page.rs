@@ -35,10 +35,20 @@ pub fn page(measured: &Measured) -> anyhow::Result<String> {
         html.push_str("</table>");
         lines(&mut html, mesh);
     }
-    section(&mut html, "Failed requests", "By when they were wanted. One that is never sent because its page failed counts.", &charts::errors(&arms, marks)?);
+    section(
+        &mut html,
+        "Failed requests",
+        "By when they were wanted. One that is never sent because its page failed counts.",
+        &charts::errors(&arms, marks)?,
+    );
     for (name, arm) in arms.iter().rev() {
         let _ = write!(html, "<h2>{name}</h2>");
-        section(&mut html, "Who carried it", "Right body bytes by their sender; the black line is what visitors wanted.", &charts::carried(arm, marks)?);
+        section(
+            &mut html,
+            "Who carried it",
+            "Right body bytes by their sender; the black line is what visitors wanted.",
+            &charts::carried(arm, marks)?,
+        );
         if *name == "mesh" {
             section(&mut html, "Redirected requests", "Share of the requests wanted in each half second.", &charts::redirects(arm, marks)?);
         }
@@ -74,7 +84,12 @@ fn figures(html: &mut String, arms: &[(&str, &Arm)]) {
         format!("{}, {}, {}, {}, {}", ends.refused, ends.late, ends.wrong, ends.broken, ends.not_asked)
     });
     row("latency: median, 95 %, 99 %", &|arm| {
-        format!("{}, {}, {}", table::milliseconds(arm.seen.p50_ms), table::milliseconds(arm.seen.p95_ms), table::milliseconds(arm.seen.p99_ms))
+        format!(
+            "{}, {}, {}",
+            table::milliseconds(arm.seen.p50_ms),
+            table::milliseconds(arm.seen.p95_ms),
+            table::milliseconds(arm.seen.p99_ms)
+        )
     });
     row("most in flight at the origin", &|arm| arm.origin.in_flight_max.to_string());
     html.push_str("</table>");
@@ -86,7 +101,13 @@ fn lines(html: &mut String, mesh: &super::MeshArm) {
     html.push_str("<table><tr><th>line with</th><th>the owner's ledger says</th><th>the helper's says</th></tr>");
     for line in &mesh.books.lines {
         let said = |amount: Option<i64>| amount.map_or_else(|| "not read".to_owned(), crate::demo::ledgers::credit);
-        let _ = write!(html, "<tr><th>helper {}</th><td>{}</td><td>{}</td></tr>", line.helper + 1, said(line.owner_says), said(line.helper_says));
+        let _ = write!(
+            html,
+            "<tr><th>helper {}</th><td>{}</td><td>{}</td></tr>",
+            line.helper + 1,
+            said(line.owner_says),
+            said(line.helper_says)
+        );
     }
     html.push_str("</table>");
 }

@@ -53,7 +53,12 @@ pub(super) fn facts(mesh: &MeshArm) -> Vec<(&'static str, String)> {
         ("redirected / sent back", format!("{} / {}", arm.redirected, arm.sent_back)),
         (
             "copies over the owner's uplink",
-            format!("{:.2} per object and helper ({} fills, {} objects)", mesh.copies.per_object_and_helper(), mesh.copies.fills, mesh.copies.objects),
+            format!(
+                "{:.2} per object and helper ({} fills, {} objects)",
+                mesh.copies.per_object_and_helper(),
+                mesh.copies.fills,
+                mesh.copies.objects
+            ),
         ),
         ("origin limit learned, at most", mesh.limit_max.to_string()),
         ("credit moved", credit(mesh.books.moved())),
