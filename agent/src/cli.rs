@@ -57,10 +57,8 @@ struct Settings {
 pub fn main() -> ExitCode {
     let line = Line::parse();
     match line.command {
-        Command::Demo(options) => demo::run(&options).unwrap_or_else(|error| {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }),
+        Command::Demo(options) => demo::run(&options).unwrap_or_else(not_shown),
+        Command::DemoSite(options) => demo::site::run(&options).map_or_else(not_shown, |()| ExitCode::SUCCESS),
         _ => match carry_out(line) {
             Ok(()) => Exit::Done.into(),
             Err(failure) => {
@@ -68,14 +66,12 @@ pub fn main() -> ExitCode {
                 failure.exit.into()
             }
         },
-        Command::DemoSite(options) => match demo::site::run(&options) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("error: {error:#}");
-                ExitCode::FAILURE
-            }
-        },
     }
+}
+
+fn not_shown(error: anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
 }
 
 fn carry_out(line: Line) -> Outcome {
@@ -90,7 +86,7 @@ fn carry_out(line: Line) -> Outcome {
     match command {
         Command::Run(settings) => run::run(request(settings)),
         Command::Config { command, settings } => config::run(&command, &request(settings)),
-        Command::Demo(_) => Ok(()),
+        Command::Demo(_) | Command::DemoSite(_) => Ok(()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-pub use timeline::{STEP, Timeline};
+pub use timeline::{STEP, Step, Timeline};
 
 use super::{
     content::Content,

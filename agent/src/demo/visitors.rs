@@ -102,7 +102,7 @@ impl Run {
         let wanted = self.start.elapsed();
         let mut records = Vec::with_capacity(1 + assets.len());
         if page.outcome == Outcome::Right {
-            let loads = stream::iter(assets).map(|asset| self.load(*asset, wanted, &connections));
+            let loads = stream::iter(assets.iter().copied()).map(|asset| self.load(asset, wanted, &connections));
             records = loads.buffer_unordered(limits::CONNECTIONS_PER_HOST_MAX).collect().await;
         } else {
             records.extend(assets.iter().map(|asset| self.not_asked(*asset, visit.at)));
