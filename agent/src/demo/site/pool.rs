@@ -74,9 +74,9 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn beyond_workers_and_queue_requests_are_refused_and_the_rest_are_served() {
-        let pool = Arc::new(Pool::new(2, 3, Duration::from_millis(400), 1));
+        let pool = Arc::new(Pool::new(2, 3, Duration::from_millis(20), 1));
         let renders: Vec<_> = (0..9)
             .map(|_| {
                 tokio::spawn({
