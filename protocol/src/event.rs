@@ -1,8 +1,8 @@
 //! What a site tells people and logs: decisions and turns of fortune, never a visitor's address or URL.
 
-use alloc::string::String;
+use alloc::{boxed::Box, string::String};
 
-use overspill_governance::{payword::LeaseId, site::SiteId, units::Credit};
+use overspill_governance::{line::Fork, payword::LeaseId, site::SiteId, units::Credit};
 
 /// Something worth telling. The driver maps each to one log line and to metrics.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +16,11 @@ pub enum Event {
     },
     /// A member was admitted, as far as this site knows.
     Admitted {
+        /// Who.
+        site: SiteId,
+    },
+    /// A member has left.
+    Departed {
         /// Who.
         site: SiteId,
     },
@@ -44,6 +49,22 @@ pub enum Event {
         /// Whether we are its owner.
         as_owner: bool,
     },
+    /// A helper did not hold a lease that we wanted.
+    LeaseRefused {
+        /// The helper.
+        partner: SiteId,
+        /// In words.
+        reason: &'static str,
+    },
+    /// A lease takes no new visitors; tickets that are out are still served.
+    LeaseDraining {
+        /// The lease.
+        lease: LeaseId,
+        /// The other end.
+        partner: SiteId,
+        /// In words.
+        reason: &'static str,
+    },
     /// A lease has ended.
     LeaseEnded {
         /// The lease.
@@ -52,6 +73,15 @@ pub enum Event {
         partner: SiteId,
         /// In words.
         reason: &'static str,
+    },
+    /// The owner accepted less than a helper claimed, or nothing.
+    ClaimReduced {
+        /// The lease.
+        lease: LeaseId,
+        /// The other end.
+        partner: SiteId,
+        /// In words.
+        reason: String,
     },
     /// A receipt was co-signed.
     Settled {
@@ -68,6 +98,25 @@ pub enum Event {
         peer: SiteId,
         /// In words.
         reason: &'static str,
+    },
+    /// A partner's clock and ours are too far apart for anything dated: no leases with it until that is mended.
+    ClocksApart {
+        /// Who.
+        peer: SiteId,
+        /// Its calendar minus ours, in milliseconds.
+        offset_ms: i64,
+    },
+    /// A partner's canonical host did not publish its key when we looked; no leases with it until it does.
+    Unproven {
+        /// Who.
+        peer: SiteId,
+    },
+    /// A partner signed two states of our line at one place: proof that any third party can check. Nothing more is signed with it.
+    Forked {
+        /// Who.
+        peer: SiteId,
+        /// The proof.
+        proof: Box<Fork>,
     },
     /// Something that a person should look at.
     Warned {

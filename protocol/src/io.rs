@@ -10,10 +10,11 @@
 //! A crash between any two outputs is legal at all times: the next process gets the durable entries back by
 //! [`crate::site::Site::restore`] and nothing else.
 
-use alloc::{string::String, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::time::Duration;
 
 use overspill_governance::{
+    charter::Charter,
     entry::Entry,
     site::SiteId,
     units::{ByteRate, Bytes, RequestRate},
@@ -80,10 +81,9 @@ pub enum Input {
         /// The wish.
         command: Command,
     },
-    /// The ledger cannot take entries (disk full, sync failed): nothing more may be signed until it recovers.
+    /// The ledger cannot take entries (disk full, sync failed). The machine is silent from here on: it signs nothing. When the ledger
+    /// takes entries again, the driver makes a new machine by [`crate::site::Site::restore`]: this one believes entries that are lost.
     LedgerFailed,
-    /// The ledger takes entries again. Never follows a failed sync within one process.
-    LedgerRecovered,
     /// The deadline has come.
     Wake,
 }
@@ -91,10 +91,12 @@ pub enum Input {
 /// A person's wish.
 #[derive(Debug, Clone)]
 pub enum Command {
-    /// Founds a mesh with the default charter; refused for a member.
+    /// Founds a mesh; refused for a member.
     Found {
         /// A name for people.
         name: String,
+        /// Its rules.
+        charter: Charter,
     },
     /// Makes an invite token.
     Invite {
@@ -115,16 +117,16 @@ pub enum Command {
 #[must_use]
 pub enum Output {
     /// Make this entry durable before carrying out anything that follows.
-    Persist(Entry),
+    Persist(Box<Entry>),
     /// Send to a connected peer; may be lost, doubled or late.
     Send {
         /// To whom.
         to: SiteId,
         /// What.
-        message: Message,
+        message: Box<Message>,
     },
     /// Tell the whole mesh by gossip; may be lost.
-    Broadcast(Message),
+    Broadcast(Box<Message>),
     /// Try to connect.
     Dial {
         /// The key that must be at the other end.

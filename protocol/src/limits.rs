@@ -24,3 +24,123 @@ pub const TICKET_LIFETIME: Duration = Duration::from_secs(30);
 pub const PLAN_LIFETIME: Duration = Duration::from_secs(5);
 /// How long a helper serves without having seen the owner's signed generation.
 pub const GENERATION_LIFETIME: Duration = Duration::from_secs(10);
+
+/// Bytes of any message of the talk protocol, whatever its class: the codec's recursion is safe well above it.
+pub const MESSAGE_BYTES_MAX: usize = BATCH_BYTES_MAX;
+/// Bytes of a message that a stranger may send, and of one that travels by gossip: an invite and a redemption, one admission.
+pub const SMALL_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of a control message between members: a lease, a claim, a proposal, an advert.
+pub const CONTROL_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a manifest, of a list of roster digests, or of a batch of roster statements.
+pub const BATCH_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of the objects in one manifest, so that the whole stays within [`BATCH_BYTES_MAX`] with its envelope and signature.
+pub const MANIFEST_BYTES_MAX: usize = BATCH_BYTES_MAX - 1_024;
+/// Bytes of one message of the fill protocol: a slice and its few words.
+pub const FILL_MESSAGE_BYTES_MAX: usize = FILL_SLICE_BYTES as usize + 256;
+/// Bytes of a reason in words, as a peer may send one to a person.
+pub const REASON_MAX: usize = 256;
+
+/// Connected peers that are no members at once: room for several that join, none for a flood.
+pub const STRANGERS_MAX: usize = 16;
+/// How long a stranger may stay: proving its host name takes two seconds at most.
+pub const STRANGER_LIFETIME: Duration = Duration::from_secs(10);
+/// Messages that a stranger may send: one wish to join and its repetitions on a bad link.
+pub const STRANGER_MESSAGES_MAX: u32 = 8;
+/// Joiners whose host name is being proved at once.
+pub const PROVING_MAX: usize = 16;
+/// How long the proof of a joiner's host name may take before the joiner is refused.
+pub const PROVE_PATIENCE: Duration = Duration::from_secs(8);
+/// Pause between two attempts of a joiner to reach its sponsor or to be answered by it.
+pub const JOIN_RETRY: Duration = Duration::from_millis(1_500);
+/// Attempts of a joiner before it gives up and says so.
+pub const JOIN_TRIES_MAX: u32 = 20;
+/// Invites that a member may have open at once.
+pub const INVITES_OPEN_MAX: usize = 64;
+
+/// Dials under way at once: a restart must not open thirty connections in one breath.
+pub const DIALS_MAX: usize = 8;
+/// First pause before dialling a partner again; it doubles with each failure.
+pub const DIAL_BACKOFF_MIN: Duration = Duration::from_millis(500);
+/// Longest pause before dialling a partner again.
+pub const DIAL_BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// How long a dial may be unanswered before it counts as failed.
+pub const DIAL_PATIENCE: Duration = Duration::from_secs(5);
+/// How much longer the end with the higher key waits before it dials, so that two ends do not dial each other at once.
+pub const DIAL_COURTESY: Duration = Duration::from_millis(1_500);
+/// Messages that a member may send in each second, sustained; beyond the burst they are dropped and counted.
+pub const MESSAGES_PER_SECOND: u32 = 60;
+/// Messages that a member may send at once.
+pub const MESSAGES_BURST: u32 = 240;
+/// Incorrect messages forgiven in each minute before a peer is hung up on.
+pub const MISSPEAKS_FORGIVEN: u32 = 4;
+/// How long a peer that misspoke too often is neither dialled nor heard.
+pub const MISSPEAK_BAN: Duration = Duration::from_secs(120);
+/// First pause before a failed proof of a partner's host name is tried again; it doubles.
+pub const PROOF_RETRY_MIN: Duration = Duration::from_secs(5);
+/// Longest pause before a failed proof is tried again.
+pub const PROOF_RETRY_MAX: Duration = Duration::from_secs(600);
+
+/// Pause between two adverts while a lease runs or the site is pressed.
+pub const ADVERT_BUSY: Duration = Duration::from_secs(2);
+/// Pause between two adverts in calm: a crowd is answered by offers at most this old.
+pub const ADVERT_CALM: Duration = Duration::from_secs(10);
+/// An offer older than this is not taken: its maker may be gone.
+pub const OFFER_LIFETIME: Duration = Duration::from_secs(30);
+/// Pause between two roster questions to one partner.
+pub const ROSTER_PAUSE: Duration = Duration::from_secs(2);
+/// Roster statements in one batch: with addresses each stays under 4 KiB, so that a batch fits [`BATCH_BYTES_MAX`].
+pub const ROSTER_BATCH: usize = 64;
+/// Statement digests in one roster question; equals the roster's bound, so that a whole roster can be compared.
+pub const ROSTER_DIGESTS_MAX: usize = 8_000;
+
+/// Pause between two heartbeats to a partner with whom a lease is held.
+pub const BEAT_PAUSE: Duration = Duration::from_millis(400);
+/// A helper not heard for this long gets no visitors: three beats lost, and the next plan is out before two seconds are over.
+pub const HELPER_SILENCE: Duration = Duration::from_millis(1_300);
+/// A helper not heard for this long has lost its lease.
+pub const HELPER_LOST: Duration = Duration::from_secs(20);
+/// Pause between two manifests of a changed hot set; a purge does not wait for it.
+pub const MANIFEST_PAUSE: Duration = Duration::from_millis(500);
+/// Pause between two manifests when objects only left the hot set.
+pub const MANIFEST_SHRINK_PAUSE: Duration = Duration::from_secs(5);
+/// The plan is remade at least this often, so that it never looks stale.
+pub const PLAN_PAUSE: Duration = Duration::from_secs(1);
+
+/// Leases asked for in one breath at a crowd's onset.
+pub const LEASES_AT_ONCE: usize = 8;
+/// Pause between two looks at whether the leases held suffice.
+pub const LEASE_LOOK: Duration = Duration::from_millis(500);
+/// How long a helper may take to answer a lease before it is asked again.
+pub const LEASE_RETRY: Duration = Duration::from_millis(700);
+/// Attempts to take one lease.
+pub const LEASE_TRIES_MAX: u32 = 4;
+/// How long a helper that refused a lease, or lost one, is not asked again.
+pub const REFUSAL_PAUSE: Duration = Duration::from_secs(5);
+/// How long leases are kept after the last pressure: crowds come in waves. Hysteresis belongs here and nowhere else.
+pub const RELEASE_AFTER: Duration = Duration::from_secs(15);
+/// How long a lease drains: the last ticket's life, a visitor's download and the clocks' disagreement.
+pub const DRAIN_TIME: Duration = Duration::from_secs(34);
+/// Share of a lease's words, bytes or time, in percent, after which its successor is taken.
+pub const SUCCESSOR_PERCENT: u64 = 60;
+/// Smallest chain worth a lease.
+pub const CHAIN_WORDS_MIN: u32 = 64;
+/// Smallest credit worth a lease, in micro-credits.
+pub const LEASE_CREDIT_MIN: i64 = 100;
+/// Leases over but unsettled that are remembered: a helper that was away comes back for its claim. The oldest are given up beyond it.
+pub const UNSETTLED_MAX: usize = 256;
+/// How long an unsettled lease is remembered.
+pub const UNSETTLED_LIFETIME: Duration = Duration::from_secs(24 * 3_600);
+
+/// Pause between two checkpoints of what a helper has taken.
+pub const CHECKPOINT_PAUSE: Duration = Duration::from_secs(1);
+/// First pause before an unanswered claim or proposal is sent again; it doubles.
+pub const SETTLE_RETRY_MIN: Duration = Duration::from_secs(1);
+/// Longest pause before an unanswered claim or proposal is sent again.
+pub const SETTLE_RETRY_MAX: Duration = Duration::from_secs(30);
+/// How long leaving waits for leases to end and settle.
+pub const LEAVE_PATIENCE: Duration = Duration::from_secs(150);
+
+/// Fetches under way at once, all owners together.
+pub const FETCHES_MAX: usize = 64;
+/// Slices that one peer may have asked of us and not yet got.
+pub const FILLS_OUTSTANDING_MAX: usize = 16;

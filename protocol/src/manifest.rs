@@ -61,7 +61,9 @@ impl Manifest {
 }
 
 impl Object {
-    fn is_well_formed(&self) -> bool {
+    /// Tells whether the object keeps every bound and its path cannot leave the site.
+    #[must_use]
+    pub fn is_well_formed(&self) -> bool {
         let visible = |text: &str| text.bytes().all(|byte| (0x21..0x7f).contains(&byte));
         let printable = |text: &str| text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
         self.path.starts_with('/')

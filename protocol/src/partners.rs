@@ -1,0 +1,245 @@
+//! Partners: the members with whom we talk, whether they are there, what they state and how they behave.
+
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use core::time::Duration;
+
+use overspill_governance::{
+    site::{Signed, SiteId},
+    time::Time,
+};
+
+use crate::{
+    advert::{Advert, AdvertError, Heard, Offer},
+    desk::Desk,
+    event::Event,
+    io::{Config, Output},
+    limits::{ADVERT_CALM, DIAL_COURTESY, DIALS_MAX, OFFER_LIFETIME, PARTNERS_MAX},
+    membership::Membership,
+    message::Message,
+    timer::Reason,
+};
+
+pub(crate) mod dial;
+pub(crate) mod manners;
+pub(crate) mod proof;
+
+use dial::Dial;
+use manners::Manners;
+use proof::Proof;
+
+/// One partner as this process knows it. Nothing of it is remembered across a restart.
+#[derive(Debug)]
+pub(crate) struct Partner {
+    /// Whether a connection is up.
+    pub(crate) connected: bool,
+    /// When anything was last heard.
+    pub(crate) last_heard: Time,
+    /// The last advert.
+    pub(crate) heard: Option<Heard>,
+    /// What is known of its host name.
+    pub(crate) proof: Proof,
+    /// When it was last asked for its roster.
+    pub(crate) roster_asked: Option<Time>,
+    /// How it behaves.
+    pub(crate) manners: Manners,
+    dial: Dial,
+    skewed: bool,
+}
+
+/// All partners, and our own adverts to them.
+#[derive(Debug)]
+pub(crate) struct Partners {
+    all: BTreeMap<SiteId, Partner>,
+    canonical: String,
+    addresses: Vec<String>,
+    sequence: u64,
+    advertised: Option<Time>,
+}
+
+impl Partners {
+    pub(crate) fn new(config: &Config) -> Self {
+        let (canonical, addresses) = (config.canonical.clone(), config.addresses.clone());
+        Self { all: BTreeMap::new(), canonical, addresses, sequence: 0, advertised: None }
+    }
+
+    /// Takes up members that are not known yet, and drops those who left.
+    pub(crate) fn sync(&mut self, desk: &mut Desk, membership: &Membership) {
+        self.all.retain(|site, _| membership.is_member(site));
+        for site in membership.others(&desk.id) {
+            if self.all.len() >= PARTNERS_MAX {
+                break;
+            }
+            self.all.entry(site).or_insert_with(|| Partner::new(site, desk));
+        }
+        desk.wake_in(Reason::Dial, Duration::ZERO);
+    }
+
+    /// One partner.
+    pub(crate) fn partner(&self, site: &SiteId) -> Option<&Partner> {
+        self.all.get(site)
+    }
+
+    /// One partner, to be changed.
+    pub(crate) fn partner_mut(&mut self, site: &SiteId) -> Option<&mut Partner> {
+        self.all.get_mut(site)
+    }
+
+    /// All partners, in the order of their keys.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&SiteId, &Partner)> {
+        self.all.iter()
+    }
+
+    /// Whether a connection to `site` is up.
+    pub(crate) fn is_connected(&self, site: &SiteId) -> bool {
+        self.all.get(site).is_some_and(|partner| partner.connected)
+    }
+
+    /// Takes note of a connection to a member, which may be one beyond the partners that we chose.
+    pub(crate) fn on_connected(&mut self, desk: &mut Desk, site: SiteId) {
+        let partner = self.all.entry(site).or_insert_with(|| Partner::new(site, desk));
+        if partner.manners.is_banned(desk.now.time) {
+            desk.put(Output::Hang { peer: site });
+            return;
+        }
+        (partner.connected, partner.dial, partner.last_heard, partner.heard) = (true, Dial::Done, desk.now.time, None);
+        desk.tell(Event::PartnerUp { site });
+        desk.wake_in(Reason::Dial, Duration::ZERO);
+        desk.wake_in(Reason::Advert, Duration::ZERO);
+        self.advertised = None;
+    }
+
+    /// Takes note that a partner is gone; it is dialled again soon.
+    pub(crate) fn on_disconnected(&mut self, desk: &mut Desk, site: &SiteId) {
+        let Some(partner) = self.all.get_mut(site).filter(|partner| partner.connected) else { return };
+        partner.connected = false;
+        let pause = desk.jittered(courtesy(&desk.id, site) + Duration::from_millis(200));
+        partner.dial = Dial::NotBefore { at: desk.in_(pause), failed: 0 };
+        desk.tell(Event::PartnerDown { site: *site, reason: "the connection is gone" });
+        desk.wake_in(Reason::Dial, pause);
+    }
+
+    /// Takes an advert; what is wrong with a refused one is returned for the sender's manners.
+    pub(crate) fn on_advert(&mut self, desk: &mut Desk, membership: &Membership, from: SiteId, signed: Signed<Advert>) -> Option<&'static str> {
+        let (mesh, partner) = (membership.mesh()?, self.all.get_mut(&from)?);
+        match Heard::check(signed, from, mesh, partner.heard.as_ref(), desk.now) {
+            Ok(heard) => {
+                (partner.heard, partner.skewed) = (Some(heard), false);
+                None
+            }
+            Err(AdvertError::Old) => None,
+            Err(AdvertError::Skewed { offset_ms }) => {
+                if !core::mem::replace(&mut partner.skewed, true) {
+                    desk.tell(Event::ClocksApart { peer: from, offset_ms });
+                }
+                None
+            }
+            Err(AdvertError::Foreign) => Some("an advert about another site or mesh"),
+            Err(AdvertError::Unsigned) => Some("an advert that its site did not sign"),
+            Err(AdvertError::Oversized) => Some("an advert beyond its bounds"),
+        }
+    }
+
+    /// Takes the answer to a proof.
+    pub(crate) fn on_proved(&mut self, desk: &mut Desk, site: &SiteId, good: bool) {
+        if let Some(partner) = self.all.get_mut(site) {
+            partner.proof.answer(good, desk.now.time);
+            if !good {
+                desk.tell(Event::Unproven { peer: *site });
+            }
+        }
+    }
+
+    /// Dials who is due and asks for proofs that are due.
+    pub(crate) fn on_dial_timer(&mut self, desk: &mut Desk, membership: &Membership) {
+        let now = desk.now.time;
+        let mut under_way = self.all.values().filter(|partner| partner.dial.is_under_way()).count();
+        let mut next: Option<Time> = None;
+        for (site, partner) in &mut self.all {
+            let Some((canonical, addresses)) = membership.contact(site) else { continue };
+            let addresses = partner.heard.as_ref().map_or(addresses, |heard| &heard.advert.addresses);
+            partner.dial.expire(now, |pause| desk.jittered(pause));
+            if partner.manners.is_banned(now) {
+                next = earlier(next, partner.manners.banned_until());
+                continue;
+            }
+            if !addresses.is_empty() && under_way < DIALS_MAX && partner.dial.starts(now) {
+                under_way += 1;
+                desk.put(Output::Dial { peer: *site, addresses: addresses.to_vec() });
+            }
+            if partner.connected && partner.proof.starts(now) {
+                desk.put(Output::Prove { site: *site, host: canonical.into() });
+            }
+            let proof_due = if partner.connected { partner.proof.due() } else { None };
+            next = earlier(earlier(next, partner.dial.due()), proof_due);
+        }
+        if let Some(at) = next {
+            // A dial that is due but found no room is looked at again soon, not at once.
+            desk.timers.set_by(Reason::Dial, at.max(desk.in_(Duration::from_millis(50))));
+        }
+    }
+
+    /// Sends our advert to every connected partner if the last is older than `pause`.
+    pub(crate) fn advertise(&mut self, desk: &mut Desk, membership: &Membership, pause: Duration, offer: Option<Offer>, load_permille: u16) {
+        let (Some(mesh), Some(roster)) = (membership.mesh(), membership.roster_digest()) else { return };
+        let due = self.advertised.map_or(Time::ZERO, |at| at.after(pause));
+        if due > desk.now.time {
+            desk.timers.set_by(Reason::Advert, due);
+            return;
+        }
+        self.advertised = Some(desk.now.time);
+        desk.wake_in(Reason::Advert, pause.min(ADVERT_CALM));
+        self.sequence = desk.now.date.as_millis().max(self.sequence + 1);
+        let (canonical, addresses) = (self.canonical.clone(), self.addresses.clone());
+        let (site, date, sequence) = (desk.id, desk.now.date, self.sequence);
+        let Some(signed) = desk.sign(Advert { mesh, site, date, sequence, canonical, addresses, offer, load_permille, roster }) else { return };
+        for (site, _) in self.all.iter().filter(|(_, partner)| partner.connected) {
+            desk.send(*site, Message::Advert(signed.clone()));
+        }
+    }
+}
+
+impl Partner {
+    fn new(site: SiteId, desk: &mut Desk) -> Self {
+        let now = desk.now.time;
+        let pause = desk.jittered(courtesy(&desk.id, &site));
+        Self {
+            connected: false,
+            last_heard: Time::ZERO,
+            heard: None,
+            proof: Proof::Open { at: now, failed: 0 },
+            roster_asked: None,
+            manners: Manners::new(now),
+            dial: Dial::NotBefore { at: now.after(pause), failed: 0 },
+            skewed: false,
+        }
+    }
+
+    /// The standing offer, if the partner is there, proved, with a clock like ours, and stated it lately.
+    pub(crate) fn offer(&self, now: Time) -> Option<Offer> {
+        let heard = self.heard.as_ref().filter(|heard| now.since(heard.at.time) <= OFFER_LIFETIME)?;
+        let fit = self.connected && !self.skewed && self.proof == Proof::Good && !self.manners.is_banned(now);
+        heard.advert.offer.filter(|_| fit)
+    }
+
+    /// The partner's calendar minus ours, in milliseconds.
+    pub(crate) fn clock_offset_ms(&self) -> i64 {
+        self.heard.as_ref().map_or(0, Heard::clock_offset_ms)
+    }
+
+    /// Whether the partner's clock and ours are too far apart for anything dated.
+    pub(crate) fn is_skewed(&self) -> bool {
+        self.skewed
+    }
+}
+
+/// The end with the higher key lets the other dial first.
+fn courtesy(us: &SiteId, them: &SiteId) -> Duration {
+    if us < them { Duration::ZERO } else { DIAL_COURTESY }
+}
+
+fn earlier(a: Option<Time>, b: Option<Time>) -> Option<Time> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
