@@ -19,6 +19,13 @@ pub enum Event {
         /// Who.
         site: SiteId,
     },
+    /// A site that wanted to join with an invite of ours was refused.
+    JoinerRefused {
+        /// Who.
+        site: SiteId,
+        /// In words, as it was told.
+        reason: String,
+    },
     /// A member has left.
     Departed {
         /// Who.

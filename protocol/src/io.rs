@@ -148,6 +148,11 @@ pub enum Output {
         /// From whom.
         from: SiteId,
     },
+    /// Tell the data plane that a wanted object will not come: the visitor is sent back.
+    Refuse {
+        /// What was wanted.
+        want: FillWanted,
+    },
     /// Ask `http(s)://host/.well-known/overspill` whether it publishes this member's key. Public addresses only, no redirects.
     Prove {
         /// The member.

@@ -6,6 +6,7 @@
 
 use overspill_governance::{
     allotment::Allotment,
+    claim::Claim,
     site::{Signed, SiteId},
     time::Time,
     units::Credit,
@@ -47,6 +48,12 @@ impl Terms {
     /// Who serves.
     pub(crate) fn helper(&self) -> SiteId {
         self.allotment.body.helper
+    }
+
+    /// What `claim` would move beyond what is settled.
+    pub(crate) fn worth(&self, claim: &Claim) -> Credit {
+        let price = self.allotment.body.price(claim.requests, claim.bytes);
+        Credit(price.0.saturating_sub(self.settled.0).max(0))
     }
 
     /// Moves on by the table.

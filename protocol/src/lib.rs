@@ -10,8 +10,25 @@
 
 extern crate alloc;
 
+pub mod advert;
+pub mod event;
+pub mod fill;
+pub mod io;
+pub mod lease;
 pub mod limits;
 pub mod manifest;
+pub mod message;
 pub mod observation;
 pub mod plan;
+pub mod report;
+pub mod site;
 pub mod ticket;
+pub mod timer;
+pub mod wire;
+
+mod bucket;
+mod desk;
+mod membership;
+mod partners;
+mod planner;
+mod settle;

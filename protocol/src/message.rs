@@ -10,9 +10,10 @@ use overspill_governance::{
     claim::Claim,
     codec::{Decode, Encode},
     digest::Digest,
-    invite::{Admission, Departure, Founding, MeshId, Redeemed},
+    invite::{Admission, Founding, MeshId, Redeemed},
     line::Proposal,
     payword::LeaseId,
+    roster::Notice,
     site::{Signature, Signed, SiteId, Statement},
     time::Date,
     units::{ByteRate, Bytes, RequestRate},
@@ -104,15 +105,6 @@ pub struct JoinDone {
     pub admission: Signed<Admission>,
     /// Other roster statements; what is missing comes by [`RosterAsk`].
     pub notices: Vec<Notice>,
-}
-
-/// One roster statement.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub enum Notice {
-    /// A member came.
-    Admitted(Signed<Admission>),
-    /// A member left.
-    Departed(Signed<Departure>),
 }
 
 /// A question for what one lacks of a roster.

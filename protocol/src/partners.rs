@@ -94,6 +94,11 @@ impl Partners {
         self.all.get(site).is_some_and(|partner| partner.connected)
     }
 
+    /// Whether `site`'s host name publishes its key, as far as we have seen.
+    pub(crate) fn is_proved(&self, site: &SiteId) -> bool {
+        self.all.get(site).is_some_and(|partner| partner.proof == Proof::Good)
+    }
+
     /// Takes note of a connection to a member, which may be one beyond the partners that we chose.
     pub(crate) fn on_connected(&mut self, desk: &mut Desk, site: SiteId) {
         let partner = self.all.entry(site).or_insert_with(|| Partner::new(site, desk));

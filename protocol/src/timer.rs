@@ -68,13 +68,9 @@ impl Timers {
         REASONS.iter().filter_map(|&reason| self.at[reason as usize].map(|at| (at, reason))).min()
     }
 
-    /// Takes one reason that is due at `now`, and unsets it.
-    pub(crate) fn take_due(&mut self, now: Time) -> Option<Reason> {
-        let (at, reason) = self.next()?;
-        (at <= now).then(|| {
-            self.clear(reason);
-            reason
-        })
+    /// Takes every reason that is due at `now`, and unsets it. A handler that sets one again is called for it at the next wake.
+    pub(crate) fn take_all_due(&mut self, now: Time) -> [Option<Reason>; REASONS.len()] {
+        REASONS.map(|reason| self.at[reason as usize].take_if(|at| *at <= now).map(|_| reason))
     }
 }
 
@@ -90,10 +86,10 @@ mod tests {
         timers.set(Reason::Beat, at(3));
         timers.set_by(Reason::Beat, at(9));
         assert_eq!(timers.next(), Some((at(3), Reason::Beat)));
-        assert_eq!(timers.take_due(at(2)), None);
-        assert_eq!(timers.take_due(at(5)), Some(Reason::Beat));
-        assert_eq!(timers.take_due(at(5)), Some(Reason::Plan));
-        assert_eq!(timers.take_due(at(5)), None);
+        let due = |timers: &mut Timers, micros| timers.take_all_due(at(micros)).into_iter().flatten().collect::<alloc::vec::Vec<_>>();
+        assert_eq!(due(&mut timers, 2), []);
+        assert_eq!(due(&mut timers, 5), [Reason::Beat, Reason::Plan]);
+        assert_eq!(due(&mut timers, 5), []);
         assert_eq!(timers.next(), None);
     }
 }

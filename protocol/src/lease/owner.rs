@@ -26,6 +26,7 @@ use crate::{
     },
     membership::Membership,
     message::{ClaimMade, LeaseClosed, LeaseHeld, LeaseRefused, LeaseTake, Message},
+    observation::Spilled,
     partners::Partners,
     settle::lines::Lines,
     ticket::TicketKey,
@@ -72,6 +73,13 @@ pub(crate) struct Live {
     successor: Option<LeaseId>,
 }
 
+impl Live {
+    /// Bytes of objects that the helper was asked to store.
+    pub(crate) fn storage(&self) -> Bytes {
+        self.take.storage
+    }
+}
+
 /// All leases that we own, and what they publish.
 #[derive(Debug)]
 pub(crate) struct OwnerSide {
@@ -97,7 +105,22 @@ impl OwnerSide {
         self.leases.iter().filter(move |(_, owned)| owned.terms.helper() == *helper && owned.terms.phase.is_live())
     }
 
-    /// Helpers with whom a lease is wanted or live.
+    /// Takes what went out. Numbers only grow.
+    pub(crate) fn on_spilled(&mut self, spilled: &[Spilled]) {
+        for Spilled { lease, serial, bytes, .. } in spilled {
+            if let Some(live) = self.leases.get_mut(lease).and_then(|owned| owned.live.as_mut()) {
+                (live.serial, live.issued) = (live.serial.max(*serial), live.issued.max(*bytes));
+            }
+        }
+    }
+
+    /// Body bytes in each second that leases promise, or are asked for.
+    pub(crate) fn promised_bytes(&self) -> u64 {
+        let open = self.leases.values().filter(|owned| owned.terms.phase <= Phase::Held);
+        open.filter_map(|owned| owned.live.as_ref()).map(|live| live.bytes.0).fold(0, u64::saturating_add)
+    }
+
+    /// Helpers with whom a lease is live.
     pub(crate) fn helpers(&self) -> Vec<SiteId> {
         let live = self.leases.values().filter(|owned| owned.terms.phase.is_live());
         let mut helpers: Vec<SiteId> = live.map(|owned| owned.terms.helper()).collect();
@@ -257,7 +280,12 @@ impl OwnerSide {
     /// Whether `helper` may be asked now: no lease with it is asked for or held, and it did not refuse a moment ago.
     pub(crate) fn may_ask(&self, helper: &SiteId, now: Time) -> bool {
         let busy = self.leases.values().any(|owned| owned.terms.helper() == *helper && owned.terms.phase <= Phase::Held);
-        !busy && self.not_before.get(helper).is_none_or(|at| *at <= now)
+        !busy && self.may_succeed(helper, now)
+    }
+
+    /// Whether `helper` may be asked to go on: it did not refuse a moment ago.
+    pub(crate) fn may_succeed(&self, helper: &SiteId, now: Time) -> bool {
+        self.not_before.get(helper).is_none_or(|at| *at <= now)
     }
 
     /// Moves one lease on, and does what that entails. What the table does not foresee changes nothing.
@@ -303,7 +331,7 @@ impl OwnerSide {
             let allotment = &owned.terms.allotment.body;
             // Of a lease that sends no new visitors, only what is out can be claimed, if we still know it.
             let (requests, bytes) = match (&owned.live, owned.terms.phase) {
-                (Some(live), Phase::Settling) => (live.serial, live.issued),
+                (Some(live), phase) if phase >= Phase::Draining => (live.serial, live.issued),
                 _ => (allotment.requests, allotment.bytes),
             };
             allotment.price(requests, bytes).0.saturating_sub(owned.terms.settled.0).max(0)

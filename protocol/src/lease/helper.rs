@@ -1,0 +1,337 @@
+//! The helper's side of leases: what is promised to whom within hard caps, what was served, and what is claimed for it.
+
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
+
+use overspill_governance::{
+    allotment::Allotment,
+    claim::Claim,
+    entry::Entry,
+    payword::{LeaseId, Word},
+    site::{Signed, SiteId},
+    time::{Date, Time},
+    units::{ByteRate, Bytes, Credit, RequestRate},
+};
+
+use super::{
+    Terms,
+    shelf::Shelf,
+    table::{Phase, Turn},
+};
+use crate::{
+    advert::Offer,
+    desk::Desk,
+    event::Event,
+    io::{Caps, GuestAddress},
+    limits::{DRAIN_TIME, HELPER_LOST, LEASES_MAX, UNSETTLED_MAX},
+    membership::Membership,
+    message::{LeaseHeld, LeaseRefusal, LeaseRefused, LeaseTake, Message},
+    observation::Hosted,
+    partners::Partners,
+    settle::lines::Lines,
+    ticket::TicketKey,
+};
+
+pub(crate) mod fetch;
+pub(crate) mod month;
+
+use fetch::Fetches;
+use month::Month;
+
+/// One lease that we host.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    /// What both ends keep.
+    pub(crate) terms: Terms,
+    /// What only the process that granted the lease knows: after a restart it can be claimed, but not served.
+    pub(crate) live: Option<Promise>,
+    /// What was served, as the data plane last said.
+    pub(crate) seen: Claim,
+    /// What was served, as the ledger knows.
+    pub(crate) saved: Claim,
+    /// How far claiming has come.
+    pub(crate) claiming: Claiming,
+}
+
+/// What was promised.
+#[derive(Debug, Clone)]
+pub(crate) struct Promise {
+    /// Requests in each second.
+    pub(crate) requests: RequestRate,
+    /// Body bytes in each second.
+    pub(crate) bytes: ByteRate,
+    /// MAC key of tickets.
+    pub(crate) key: TicketKey,
+    /// Ends then, by our own running clock.
+    pub(crate) until: Time,
+    /// Our answer, to be given again.
+    held: LeaseHeld,
+}
+
+/// How far the claims of a lease have come.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Claiming {
+    /// When the next claim is due at the latest.
+    pub(crate) due: Time,
+    /// How often it was sent without an answer.
+    pub(crate) tries: u32,
+    /// What the owner said it would sign for; ours to propose when we sequence the line.
+    pub(crate) accepted: Option<Claim>,
+}
+
+/// All leases that we host.
+#[derive(Debug)]
+pub(crate) struct HelperSide {
+    pub(crate) leases: BTreeMap<LeaseId, Guest>,
+    pub(crate) shelves: BTreeMap<SiteId, Shelf>,
+    pub(crate) fetches: Fetches,
+    pub(crate) address: Option<GuestAddress>,
+    pub(crate) caps: Caps,
+    month: Month,
+    pressed: bool,
+}
+
+impl HelperSide {
+    pub(crate) fn new(address: Option<GuestAddress>, caps: Caps) -> Self {
+        Self {
+            leases: BTreeMap::new(),
+            shelves: BTreeMap::new(),
+            fetches: Fetches::default(),
+            address,
+            caps,
+            month: Month::default(),
+            pressed: false,
+        }
+    }
+
+    /// Takes back a lease from the ledger: over for visitors, to be claimed.
+    pub(crate) fn restore(&mut self, allotment: Signed<Allotment>, now: Time) {
+        let lease = allotment.body.lease;
+        let nothing = nothing_of(&allotment.body);
+        let terms = Terms::new(allotment, Phase::Settling, now);
+        self.leases.insert(lease, Guest { terms, live: None, seen: nothing, saved: nothing, claiming: Claiming::default() });
+    }
+
+    /// Takes back a checkpoint from the ledger.
+    pub(crate) fn restore_taken(&mut self, taken: Claim) {
+        if let Some(guest) = self.leases.get_mut(&taken.lease) {
+            let more = taken.bytes.saturating_sub(guest.saved.bytes);
+            self.month.add(guest.terms.allotment.body.made, more);
+            (guest.seen, guest.saved) = (taken, taken);
+        }
+    }
+
+    /// What we would carry for a partner now: our caps less what is promised and what our own site needs.
+    pub(crate) fn offer(&self, today: Date) -> Option<Offer> {
+        let address = self.address.as_ref()?;
+        let (requests, bytes) = self.free(None);
+        let (storage, month) = (self.caps.storage, self.caps.month.saturating_sub(self.month.sum(today)));
+        let free = !self.pressed && requests.0 > 0 && bytes.0 > 0 && month.0 > 0 && self.hosted() < LEASES_MAX;
+        free.then_some(Offer { requests, bytes, storage, https: address.scheme == "https" })
+    }
+
+    /// Answers an owner that takes our offer. The allotment is in the ledger before the owner hears of it.
+    pub(crate) fn on_take(&mut self, desk: &mut Desk, context: (&Membership, &Partners, &Lines), from: SiteId, take: LeaseTake) {
+        let lease = take.allotment.body.lease;
+        match self.grant(desk, context, from, &take) {
+            Ok(held) => desk.send(from, Message::LeaseHeld(held)),
+            Err(reason) => desk.send(from, Message::LeaseRefused(LeaseRefused { lease, reason })),
+        }
+    }
+
+    fn grant(
+        &mut self,
+        desk: &mut Desk,
+        (membership, partners, lines): (&Membership, &Partners, &Lines),
+        from: SiteId,
+        take: &LeaseTake,
+    ) -> Result<LeaseHeld, LeaseRefusal> {
+        let allotment = &take.allotment.body;
+        if let Some(known) = self.leases.get(&allotment.lease) {
+            let same = known.terms.allotment == take.allotment && known.terms.phase == Phase::Held;
+            return known.live.as_ref().filter(|live| same && live.key == take.key).map(|live| live.held.clone()).ok_or(LeaseRefusal::Taken);
+        }
+        let address = self.address.clone().ok_or(LeaseRefusal::NoRoom)?;
+        let charter = membership.charter().ok_or(LeaseRefusal::BadTerms)?;
+        if desk.is_silent() {
+            return Err(LeaseRefusal::Silent);
+        }
+        let parties = (allotment.owner, allotment.helper, Some(allotment.mesh)) == (from, desk.id, membership.mesh());
+        let length = allotment.until.since(allotment.made);
+        let dated = desk.now.date.agrees_with(allotment.made) && length <= charter.lease_length.span();
+        if !parties || !dated || !take.allotment.is_good(charter) {
+            return Err(LeaseRefusal::BadTerms);
+        }
+        if !partners.is_proved(&from) {
+            return Err(LeaseRefusal::Unproven);
+        }
+        if lines.service_room(membership, from, self.unsettled(&from)) <= Credit::ZERO {
+            return Err(LeaseRefusal::NoCredit);
+        }
+        let replaced = take.replaces.filter(|old| self.leases.get(old).is_some_and(|guest| guest.terms.owner() == from));
+        let (requests, bytes) = self.free(replaced);
+        let (requests, bytes) = (requests.min(take.requests), bytes.min(take.bytes));
+        let full = self.hosted() >= LEASES_MAX || self.leases.len() >= UNSETTLED_MAX || self.pressed;
+        if full || requests.0 == 0 || bytes.0 == 0 || self.month.sum(desk.now.date) >= self.caps.month {
+            return Err(LeaseRefusal::NoRoom);
+        }
+        let base = alloc::format!("{}://{}", address.scheme, address.authority(&from));
+        let held = LeaseHeld { lease: allotment.lease, base, requests, bytes };
+        let live = Promise { requests, bytes, key: take.key, until: desk.in_(length), held: held.clone() };
+        self.admit(desk, take, live, charter.settle_window.span());
+        if let Some(old) = replaced {
+            self.turn(desk, old, Turn::Succeeded);
+        }
+        Ok(held)
+    }
+
+    fn admit(&mut self, desk: &mut Desk, take: &LeaseTake, live: Promise, window: core::time::Duration) {
+        let (lease, owner) = (take.allotment.body.lease, take.allotment.body.owner);
+        desk.persist(Entry::Allotted(take.allotment.clone().into()));
+        desk.tell(Event::LeaseHeld { lease, partner: owner, as_owner: false });
+        let nothing = nothing_of(&take.allotment.body);
+        let terms = Terms::new(take.allotment.clone(), Phase::Held, desk.now.time);
+        let claiming = Claiming { due: desk.in_(window), ..Claiming::default() };
+        self.leases.insert(lease, Guest { terms, live: Some(live), seen: nothing, saved: nothing, claiming });
+        self.shelves.entry(owner).or_insert_with(|| Shelf::new(owner));
+    }
+
+    /// Takes what the data plane served. Numbers only grow; what it says of leases that it should not know is ignored.
+    pub(crate) fn on_observed(&mut self, hosted: &[Hosted], pressed: bool, today: Date) {
+        self.pressed = pressed;
+        for Hosted { lease, serial, word, requests, bytes } in hosted {
+            let Some(guest) = self.leases.get_mut(lease).filter(|guest| guest.live.is_some()) else { continue };
+            let seen = &mut guest.seen;
+            self.month.add(today, bytes.saturating_sub(seen.bytes));
+            if *serial > seen.serial {
+                (seen.serial, seen.word) = (*serial, *word);
+            }
+            (seen.requests, seen.bytes) = (seen.requests.max(*requests), seen.bytes.max(*bytes));
+        }
+    }
+
+    /// Makes what was served durable, so that a crash loses at most a second's earnings.
+    pub(crate) fn checkpoint(&mut self, desk: &mut Desk) {
+        if desk.is_silent() {
+            return;
+        }
+        for guest in self.leases.values_mut().filter(|guest| guest.seen != guest.saved) {
+            desk.persist(Entry::Taken(guest.seen));
+            guest.saved = guest.seen;
+        }
+    }
+
+    /// An owner said which leases it holds, or closed one: what it does not hold drains.
+    pub(crate) fn on_owned(&mut self, desk: &mut Desk, from: SiteId, keep: impl Fn(&LeaseId) -> bool) {
+        let held = self.leases.iter().filter(|(_, guest)| guest.terms.owner() == from && guest.terms.phase == Phase::Held);
+        // The owner's beat may have left before it heard of our promise.
+        let young = |guest: &Guest| desk.now.time.since(guest.terms.since) < 3 * crate::limits::BEAT_PAUSE;
+        let closed: Vec<LeaseId> = held.filter(|(id, guest)| !keep(id) && !young(guest)).map(|(id, _)| *id).collect();
+        for lease in closed {
+            self.turn(desk, lease, Turn::Released);
+        }
+    }
+
+    /// The owner closed one lease.
+    pub(crate) fn on_closed(&mut self, desk: &mut Desk, from: SiteId, lease: LeaseId) {
+        if self.leases.get(&lease).is_some_and(|guest| guest.terms.owner() == from && guest.terms.phase == Phase::Held) {
+            self.turn(desk, lease, Turn::Released);
+        }
+    }
+
+    /// Moves every lease on that time moves on.
+    pub(crate) fn on_time(&mut self, desk: &mut Desk, membership: &Membership, partners: &Partners, release: bool) {
+        let now = desk.now.time;
+        let turn = |guest: &Guest| {
+            let owner = guest.terms.owner();
+            let silent = partners.partner(&owner).is_none_or(|partner| now.since(partner.last_heard) >= HELPER_LOST);
+            match (guest.terms.phase, &guest.live) {
+                (Phase::Held, _) if silent || !membership.is_member(&owner) => Some(Turn::Lost),
+                (Phase::Held, Some(live)) if live.until <= now => Some(Turn::Expired),
+                (Phase::Held, _) if release => Some(Turn::Released),
+                (Phase::Draining, _) if now.since(guest.terms.since) >= DRAIN_TIME => Some(Turn::Drained),
+                (Phase::Settling, _) if now.since(guest.terms.since) >= crate::limits::UNSETTLED_LIFETIME => Some(Turn::GivenUp),
+                _ => None,
+            }
+        };
+        let turns: Vec<_> = self.leases.iter().filter_map(|(id, guest)| turn(guest).map(|turn| (*id, turn))).collect();
+        for (lease, turn) in turns {
+            self.turn(desk, lease, turn);
+        }
+    }
+
+    /// Moves one lease on, and does what that entails. What the table does not foresee changes nothing.
+    pub(crate) fn turn(&mut self, desk: &mut Desk, lease: LeaseId, turn: Turn) {
+        let Some(guest) = self.leases.get_mut(&lease) else { return };
+        let partner = guest.terms.owner();
+        match guest.terms.turn(turn, desk.now.time) {
+            Ok(Phase::Draining) => desk.tell(Event::LeaseDraining { lease, partner, reason: turn.words() }),
+            Ok(Phase::Settling) => guest.claiming = Claiming { due: desk.now.time, ..Claiming::default() },
+            Ok(Phase::Ended) => {
+                self.leases.remove(&lease);
+                self.fetches.forget(&lease);
+                desk.persist(Entry::LeaseEnded { lease });
+                desk.tell(Event::LeaseEnded { lease, partner, reason: turn.words() });
+                if !self.leases.values().any(|guest| guest.terms.owner() == partner && guest.live.is_some()) {
+                    self.shelves.remove(&partner);
+                }
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+
+    /// The leases with `owner` of which visitors may hold tickets.
+    pub(crate) fn live_with<'a>(&'a self, owner: &'a SiteId) -> impl Iterator<Item = (&'a LeaseId, &'a Guest)> {
+        self.leases.iter().filter(move |(_, guest)| guest.terms.owner() == *owner && guest.terms.phase.is_live())
+    }
+
+    /// Owners with whom a lease is live.
+    pub(crate) fn owners(&self) -> Vec<SiteId> {
+        let live = self.leases.values().filter(|guest| guest.terms.phase.is_live());
+        let mut owners: Vec<SiteId> = live.map(|guest| guest.terms.owner()).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        owners
+    }
+
+    /// Worth of what was served for `owner` and is not settled.
+    pub(crate) fn unsettled(&self, owner: &SiteId) -> Credit {
+        let theirs = self.leases.values().filter(|guest| guest.terms.owner() == *owner);
+        Credit(theirs.map(|guest| guest.unsettled().0).fold(0, i64::saturating_add))
+    }
+
+    /// Leases that bind capacity or may still serve.
+    fn hosted(&self) -> usize {
+        self.leases.values().filter(|guest| guest.terms.phase.is_live()).count()
+    }
+
+    /// Rates that no held lease binds, not counting one that is about to be replaced.
+    fn free(&self, without: Option<LeaseId>) -> (RequestRate, ByteRate) {
+        let held = self.leases.iter().filter(|(id, guest)| guest.terms.phase == Phase::Held && Some(**id) != without);
+        let promises = held.filter_map(|(_, guest)| guest.live.as_ref());
+        let (requests, bytes) = promises.fold((0_u32, 0_u64), |(requests, bytes), promise| {
+            (requests.saturating_add(promise.requests.0), bytes.saturating_add(promise.bytes.0))
+        });
+        (RequestRate(self.caps.requests.0.saturating_sub(requests)), ByteRate(self.caps.bytes.0.saturating_sub(bytes)))
+    }
+
+    /// The one name under which `owner` is served here.
+    pub(crate) fn authority(&self, owner: &SiteId) -> Option<String> {
+        self.address.as_ref().map(|address| address.authority(owner))
+    }
+
+    /// Body bytes that the caps leave for the rest of the month.
+    pub(crate) fn month_left(&self, today: Date) -> Bytes {
+        self.caps.month.saturating_sub(self.month.sum(today))
+    }
+}
+
+impl Guest {
+    /// Worth of what was served under this lease and is not settled.
+    pub(crate) fn unsettled(&self) -> Credit {
+        self.terms.worth(&self.seen)
+    }
+}
+
+fn nothing_of(allotment: &Allotment) -> Claim {
+    Claim { lease: allotment.lease, serial: 0, word: Word([0; 16]), requests: 0, bytes: Bytes::ZERO }
+}

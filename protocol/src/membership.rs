@@ -1,0 +1,254 @@
+//! Membership: which mesh this site belongs to, who else does, and how sites come and go.
+
+use alloc::{format, string::String, vec::Vec};
+
+use overspill_governance::{
+    charter::Charter,
+    digest::Digest,
+    entry::Entry,
+    invite::{Departure, Founding, MeshId},
+    roster::{Notice, Received, Roster},
+    site::{SiteId, Statement},
+    time::Time,
+};
+
+use crate::{
+    desk::Desk,
+    event::{Answer, Event},
+    io::{Config, Output},
+    limits::REASON_MAX,
+    message::{Hello, Message},
+};
+
+pub(crate) mod join;
+pub(crate) mod spread;
+pub(crate) mod sponsor;
+pub(crate) mod strangers;
+
+use join::Joining;
+use sponsor::Invites;
+
+/// What this site knows of its mesh.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    roster: Option<Roster>,
+    digest: Option<Digest>,
+    joining: Option<Joining>,
+    invites: Invites,
+    leaving: Option<Leaving>,
+    left: bool,
+    us: SiteId,
+    canonical: String,
+    addresses: Vec<String>,
+}
+
+/// A wish to leave that waits for leases to end and settle.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leaving {
+    /// The command's number.
+    pub(crate) id: u64,
+    /// When to leave whatever is open.
+    pub(crate) until: Time,
+}
+
+impl Membership {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            roster: None,
+            digest: None,
+            joining: None,
+            invites: Invites::default(),
+            leaving: None,
+            left: false,
+            us: config.key.site(),
+            canonical: config.canonical.clone(),
+            addresses: config.addresses.clone(),
+        }
+    }
+
+    /// Takes back what the ledger knows; tells whether it could.
+    pub(crate) fn restore(&mut self, entry: Entry) -> bool {
+        match entry {
+            Entry::Founded(founding) => {
+                self.set_roster(Roster::new(*founding));
+                self.roster.is_some()
+            }
+            Entry::Invited(invite) => {
+                self.invites.restore(invite);
+                true
+            }
+            Entry::Admitted(admission) => {
+                if admission.body.sponsor == self.us {
+                    self.invites.use_up(admission.body.invite, admission.body.digest());
+                }
+                self.receive(Notice::Admitted(admission)).is_ok()
+            }
+            Entry::Departed(departure) => {
+                self.left |= departure.body.member == self.us;
+                self.receive(Notice::Departed(departure)).is_ok()
+            }
+            _ => false,
+        }
+    }
+
+    /// Every entry was taken back. A join that was cut short left a mesh in which we are no member: it is forgotten.
+    pub(crate) fn finish_restoring(&mut self) {
+        let belongs = self.roster.as_ref().is_some_and(|roster| roster.contains(&self.us));
+        if !belongs && !self.left {
+            self.set_roster(None);
+        }
+    }
+
+    /// The mesh, while we belong to one.
+    pub(crate) fn mesh(&self) -> Option<MeshId> {
+        self.roster().map(Roster::mesh)
+    }
+
+    /// Its rules.
+    pub(crate) fn charter(&self) -> Option<&Charter> {
+        self.roster().map(Roster::charter)
+    }
+
+    /// Its roster.
+    pub(crate) fn roster(&self) -> Option<&Roster> {
+        self.roster.as_ref().filter(|_| !self.left)
+    }
+
+    /// Digest of the roster, kept because every advert names it.
+    pub(crate) fn roster_digest(&self) -> Option<Digest> {
+        self.digest.filter(|_| !self.left)
+    }
+
+    /// Whether `site` belongs to our mesh.
+    pub(crate) fn is_member(&self, site: &SiteId) -> bool {
+        self.roster().is_some_and(|roster| roster.contains(site))
+    }
+
+    /// The other members, in the order of their keys.
+    pub(crate) fn others(&self, us: &SiteId) -> Vec<SiteId> {
+        let members = self.roster().into_iter().flat_map(Roster::members);
+        members.map(|member| member.site).filter(|site| site != us).collect()
+    }
+
+    /// A member's canonical scheme and authority, and its transport addresses.
+    pub(crate) fn contact(&self, site: &SiteId) -> Option<(&str, &Vec<String>)> {
+        self.roster()?.member(site).map(|member| (member.canonical.as_str(), &member.addresses))
+    }
+
+    /// Whether our visitors come over HTTPS: then only helpers with HTTPS will do.
+    pub(crate) fn is_https(&self) -> bool {
+        self.canonical.starts_with("https://")
+    }
+
+    /// The first word to a peer.
+    pub(crate) fn hello(&self) -> Option<Message> {
+        let roster = self.roster()?;
+        let notice = roster.member(&self.us).and_then(|us| roster.notice(&us.notice));
+        let admission = match notice {
+            Some(Notice::Admitted(admission)) => Some(admission.clone()),
+            _ => None,
+        };
+        Some(Message::Hello(Hello { mesh: roster.mesh(), admission }))
+    }
+
+    /// Founds a mesh with this site as its only member.
+    pub(crate) fn found(&mut self, desk: &mut Desk, name: String, charter: Charter) -> Result<Answer, String> {
+        self.may_enter()?;
+        let (canonical, addresses) = (self.canonical.clone(), self.addresses.clone());
+        let founding = Founding { name, charter, founder: desk.id, date: desk.now.date, canonical, addresses };
+        let founding = desk.sign(founding).ok_or_else(silent)?;
+        let roster = Roster::new(founding.clone());
+        let words = "the mesh's name, its charter or this site's canonical address is malformed; correct it and try again";
+        self.set_roster(Some(roster.ok_or_else(|| String::from(words))?));
+        desk.persist(Entry::Founded(founding.into()));
+        Ok(Answer::Founded)
+    }
+
+    /// Takes a roster notice from anywhere; persists and tells what is new. Tells who was admitted or left by it.
+    pub(crate) fn take_notice(&mut self, desk: &mut Desk, notice: Notice) -> Result<bool, &'static str> {
+        let settled = self.receive(notice)?;
+        for digest in &settled {
+            let Some(notice) = self.roster.as_ref().and_then(|roster| roster.notice(digest)).cloned() else { continue };
+            match &notice {
+                Notice::Admitted(admission) => desk.tell(Event::Admitted { site: admission.body.member }),
+                Notice::Departed(departure) => desk.tell(Event::Departed { site: departure.body.member }),
+            }
+            desk.persist(notice.into_entry());
+        }
+        Ok(!settled.is_empty())
+    }
+
+    /// Starts to leave: the caller lets leases end and settle first.
+    pub(crate) fn start_leaving(&mut self, desk: &Desk, id: u64) -> Result<(), String> {
+        if self.roster().is_none() {
+            return Err(String::from("this site is in no mesh; there is nothing to leave"));
+        }
+        if self.leaving.is_some() {
+            return Err(String::from("this site is leaving already; wait for its leases to settle"));
+        }
+        self.leaving = Some(Leaving { id, until: desk.in_(crate::limits::LEAVE_PATIENCE) });
+        Ok(())
+    }
+
+    /// The wish to leave, if there is one.
+    pub(crate) fn leaving(&self) -> Option<Leaving> {
+        self.leaving
+    }
+
+    /// Leaves for good: in the ledger first, then said to all.
+    pub(crate) fn leave(&mut self, desk: &mut Desk) {
+        let (Some(mesh), Some(leaving)) = (self.mesh(), self.leaving) else { return };
+        let Some(departure) = desk.sign(Departure { mesh, member: desk.id, date: desk.now.date }) else { return };
+        desk.persist(Entry::Departed(departure.clone()));
+        let told = Message::RosterTell(alloc::vec![Notice::Departed(departure)]);
+        for site in self.others(&desk.id) {
+            desk.send(site, told.clone());
+        }
+        desk.put(Output::Broadcast(told.into()));
+        (self.left, self.leaving) = (true, None);
+        desk.tell(Event::Answered { id: leaving.id, answer: Ok(Answer::Left) });
+    }
+
+    /// Whether a site may found or join: not twice, and never with a key that has left.
+    fn may_enter(&self) -> Result<(), String> {
+        if self.left {
+            return Err(String::from("this site's key has left its mesh, which is final; start afresh with a new state directory"));
+        }
+        match self.roster() {
+            Some(roster) => Err(format!("this site is in the mesh \"{}\" already; leave that first", roster.founding().body.name)),
+            None => Ok(()),
+        }
+    }
+
+    fn set_roster(&mut self, roster: Option<Roster>) {
+        self.digest = roster.as_ref().map(Roster::digest);
+        self.roster = roster;
+    }
+
+    /// Digests of what now counts, in an order in which it can be replayed.
+    fn receive(&mut self, notice: Notice) -> Result<Vec<Digest>, &'static str> {
+        let Some(roster) = self.roster.as_mut() else { return Ok(Vec::new()) };
+        match roster.receive(notice) {
+            Ok(Received::Settled(digests)) => {
+                self.digest = Some(roster.digest());
+                Ok(digests)
+            }
+            Ok(Received::Waiting | Received::Known) => Ok(Vec::new()),
+            Err(overspill_governance::roster::RosterError::NotGood) => Err("a roster notice that is not valid"),
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+}
+
+/// The words for a site whose ledger failed.
+fn silent() -> String {
+    String::from("the ledger cannot be written, so nothing can be signed; mend the disk and restart the agent")
+}
+
+/// Shortens words that a peer sent, so that they fit a log line.
+pub(crate) fn clip(words: &mut String) {
+    words.retain(|letter| !letter.is_control());
+    while words.len() > REASON_MAX {
+        words.pop();
+    }
+}

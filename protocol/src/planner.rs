@@ -1,0 +1,159 @@
+//! Plans: what the leases come to, for the data plane.
+
+use alloc::{sync::Arc, vec::Vec};
+
+use overspill_governance::{
+    payword::LeaseId,
+    time::Time,
+    units::{Bytes, Credit},
+};
+
+use crate::{
+    desk::Desk,
+    io::Output,
+    lease::{
+        helper::{Guest, HelperSide},
+        owner::{Owned, OwnerSide},
+        table::Phase,
+    },
+    limits::PLAN_PAUSE,
+    membership::Membership,
+    partners::Partners,
+    plan::{Host, Plan, Spill},
+    settle::lines::Lines,
+    timer::Reason,
+};
+
+/// Everything that a plan is made from.
+#[derive(Clone, Copy)]
+pub(crate) struct Sources<'a> {
+    pub(crate) membership: &'a Membership,
+    pub(crate) partners: &'a Partners,
+    pub(crate) owner: &'a OwnerSide,
+    pub(crate) helper: &'a HelperSide,
+    pub(crate) lines: &'a Lines,
+}
+
+/// The last plan, and what it was made of.
+#[derive(Debug, Default)]
+pub(crate) struct Planner {
+    version: u64,
+    made: Time,
+    last: Vec<Feature>,
+}
+
+/// What makes a new plan necessary when it changes: the lease, whether it is shut, its manifest's generation, and a date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Feature {
+    lease: LeaseId,
+    as_owner: bool,
+    shut: bool,
+    generation: u64,
+    until: Time,
+}
+
+impl Planner {
+    /// Makes a plan if anything in it changed, or the last one grows stale.
+    pub(crate) fn refresh(&mut self, desk: &mut Desk, from: Sources<'_>) {
+        let now = desk.now.time;
+        let features = features(desk, from);
+        let stale = !features.is_empty() && now.since(self.made) >= PLAN_PAUSE;
+        if features == self.last && !stale {
+            return;
+        }
+        self.version += 1;
+        (self.made, self.last) = (now, features);
+        if !self.last.is_empty() {
+            desk.wake_in(Reason::Plan, PLAN_PAUSE);
+        }
+        let plan = Plan { version: self.version, made: now, spill: spills(desk, from), host: hosts(desk, from) };
+        desk.put(Output::Apply(Arc::new(plan)));
+    }
+}
+
+fn features(desk: &Desk, from: Sources<'_>) -> Vec<Feature> {
+    let generation = from.owner.publisher.manifest().map_or(0, |manifest| manifest.generation);
+    let owned = from.owner.leases.iter().filter(|(_, owned)| is_usable(owned)).map(|(id, owned)| Feature {
+        lease: *id,
+        as_owner: true,
+        shut: from.owner.is_held_back(from.partners, owned, desk.now.time),
+        generation,
+        until: Time::ZERO,
+    });
+    let hosted = from.helper.leases.iter().filter(|(_, guest)| guest.live.is_some()).map(|(id, guest)| {
+        let shelf = from.helper.shelves.get(&guest.terms.owner());
+        Feature {
+            lease: *id,
+            as_owner: false,
+            shut: is_closed(desk, from, guest),
+            generation: shelf.map_or(0, |shelf| shelf.manifest().generation),
+            until: shelf.map_or(Time::ZERO, |shelf| shelf.until()),
+        }
+    });
+    owned.chain(hosted).collect()
+}
+
+fn spills(desk: &Desk, from: Sources<'_>) -> Vec<Spill> {
+    let Some(manifest) = from.owner.publisher.manifest() else { return Vec::new() };
+    let usable = from.owner.leases.iter().filter(|(_, owned)| is_usable(owned));
+    let spill = |(id, owned): (&LeaseId, &Owned)| {
+        let (live, helper) = (owned.live.as_ref()?, owned.terms.helper());
+        Some(Spill {
+            lease: *id,
+            helper,
+            base: live.base.clone(),
+            requests: live.requests,
+            bytes: live.bytes,
+            allotted: owned.terms.allotment.body.bytes,
+            key: live.key,
+            chain: live.chain.clone(),
+            serial_from: live.serial.saturating_add(1),
+            clock_offset_ms: from.partners.partner(&helper).map_or(0, |partner| partner.clock_offset_ms()),
+            weight: u32::try_from(live.bytes.0 / 1_024).unwrap_or(u32::MAX).max(1),
+            held_back: from.owner.is_held_back(from.partners, owned, desk.now.time),
+            manifest: manifest.clone(),
+            until: live.until,
+        })
+    };
+    usable.filter_map(spill).collect()
+}
+
+fn hosts(desk: &Desk, from: Sources<'_>) -> Vec<Host> {
+    let host = |(id, guest): (&LeaseId, &Guest)| {
+        let (live, owner) = (guest.live.as_ref()?, guest.terms.owner());
+        let shelf = from.helper.shelves.get(&owner)?;
+        let (canonical, _) = from.membership.contact(&owner)?;
+        let allotment = &guest.terms.allotment.body;
+        Some(Host {
+            lease: *id,
+            owner,
+            authority: from.helper.authority(&owner)?,
+            canonical: canonical.into(),
+            requests: live.requests,
+            bytes: live.bytes,
+            allotted_requests: allotment.requests,
+            allotted_bytes: allotment.bytes,
+            storage: from.helper.caps.storage,
+            key: live.key,
+            anchor: allotment.anchor,
+            manifest: shelf.manifest().clone(),
+            generation_until: shelf.until(),
+            until: live.until,
+            closed: is_closed(desk, from, guest),
+        })
+    };
+    from.helper.leases.iter().filter_map(host).collect()
+}
+
+/// Whether visitors may hold tickets of a lease that this process took.
+fn is_usable(owned: &Owned) -> bool {
+    owned.terms.phase.is_live() && owned.live.as_ref().is_some_and(|live| !live.base.is_empty())
+}
+
+/// Whether a guest is served no more: its time is over, its owner owes too much unsettled, or our month is used up.
+fn is_closed(desk: &Desk, from: Sources<'_>, guest: &Guest) -> bool {
+    let owner = guest.terms.owner();
+    let over = !matches!(guest.terms.phase, Phase::Held | Phase::Draining);
+    over || from.lines.service_room(from.membership, owner, from.helper.unsettled(&owner)) <= Credit::ZERO
+        || from.helper.month_left(desk.now.date) == Bytes::ZERO
+}

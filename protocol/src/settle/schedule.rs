@@ -1,0 +1,91 @@
+//! When claims and proposals are sent: by the charter's window, by worth, at a lease's end, and again until answered.
+
+use overspill_governance::{entry::Entry, payword::LeaseId, site::SiteId, time::Time, units::Credit};
+
+use super::{Ends, Settle, lines::retry_pause};
+use crate::{
+    desk::Desk,
+    lease::{helper::Guest, table::Phase},
+    limits::SETTLE_RETRY_MIN,
+    message::{ClaimMade, Message},
+    partners::Partners,
+    timer::Reason,
+};
+
+impl Settle {
+    /// Sends what is due.
+    pub(crate) fn on_time(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, partners: &Partners) {
+        if desk.is_silent() {
+            return;
+        }
+        let Some(charter) = ends.membership.charter() else { return };
+        let half_cap = Credit(charter.unsettled_cap.0 / 2);
+        let now = desk.now.time;
+        let mut next: Option<Time> = None;
+        let due: alloc::vec::Vec<(LeaseId, SiteId)> = ends.helper.leases.iter().filter_map(|(id, guest)| {
+            let at = due_at(guest, half_cap)?;
+            let reachable = partners.is_connected(&guest.terms.owner());
+            if at > now || !reachable {
+                next = earlier(next, at.max(now.after(SETTLE_RETRY_MIN)));
+                return None;
+            }
+            Some((*id, guest.terms.owner()))
+        }).collect();
+        for (lease, owner) in due {
+            self.claim(desk, ends, lease, owner);
+            next = earlier(next, now.after(SETTLE_RETRY_MIN));
+        }
+        for (partner, account) in self.lines.iter_mut() {
+            let Some(proposal) = account.line.pending().cloned() else { continue };
+            if account.again <= now && partners.is_connected(partner) {
+                account.sent(now);
+                desk.send(*partner, Message::Propose(proposal));
+            }
+            next = earlier(next, account.again.max(now.after(SETTLE_RETRY_MIN)));
+        }
+        if let Some(at) = next {
+            desk.timers.set_by(Reason::Settle, at);
+        }
+    }
+
+    /// Claims what a lease has earned so far; the checkpoint is in the ledger before the claim leaves.
+    fn claim(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, lease: LeaseId, owner: SiteId) {
+        let Some(guest) = ends.helper.leases.get_mut(&lease) else { return };
+        if guest.seen != guest.saved {
+            desk.persist(Entry::Taken(guest.seen));
+            guest.saved = guest.seen;
+        }
+        guest.claiming.due = desk.in_(retry_pause(guest.claiming.tries));
+        guest.claiming.tries = guest.claiming.tries.saturating_add(1);
+        let claim = (guest.saved.serial > 0).then_some(guest.saved);
+        let last = guest.terms.phase == Phase::Settling;
+        desk.send(owner, Message::Claim(ClaimMade { lease, claim, last }));
+    }
+
+    /// A partner is there again: what waits for it is sent at once.
+    pub(crate) fn on_connected(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, partner: &SiteId) {
+        if let Some(account) = self.lines.account_mut(partner) {
+            account.refresh(desk.now.time);
+        }
+        for guest in ends.helper.leases.values_mut().filter(|guest| guest.terms.owner() == *partner && guest.claiming.tries > 0) {
+            (guest.claiming.due, guest.claiming.tries) = (desk.now.time, 0);
+        }
+        desk.wake_in(Reason::Settle, core::time::Duration::ZERO);
+    }
+}
+
+/// When a lease's next claim is due: never while nothing is owed, unless it is the last.
+fn due_at(guest: &Guest, half_cap: Credit) -> Option<Time> {
+    let unsettled = guest.unsettled();
+    let pressing = unsettled >= half_cap && guest.claiming.tries == 0;
+    match guest.terms.phase {
+        Phase::Settling => Some(guest.claiming.due),
+        Phase::Held | Phase::Draining if pressing => Some(Time::ZERO),
+        Phase::Held | Phase::Draining if unsettled > Credit::ZERO => Some(guest.claiming.due),
+        _ => None,
+    }
+}
+
+fn earlier(a: Option<Time>, b: Time) -> Option<Time> {
+    Some(a.map_or(b, |a| a.min(b)))
+}

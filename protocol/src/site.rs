@@ -1,0 +1,214 @@
+//! The one machine that stands for a site among its partners.
+//!
+//! It has no logic of its own: it routes what it is told to its parts, and lets them write on one [`Desk`], in order.
+//!
+//! | part | its question |
+//! |---|---|
+//! | [`crate::membership`] | who belongs, who comes and goes |
+//! | [`crate::partners`] | who is there, what do they offer, how do they behave |
+//! | [`crate::lease`] | who carries whose visitors, how much, until when |
+//! | [`crate::settle`] | who owes whom, signed by both |
+//! | [`crate::planner`] | what the data plane is to do |
+
+use overspill_governance::{
+    entry::Entry,
+    site::SiteId,
+    time::{Now, Time},
+    units::Bytes,
+};
+
+use crate::{
+    desk::Desk,
+    event::Event,
+    fill::{FillAsk, FillRefusal},
+    io::{Command, Config, Input, Output},
+    lease::{helper::HelperSide, owner::OwnerSide},
+    limits::{FILL_SLICE_BYTES, PARTNERS_MAX},
+    membership::{Membership, strangers::Strangers},
+    partners::Partners,
+    planner::{Planner, Sources},
+    settle::{Ends, Settle, book},
+    timer::Reason,
+};
+
+mod crowds;
+mod peers;
+mod tend;
+
+/// A site's agent without its body: told by [`Site::handle`], asked by [`Site::poll`], woken at [`Site::deadline`].
+#[derive(Debug)]
+pub struct Site {
+    pub(crate) desk: Desk,
+    pub(crate) membership: Membership,
+    pub(crate) strangers: Strangers,
+    pub(crate) partners: Partners,
+    pub(crate) owner: OwnerSide,
+    pub(crate) helper: HelperSide,
+    pub(crate) settle: Settle,
+    planner: Planner,
+}
+
+/// Why a ledger cannot be the one that this site wrote. Nothing may be signed with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ForeignLedger {
+    /// Which entry does not fit, counted from 0.
+    pub entry: u64,
+}
+
+impl core::fmt::Display for ForeignLedger {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "entry {} of the ledger is none that this site would have written; nothing is signed with it", self.entry)
+    }
+}
+
+impl core::error::Error for ForeignLedger {}
+
+impl Site {
+    /// A site with an empty ledger.
+    #[must_use]
+    pub fn new(config: Config, now: Now) -> Self {
+        let (membership, partners) = (Membership::new(&config), Partners::new(&config));
+        Self {
+            membership,
+            partners,
+            strangers: Strangers::default(),
+            owner: OwnerSide::new(),
+            helper: HelperSide::new(config.guest, config.caps),
+            settle: Settle::default(),
+            planner: Planner::default(),
+            desk: Desk::new(config.key, config.seed, now),
+        }
+    }
+
+    /// A site as its durable entries describe it, after a restart. The seed must be a fresh one.
+    ///
+    /// # Errors
+    /// [`ForeignLedger`] when an entry cannot be this site's.
+    pub fn restore(config: Config, entries: impl IntoIterator<Item = Entry>, now: Now) -> Result<Self, ForeignLedger> {
+        let mut site = Self::new(config, now);
+        for (at, entry) in (0..).zip(entries) {
+            if !site.restore_entry(entry) {
+                return Err(ForeignLedger { entry: at });
+            }
+        }
+        site.membership.finish_restoring();
+        site.partners.sync(&mut site.desk, &site.membership);
+        site.desk.timers.set(Reason::Settle, now.time);
+        site.desk.timers.set(Reason::Lease, now.time);
+        Ok(site)
+    }
+
+    fn restore_entry(&mut self, entry: Entry) -> bool {
+        let us = self.desk.id;
+        match entry {
+            Entry::Allotted(allotment) if allotment.body.owner == us => self.owner.restore(*allotment, self.desk.now.time),
+            Entry::Allotted(allotment) if allotment.body.helper == us => self.helper.restore(*allotment, self.desk.now.time),
+            Entry::Allotted(_) => return false,
+            Entry::Taken(claim) => self.helper.restore_taken(claim),
+            Entry::Proposed { with, proposal } => return self.settle.lines.restore_proposed(us, with, &proposal, &self.membership),
+            Entry::Agreed { with, receipt } => {
+                let Some(amount) = self.settle.lines.restore_agreed(us, with, &receipt, &self.membership) else { return false };
+                let mut ends = Ends { membership: &self.membership, owner: &mut self.owner, helper: &mut self.helper };
+                book(&mut ends, with, receipt.claim.as_ref(), amount);
+            }
+            Entry::LeaseEnded { lease } => {
+                self.owner.leases.remove(&lease);
+                self.helper.leases.remove(&lease);
+            }
+            other => return self.membership.restore(other),
+        }
+        true
+    }
+
+    /// Tells the site what happened at `now`. Take all outputs before telling the next.
+    pub fn handle(&mut self, input: Input, now: Now) {
+        self.desk.now = now;
+        match input {
+            Input::Connected { peer } => self.on_connected(peer),
+            Input::Disconnected { peer } => self.on_disconnected(&peer),
+            Input::Message { from, bytes } => self.on_message(from, &bytes),
+            Input::Gossip { bytes } => self.on_gossip(&bytes),
+            Input::Observed(observation) => self.on_observed(&observation),
+            Input::Wanted(want) => self.on_wanted(want),
+            Input::Fetched { want, from, good } => self.on_fetched(&want, from, good),
+            Input::Proved { site, host: _, good } => self.on_proved(&site, good),
+            Input::Command { id, command } => self.on_command(id, command),
+            Input::LedgerFailed => self.on_ledger_failed(),
+            Input::Wake => self.on_wake(),
+        }
+        self.refresh_plan();
+    }
+
+    /// Asks for the next thing to do, in order; `None` when there is nothing until the next input.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.desk.poll()
+    }
+
+    /// When the site wants to be told [`Input::Wake`], and why.
+    #[must_use]
+    pub fn deadline(&self) -> Option<(Time, Reason)> {
+        self.desk.timers.next()
+    }
+
+    /// Who this is.
+    #[must_use]
+    pub fn id(&self) -> SiteId {
+        self.desk.id
+    }
+
+    /// Whether `peer` may have a slice of one of our objects: it helps us under that lease, and the object is in our manifest.
+    /// That it has at most [`crate::limits::FILLS_OUTSTANDING_MAX`] outstanding is the driver's to count.
+    ///
+    /// # Errors
+    /// [`FillRefusal`], which is the answer to send.
+    pub fn admit_fill(&self, peer: &SiteId, ask: &FillAsk, _now: Now) -> Result<(), FillRefusal> {
+        let lease = self.owner.leases.get(&ask.lease).filter(|owned| owned.terms.helper() == *peer && owned.terms.phase.is_live());
+        lease.ok_or(FillRefusal::NoLease)?;
+        let object = self.owner.publisher.lists(&ask.digest).ok_or(FillRefusal::NotListed)?;
+        let within = ask.offset.checked_add(u64::from(ask.len)).is_some_and(|end| Bytes(end) <= object.size);
+        if ask.len == 0 || ask.len > FILL_SLICE_BYTES || !within {
+            return Err(FillRefusal::BadSlice);
+        }
+        Ok(())
+    }
+
+    fn on_command(&mut self, id: u64, command: Command) {
+        let answer = match command {
+            Command::Found { name, charter } => self.membership.found(&mut self.desk, name, charter).map(Some),
+            Command::Invite { lifetime } => self.membership.invite(&mut self.desk, lifetime).map(Some),
+            Command::Join { token } => {
+                let there = |peer: &SiteId| self.strangers.contains(peer);
+                self.membership.start_joining(&mut self.desk, id, &token, there).map(|()| None)
+            }
+            Command::Leave => self.membership.start_leaving(&self.desk, id).map(|()| {
+                self.desk.wake_in(Reason::Leave, core::time::Duration::ZERO);
+                self.desk.wake_in(Reason::Lease, core::time::Duration::ZERO);
+                None
+            }),
+        };
+        match answer {
+            Ok(None) => {}
+            Ok(Some(answer)) => self.desk.tell(Event::Answered { id, answer: Ok(answer) }),
+            Err(words) => self.desk.tell(Event::Answered { id, answer: Err(words) }),
+        }
+    }
+
+    fn on_ledger_failed(&mut self) {
+        self.desk.fall_silent();
+        self.desk.tell(Event::Silent { reason: "the ledger cannot be written; nothing is signed until the agent restarts with a ledger that can" });
+    }
+
+    fn refresh_plan(&mut self) {
+        let Self { desk, membership, partners, owner, helper, settle, planner, .. } = self;
+        planner.refresh(desk, Sources { membership, partners, owner, helper, lines: &settle.lines });
+    }
+
+    /// The parts that settling works on, beside the lines.
+    fn ends(&mut self) -> (&mut Desk, &mut Settle, Ends<'_>, &Partners) {
+        let ends = Ends { membership: &self.membership, owner: &mut self.owner, helper: &mut self.helper };
+        (&mut self.desk, &mut self.settle, ends, &self.partners)
+    }
+}
+
+/// Partners beyond those that we choose ourselves, who chose us.
+const PARTNERS_INBOUND_MAX: usize = 2 * PARTNERS_MAX;

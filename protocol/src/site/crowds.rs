@@ -1,0 +1,126 @@
+//! Routing of what the data plane sees and wants: crowds, guests, fills.
+
+use alloc::vec::Vec;
+
+use overspill_governance::{
+    site::SiteId,
+    time::Time,
+    units::{ByteRate, RequestRate},
+};
+
+use super::Site;
+use crate::{
+    advert::Offer,
+    event::Event,
+    io::Output,
+    lease::{owner::crowd::Change, table::Phase},
+    limits::LEASES_AT_ONCE,
+    observation::Observation,
+    plan::FillWanted,
+    timer::Reason,
+};
+
+impl Site {
+    pub(super) fn on_observed(&mut self, seen: &Observation) {
+        let now = self.desk.now;
+        self.owner.on_spilled(&seen.spilled);
+        self.helper.on_observed(&seen.hosted, seen.site.under_pressure, now.date);
+        self.owner.publisher.on_hot(&seen.hot, seen.generation);
+        if self.owner.crowd.on_observed(seen, now.time) == Some(Change::Began) {
+            self.desk.tell(Event::CrowdBegan);
+            self.take_leases();
+            self.tend_soon();
+        }
+        self.publish();
+        if !self.helper.leases.is_empty() {
+            self.desk.wake_in(Reason::Checkpoint, crate::limits::CHECKPOINT_PAUSE);
+            self.settle_if_pressing();
+        }
+    }
+
+    /// Makes and sends a new manifest when the hot set asks for one and anybody needs it.
+    pub(super) fn publish(&mut self) {
+        let helpers = self.owner.helpers();
+        let asked = self.owner.leases.values().any(|owned| owned.terms.phase == Phase::Asked);
+        if (helpers.is_empty() && !asked) || !self.owner.publisher.refresh(&self.desk) {
+            return;
+        }
+        for helper in &helpers {
+            self.owner.publisher.send(&mut self.desk, *helper, 0);
+        }
+        // The beat that follows a purge bars what was purged, even where the manifest itself is lost.
+        self.beat();
+    }
+
+    /// Takes standing offers until the leases suffice, all in one breath; successors first, so that no lease runs dry.
+    pub(super) fn take_leases(&mut self) {
+        let now = self.desk.now.time;
+        if !self.owner.crowd.is_on() || self.membership.leaving().is_some() {
+            return;
+        }
+        let Some(length) = self.membership.charter().map(|charter| charter.lease_length.span()) else { return };
+        for (lease, helper) in self.owner.worn(length, now) {
+            let Some(offer) = self.offer_of_lease(&lease, &helper, now) else { continue };
+            let taken = self.owner.take(&mut self.desk, &self.membership, &self.settle.lines, (helper, &offer), Some(lease));
+            if let Some(next) = taken {
+                self.owner.succeed(&lease, next);
+            }
+        }
+        if !self.owner.crowd.is_pressing() {
+            return;
+        }
+        let (wanted, mut held) = (self.owner.crowd.wanted_bytes(), self.owner.promised_bytes());
+        let onset = held == 0;
+        for (helper, offer) in self.offers(now).into_iter().take(LEASES_AT_ONCE) {
+            if !onset && held >= wanted {
+                break;
+            }
+            let taken = self.owner.take(&mut self.desk, &self.membership, &self.settle.lines, (helper, &offer), None);
+            held = held.saturating_add(if taken.is_some() { offer.bytes.0 } else { 0 });
+        }
+    }
+
+    /// Offers that may be taken now, the least loaded and largest first.
+    fn offers(&self, now: Time) -> Vec<(SiteId, Offer)> {
+        let https = self.membership.is_https();
+        let fit = |(site, partner): (&SiteId, &crate::partners::Partner)| {
+            let offer = partner.offer(now).filter(|offer| offer.https || !https)?;
+            let load = partner.heard.as_ref().map_or(0, |heard| heard.advert.load_permille);
+            self.owner.may_ask(site, now).then_some((load / 250, core::cmp::Reverse(offer.bytes), *site, offer))
+        };
+        let mut offers: Vec<_> = self.partners.iter().filter_map(fit).collect();
+        offers.sort_unstable_by_key(|(load, bytes, site, _)| (*load, *bytes, *site));
+        offers.into_iter().map(|(_, _, site, offer)| (site, offer)).collect()
+    }
+
+    /// What a successor may ask for: what its predecessor was promised, as the helper's free room does not count that.
+    fn offer_of_lease(&self, lease: &overspill_governance::payword::LeaseId, helper: &SiteId, now: Time) -> Option<Offer> {
+        let partner = self.partners.partner(helper).filter(|partner| partner.connected)?;
+        if !self.owner.may_succeed(helper, now) {
+            return None;
+        }
+        let live = self.owner.leases.get(lease)?.live.as_ref()?;
+        let (requests, bytes): (RequestRate, ByteRate) = (live.requests, live.bytes);
+        let offered = partner.heard.as_ref().and_then(|heard| heard.advert.offer);
+        let storage = offered.map_or(live.storage(), |offer| offer.storage);
+        Some(Offer { requests, bytes, storage, https: self.membership.is_https() })
+    }
+
+    pub(super) fn on_wanted(&mut self, want: FillWanted) {
+        let guest = self.helper.leases.get(&want.lease).filter(|guest| guest.terms.owner() == want.owner && guest.terms.phase.is_live());
+        let known = guest.and_then(|_| self.helper.shelves.get(&want.owner));
+        let listed = known.is_some_and(|shelf| {
+            shelf.manifest().objects.iter().any(|object| object.digest == want.digest && object.size == want.size)
+        });
+        if listed && self.partners.is_connected(&want.owner) && self.helper.fetches.starts(want.lease, want.digest) {
+            let from = want.owner;
+            self.desk.put(Output::Fetch { want, from });
+        } else {
+            self.desk.put(Output::Refuse { want });
+        }
+    }
+
+    pub(super) fn on_fetched(&mut self, want: &FillWanted, _from: SiteId, _good: bool) {
+        self.helper.fetches.ends(want.lease, want.digest);
+    }
+}

@@ -1,0 +1,258 @@
+//! Routing of what peers do and say. Foreign bytes are decoded here and nowhere else.
+
+use alloc::{boxed::Box, vec};
+
+use overspill_governance::{roster::Notice, site::SiteId};
+
+use super::{PARTNERS_INBOUND_MAX, Site};
+use crate::{
+    event::Event,
+    io::Output,
+    message::{Beat, Hello, Message},
+    wire,
+};
+
+/// What was wrong with a message, in words; `None` when nothing was.
+type Fault = Option<&'static str>;
+
+impl Site {
+    pub(super) fn on_connected(&mut self, peer: SiteId) {
+        if peer == self.desk.id {
+            self.desk.put(Output::Hang { peer });
+            return;
+        }
+        if self.membership.is_member(&peer) {
+            self.greet(peer);
+            return;
+        }
+        let sponsor = self.membership.is_sponsor_of_ours(&peer);
+        if self.strangers.on_connected(&mut self.desk, peer) {
+            if sponsor {
+                self.membership.on_sponsor(&mut self.desk, true);
+            }
+            self.say_hello(peer);
+        }
+    }
+
+    /// A member is connected: from here on it is heard.
+    fn greet(&mut self, peer: SiteId) {
+        let known = self.partners.partner(&peer).is_some();
+        if !known && self.partners.iter().count() >= PARTNERS_INBOUND_MAX {
+            self.desk.put(Output::Hang { peer });
+            return;
+        }
+        self.partners.on_connected(&mut self.desk, peer);
+        self.say_hello(peer);
+        let (desk, settle, mut ends, _) = self.ends();
+        settle.on_connected(desk, &mut ends, &peer);
+    }
+
+    fn say_hello(&mut self, peer: SiteId) {
+        if let Some(hello) = self.membership.hello() {
+            self.desk.send(peer, hello);
+        }
+    }
+
+    pub(super) fn on_disconnected(&mut self, peer: &SiteId) {
+        if self.strangers.remove(peer) && self.membership.is_sponsor_of_ours(peer) {
+            self.membership.on_sponsor(&mut self.desk, false);
+        }
+        self.partners.on_disconnected(&mut self.desk, peer);
+    }
+
+    pub(super) fn on_message(&mut self, from: SiteId, bytes: &[u8]) {
+        let now = self.desk.now.time;
+        if let Some(partner) = self.partners.partner_mut(&from) {
+            if !partner.manners.allow(now) {
+                return;
+            }
+            match wire::decode(bytes) {
+                Ok(message) => {
+                    partner.last_heard = now;
+                    let fault = self.on_partner_message(from, message);
+                    self.judge(from, fault);
+                }
+                Err(_) => self.judge(from, Some("bytes that are no message")),
+            }
+        } else if self.strangers.contains(&from) {
+            if !self.strangers.allow(&from) {
+                self.strangers.hang(&mut self.desk, from);
+                return;
+            }
+            let from_sponsor = self.membership.is_sponsor_of_ours(&from);
+            let decoded = if from_sponsor { wire::decode(bytes) } else { wire::decode_small(bytes) };
+            let fault = match decoded {
+                Ok(message) => self.on_stranger_message(from, message),
+                Err(_) => Some("bytes that are no message"),
+            };
+            if let Some(reason) = fault {
+                self.desk.tell(Event::Misspoke { peer: from, reason });
+                self.strangers.hang(&mut self.desk, from);
+            }
+        }
+    }
+
+    /// Books a fault on a partner's manners, and hangs up when it was one too many.
+    fn judge(&mut self, peer: SiteId, fault: Fault) {
+        let (Some(reason), now) = (fault, self.desk.now.time) else { return };
+        self.desk.tell(Event::Misspoke { peer, reason });
+        if self.partners.partner_mut(&peer).is_some_and(|partner| partner.manners.misspoke(now)) {
+            self.desk.put(Output::Hang { peer });
+        }
+    }
+
+    /// What a peer that does not belong may say.
+    fn on_stranger_message(&mut self, from: SiteId, message: Message) -> Fault {
+        match message {
+            Message::JoinAsk(redeemed) if self.membership.mesh().is_some() => {
+                self.membership.on_join_ask(&mut self.desk, from, *Box::new(redeemed));
+                None
+            }
+            Message::JoinDone(done) if self.membership.is_sponsor_of_ours(&from) => {
+                let fault = self.membership.on_join_done(&mut self.desk, from, done);
+                self.on_roster_changed();
+                fault
+            }
+            Message::JoinRefused(reason) => {
+                self.membership.on_join_refused(&mut self.desk, from, reason);
+                None
+            }
+            Message::Hello(hello) => self.on_hello(from, hello),
+            // A member that we do not know yet may speak to us as to a partner before its hello has arrived.
+            _ => None,
+        }
+    }
+
+    fn on_partner_message(&mut self, from: SiteId, message: Message) -> Fault {
+        match message {
+            Message::Hello(hello) => self.on_hello(from, hello),
+            Message::JoinAsk(redeemed) => {
+                self.membership.on_join_ask(&mut self.desk, from, redeemed);
+                None
+            }
+            Message::JoinDone(_) | Message::JoinRefused(_) => None,
+            Message::RosterAsk(ask) => self.membership.on_roster_ask(&mut self.desk, from, &ask),
+            Message::RosterTell(notices) => self.on_roster_tell(notices),
+            Message::Advert(signed) => {
+                let roster = signed.body.roster;
+                let fault = self.partners.on_advert(&mut self.desk, &self.membership, from, signed);
+                if fault.is_none() {
+                    self.membership.compare(&mut self.desk, &mut self.partners, &from, roster);
+                }
+                fault
+            }
+            Message::Beat(beat) => self.on_beat(from, &beat),
+            Message::Manifest(signed) => self.helper.shelves.get_mut(&from).and_then(|shelf| shelf.on_manifest(signed).err()),
+            lease => self.on_lease_message(from, lease),
+        }
+    }
+
+    fn on_lease_message(&mut self, from: SiteId, message: Message) -> Fault {
+        match message {
+            Message::LeaseTake(take) => {
+                let context = (&self.membership, &self.partners, &self.settle.lines);
+                self.helper.on_take(&mut self.desk, context, from, take);
+                self.tend_soon();
+                None
+            }
+            Message::LeaseHeld(held) => {
+                let fault = self.owner.on_held(&mut self.desk, from, held);
+                self.owner.publisher.send(&mut self.desk, from, 0);
+                self.beat();
+                fault
+            }
+            Message::LeaseRefused(refused) => {
+                self.owner.on_refused(&mut self.desk, from, &refused);
+                None
+            }
+            Message::LeaseClosed(closed) => {
+                self.helper.on_closed(&mut self.desk, from, closed.lease);
+                None
+            }
+            settling => self.on_settling_message(from, settling),
+        }
+    }
+
+    fn on_settling_message(&mut self, from: SiteId, message: Message) -> Fault {
+        let (desk, settle, mut ends, _) = self.ends();
+        match message {
+            Message::Claim(made) => settle.on_claim(desk, &mut ends, from, made),
+            Message::ClaimAnswer(answer) => settle.on_answer(desk, &mut ends, from, answer),
+            Message::Propose(proposal) => settle.on_propose(desk, &mut ends, from, &proposal),
+            Message::Agree(agree) => settle.on_agree(desk, &mut ends, from, &agree),
+            _ => None,
+        }
+    }
+
+    /// A heartbeat: each end says what it holds, so that what one has forgotten does not live on at the other.
+    fn on_beat(&mut self, from: SiteId, beat: &Beat) -> Fault {
+        self.helper.on_owned(&mut self.desk, from, |lease| beat.owned.contains(lease));
+        self.owner.on_hosted(&mut self.desk, from, &beat.hosted);
+        if self.owner.live_with(&from).next().is_some() {
+            self.owner.publisher.send(&mut self.desk, from, beat.holds);
+        }
+        let generation = beat.generation.as_ref()?;
+        self.helper.shelves.get_mut(&from).and_then(|shelf| shelf.on_generation(&self.desk, generation).err())
+    }
+
+    /// A peer shows that it belongs.
+    fn on_hello(&mut self, from: SiteId, hello: Hello) -> Fault {
+        let mesh = self.membership.mesh()?;
+        if hello.mesh != mesh {
+            return Some("a hello from another mesh");
+        }
+        match hello.admission {
+            Some(admission) if admission.body.member == from => self.on_roster_tell(vec![Notice::Admitted(admission)]),
+            Some(_) => Some("a hello with another site's admission"),
+            None => None,
+        }
+    }
+
+    fn on_roster_tell(&mut self, notices: alloc::vec::Vec<Notice>) -> Fault {
+        match self.membership.on_roster_tell(&mut self.desk, notices) {
+            Ok(changed) => {
+                if changed {
+                    self.on_roster_changed();
+                }
+                None
+            }
+            Err(reason) => Some(reason),
+        }
+    }
+
+    pub(super) fn on_gossip(&mut self, bytes: &[u8]) {
+        // Nobody is to blame for gossip: what is wrong is dropped, and what is lost the roster exchange repairs.
+        if let Ok(Message::RosterTell(notices)) = wire::decode_small(bytes)
+            && let Ok(true) = self.membership.on_roster_tell(&mut self.desk, notices)
+        {
+            self.on_roster_changed();
+        }
+    }
+
+    pub(super) fn on_proved(&mut self, site: &SiteId, good: bool) {
+        match self.membership.on_joiner_proved(&mut self.desk, site, good) {
+            Some(Some(notice)) => {
+                self.desk.put(Output::Broadcast(Message::RosterTell(vec![notice]).into()));
+                self.on_roster_changed();
+            }
+            Some(None) => {}
+            None => self.partners.on_proved(&mut self.desk, site, good),
+        }
+    }
+
+    /// Members came or left: strangers who turn out to belong are greeted, partners who left are hung up on.
+    pub(super) fn on_roster_changed(&mut self) {
+        let gone = self.partners.iter().filter(|(site, partner)| partner.connected && !self.membership.is_member(site));
+        let gone: alloc::vec::Vec<SiteId> = gone.map(|(site, _)| *site).collect();
+        for peer in gone {
+            self.desk.put(Output::Hang { peer });
+        }
+        self.partners.sync(&mut self.desk, &self.membership);
+        for peer in self.strangers.peers() {
+            if self.membership.is_member(&peer) {
+                self.strangers.remove(&peer);
+                self.greet(peer);
+            }
+        }
+    }
+}
