@@ -121,7 +121,13 @@ impl Assembly {
         }
         let len = usize::try_from(size.0).map_err(|_| FillError::TooLarge)?;
         let starts: Vec<u64> = (0..size.0).step_by(FILL_SLICE_BYTES as usize).collect();
-        Ok(Self { lease, digest, bytes: vec![0; len], missing: starts.iter().copied().collect(), unasked: starts.into_iter().rev().collect() })
+        Ok(Self {
+            lease,
+            digest,
+            bytes: vec![0; len],
+            missing: starts.iter().copied().collect(),
+            unasked: starts.into_iter().rev().collect(),
+        })
     }
 
     /// The next slice to ask for; `None` when all were asked for.

@@ -21,8 +21,8 @@ use crate::{
 };
 
 pub(crate) mod join;
-pub(crate) mod spread;
 pub(crate) mod sponsor;
+pub(crate) mod spread;
 pub(crate) mod strangers;
 
 use join::Joining;

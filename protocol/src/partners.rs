@@ -124,7 +124,13 @@ impl Partners {
     }
 
     /// Takes an advert; what is wrong with a refused one is returned for the sender's manners.
-    pub(crate) fn on_advert(&mut self, desk: &mut Desk, membership: &Membership, from: SiteId, signed: Signed<Advert>) -> Option<&'static str> {
+    pub(crate) fn on_advert(
+        &mut self,
+        desk: &mut Desk,
+        membership: &Membership,
+        from: SiteId,
+        signed: Signed<Advert>,
+    ) -> Option<&'static str> {
         let (mesh, partner) = (membership.mesh()?, self.all.get_mut(&from)?);
         match Heard::check(signed, from, mesh, partner.heard.as_ref(), desk.now) {
             Ok(heard) => {
@@ -184,7 +190,14 @@ impl Partners {
     }
 
     /// Sends our advert to every connected partner if the last is older than `pause`.
-    pub(crate) fn advertise(&mut self, desk: &mut Desk, membership: &Membership, pause: Duration, offer: Option<Offer>, load_permille: u16) {
+    pub(crate) fn advertise(
+        &mut self,
+        desk: &mut Desk,
+        membership: &Membership,
+        pause: Duration,
+        offer: Option<Offer>,
+        load_permille: u16,
+    ) {
         let (Some(mesh), Some(roster)) = (membership.mesh(), membership.roster_digest()) else { return };
         let due = self.advertised.map_or(Time::ZERO, |at| at.after(pause));
         if due > desk.now.time {
@@ -196,7 +209,9 @@ impl Partners {
         self.sequence = desk.now.date.as_millis().max(self.sequence + 1);
         let (canonical, addresses) = (self.canonical.clone(), self.addresses.clone());
         let (site, date, sequence) = (desk.id, desk.now.date, self.sequence);
-        let Some(signed) = desk.sign(Advert { mesh, site, date, sequence, canonical, addresses, offer, load_permille, roster }) else { return };
+        let Some(signed) = desk.sign(Advert { mesh, site, date, sequence, canonical, addresses, offer, load_permille, roster }) else {
+            return;
+        };
         for (site, _) in self.all.iter().filter(|(_, partner)| partner.connected) {
             desk.send(*site, Message::Advert(signed.clone()));
         }

@@ -199,7 +199,9 @@ impl Settle {
             }
             Err(LineError::Ahead { .. }) => {
                 account.frozen = true;
-                desk.tell(Event::Warned { reason: "a partner's ledger knows more of our line than ours does; nothing more is signed on it" });
+                desk.tell(Event::Warned {
+                    reason: "a partner's ledger knows more of our line than ours does; nothing more is signed on it",
+                });
                 return None;
             }
             Err(_) => return Some("a proposal that does not follow from the line's agreed state"),

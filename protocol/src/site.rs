@@ -195,7 +195,9 @@ impl Site {
 
     fn on_ledger_failed(&mut self) {
         self.desk.fall_silent();
-        self.desk.tell(Event::Silent { reason: "the ledger cannot be written; nothing is signed until the agent restarts with a ledger that can" });
+        self.desk.tell(Event::Silent {
+            reason: "the ledger cannot be written; nothing is signed until the agent restarts with a ledger that can",
+        });
     }
 
     fn refresh_plan(&mut self) {

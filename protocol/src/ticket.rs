@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn a_ticket_is_good_for_its_request_until_it_expires() {
         let ticket = ticket("/a.png");
-        let check = |method, path, secs| ticket.check(&KEY, Bound { method, owner: &OWNER, path }, Date::from_millis(secs * 1_000));
+        let check = |method, path, secs: u64| ticket.check(&KEY, Bound { method, owner: &OWNER, path }, Date::from_millis(secs * 1_000));
         assert_eq!(check(Method::Get, "/a.png", 1_000), Ok(()));
         assert_eq!(check(Method::Get, "/a.png", 1_001), Err(TicketError::Expired));
         assert_eq!(check(Method::Head, "/a.png", 1_000), Err(TicketError::Forged));

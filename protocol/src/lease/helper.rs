@@ -148,7 +148,12 @@ impl HelperSide {
         let allotment = &take.allotment.body;
         if let Some(known) = self.leases.get(&allotment.lease) {
             let same = known.terms.allotment == take.allotment && known.terms.phase == Phase::Held;
-            return known.live.as_ref().filter(|live| same && live.key == take.key).map(|live| live.held.clone()).ok_or(LeaseRefusal::Taken);
+            return known
+                .live
+                .as_ref()
+                .filter(|live| same && live.key == take.key)
+                .map(|live| live.held.clone())
+                .ok_or(LeaseRefusal::Taken);
         }
         let address = self.address.clone().ok_or(LeaseRefusal::NoRoom)?;
         let charter = membership.charter().ok_or(LeaseRefusal::BadTerms)?;

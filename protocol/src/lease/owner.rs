@@ -229,23 +229,27 @@ impl OwnerSide {
     /// Moves every lease on that time moves on.
     pub(crate) fn on_time(&mut self, desk: &mut Desk, membership: &Membership, partners: &Partners, release: bool) {
         let now = desk.now.time;
-        let turns: Vec<(LeaseId, Turn)> = self.leases.iter().filter_map(|(id, owned)| {
-            let helper = owned.terms.helper();
-            let age = now.since(owned.terms.since);
-            let gone = !membership.is_member(&helper)
-                || partners.partner(&helper).is_none_or(|partner| now.since(partner.last_heard) >= HELPER_LOST);
-            let turn = match (owned.terms.phase, &owned.live) {
-                (Phase::Asked, _) if release => Turn::Released,
-                (Phase::Asked, Some(live)) if age >= LEASE_RETRY && live.tries >= LEASE_TRIES_MAX => Turn::Unanswered,
-                (Phase::Held, _) if gone => Turn::Lost,
-                (Phase::Held, Some(live)) if live.until <= now => Turn::Expired,
-                (Phase::Held, _) if release => Turn::Released,
-                (Phase::Draining, _) if age >= DRAIN_TIME => Turn::Drained,
-                (Phase::Settling, _) if age >= UNSETTLED_LIFETIME => Turn::GivenUp,
-                _ => return None,
-            };
-            Some((*id, turn))
-        }).collect();
+        let turns: Vec<(LeaseId, Turn)> = self
+            .leases
+            .iter()
+            .filter_map(|(id, owned)| {
+                let helper = owned.terms.helper();
+                let age = now.since(owned.terms.since);
+                let gone = !membership.is_member(&helper)
+                    || partners.partner(&helper).is_none_or(|partner| now.since(partner.last_heard) >= HELPER_LOST);
+                let turn = match (owned.terms.phase, &owned.live) {
+                    (Phase::Asked, _) if release => Turn::Released,
+                    (Phase::Asked, Some(live)) if age >= LEASE_RETRY && live.tries >= LEASE_TRIES_MAX => Turn::Unanswered,
+                    (Phase::Held, _) if gone => Turn::Lost,
+                    (Phase::Held, Some(live)) if live.until <= now => Turn::Expired,
+                    (Phase::Held, _) if release => Turn::Released,
+                    (Phase::Draining, _) if age >= DRAIN_TIME => Turn::Drained,
+                    (Phase::Settling, _) if age >= UNSETTLED_LIFETIME => Turn::GivenUp,
+                    _ => return None,
+                };
+                Some((*id, turn))
+            })
+            .collect();
         for (lease, turn) in turns {
             self.turn(desk, lease, turn);
         }
@@ -267,7 +271,9 @@ impl OwnerSide {
         let unsucceeded = |live: &Live| live.successor.is_none_or(|next| self.phase(&next).is_none_or(|phase| phase == Phase::Ended));
         let held = self.leases.iter().filter(|(_, owned)| owned.terms.phase == Phase::Held);
         let live = held.filter_map(|(id, owned)| owned.live.as_ref().map(|live| (id, owned, live)));
-        live.filter(|(_, owned, live)| unsucceeded(live) && is_worn(owned, live)).map(|(id, owned, _)| (*id, owned.terms.helper())).collect()
+        live.filter(|(_, owned, live)| unsucceeded(live) && is_worn(owned, live))
+            .map(|(id, owned, _)| (*id, owned.terms.helper()))
+            .collect()
     }
 
     /// Notes that `next` is to take over from `lease`.

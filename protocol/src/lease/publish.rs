@@ -115,8 +115,7 @@ fn objects(hot: &[HotObject]) -> Vec<Object> {
     let mut bytes = 0;
     for object in hot.iter().take(MANIFEST_OBJECTS_MAX) {
         let HotObject { path, digest, size, media_type, fresh_until } = object;
-        let object =
-            Object { path: path.clone(), digest: *digest, size: *size, media_type: media_type.clone(), fresh_until: *fresh_until };
+        let object = Object { path: path.clone(), digest: *digest, size: *size, media_type: media_type.clone(), fresh_until: *fresh_until };
         bytes += codec::encode(&object).len();
         if bytes > MANIFEST_BYTES_MAX {
             break;

@@ -8,12 +8,7 @@ use overspill_governance::{
     time::{Date, Time},
 };
 
-use crate::{
-    desk::Desk,
-    limits::GENERATION_LIFETIME,
-    manifest::Manifest,
-    message::Generation,
-};
+use crate::{desk::Desk, limits::GENERATION_LIFETIME, manifest::Manifest, message::Generation};
 
 /// One owner's manifest as a helper holds it.
 #[derive(Debug)]

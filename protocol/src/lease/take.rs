@@ -13,7 +13,7 @@ use overspill_governance::{
 
 use crate::{
     advert::Offer,
-    limits::{CHAIN_WORDS_MIN, LEASE_CREDIT_MIN},
+    limits::{CHAIN_WORDS_MIN, LEASE_CREDIT_MIN, OBJECT_BYTES_MAX},
 };
 
 /// Who takes from whom, under which rules.
@@ -42,6 +42,8 @@ pub(crate) fn allotment(parties: Parties<'_>, lease: LeaseId, offer: &Offer, cre
         helper,
         requests: u32::try_from(words).ok()?,
         bytes,
+        // The hot set changes while a lease runs, so the bound on any object is stated.
+        largest: Bytes(OBJECT_BYTES_MAX),
         anchor: Word([0; 16]),
         price_request: charter.price_request,
         price_mib: charter.price_mib,

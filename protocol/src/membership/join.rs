@@ -36,7 +36,13 @@ impl Joining {
 
 impl Membership {
     /// Starts to redeem a token.
-    pub(crate) fn start_joining(&mut self, desk: &mut Desk, id: u64, text: &str, connected: impl Fn(&SiteId) -> bool) -> Result<(), String> {
+    pub(crate) fn start_joining(
+        &mut self,
+        desk: &mut Desk,
+        id: u64,
+        text: &str,
+        connected: impl Fn(&SiteId) -> bool,
+    ) -> Result<(), String> {
         let token = Token::from_text(text).map_err(|error| alloc::format!("{error}"))?;
         token.check(desk.now.date, self.mesh()).map_err(|error| alloc::format!("{error}"))?;
         self.may_enter()?;

@@ -121,7 +121,9 @@ impl Membership {
         let Proving { redeemed, .. } = self.invites.proving.remove(site)?;
         if !good {
             let host = &redeemed.redemption.canonical;
-            let words = format!("{host}/.well-known/overspill does not publish the joiner's key; start its agent behind that address, then join again");
+            let words = format!(
+                "{host}/.well-known/overspill does not publish the joiner's key; start its agent behind that address, then join again"
+            );
             self.refuse(desk, *site, words);
             return Some(None);
         }

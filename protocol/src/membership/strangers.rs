@@ -65,7 +65,8 @@ impl Strangers {
     /// Hangs up on those who stayed too long; `spared` is our own sponsor while we join.
     pub(crate) fn on_time(&mut self, desk: &mut Desk, spared: impl Fn(&SiteId) -> bool) {
         let now = desk.now.time;
-        let late: Vec<SiteId> = self.0.iter().filter(|(peer, stranger)| stranger.until <= now && !spared(peer)).map(|(peer, _)| *peer).collect();
+        let late: Vec<SiteId> =
+            self.0.iter().filter(|(peer, stranger)| stranger.until <= now && !spared(peer)).map(|(peer, _)| *peer).collect();
         for peer in late {
             self.hang(desk, peer);
         }

@@ -8,7 +8,7 @@ use crate::limits::{PROOF_RETRY_MAX, PROOF_RETRY_MIN, PROVE_PATIENCE};
 
 /// What is known of one partner's host name. Kept in memory only: a restart asks again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
+pub(crate) enum Proof {
     /// Not asked, or not seen; to be asked at this time.
     Open {
         /// When.

@@ -22,15 +22,20 @@ impl Settle {
         let half_cap = Credit(charter.unsettled_cap.0 / 2);
         let now = desk.now.time;
         let mut next: Option<Time> = None;
-        let due: alloc::vec::Vec<(LeaseId, SiteId)> = ends.helper.leases.iter().filter_map(|(id, guest)| {
-            let at = due_at(guest, half_cap)?;
-            let reachable = partners.is_connected(&guest.terms.owner());
-            if at > now || !reachable {
-                next = earlier(next, at.max(now.after(SETTLE_RETRY_MIN)));
-                return None;
-            }
-            Some((*id, guest.terms.owner()))
-        }).collect();
+        let due: alloc::vec::Vec<(LeaseId, SiteId)> = ends
+            .helper
+            .leases
+            .iter()
+            .filter_map(|(id, guest)| {
+                let at = due_at(guest, half_cap)?;
+                let reachable = partners.is_connected(&guest.terms.owner());
+                if at > now || !reachable {
+                    next = earlier(next, at.max(now.after(SETTLE_RETRY_MIN)));
+                    return None;
+                }
+                Some((*id, guest.terms.owner()))
+            })
+            .collect();
         for (lease, owner) in due {
             self.claim(desk, ends, lease, owner);
             next = earlier(next, now.after(SETTLE_RETRY_MIN));

@@ -109,9 +109,8 @@ impl Site {
     pub(super) fn on_wanted(&mut self, want: FillWanted) {
         let guest = self.helper.leases.get(&want.lease).filter(|guest| guest.terms.owner() == want.owner && guest.terms.phase.is_live());
         let known = guest.and_then(|_| self.helper.shelves.get(&want.owner));
-        let listed = known.is_some_and(|shelf| {
-            shelf.manifest().objects.iter().any(|object| object.digest == want.digest && object.size == want.size)
-        });
+        let listed = known
+            .is_some_and(|shelf| shelf.manifest().objects.iter().any(|object| object.digest == want.digest && object.size == want.size));
         if listed && self.partners.is_connected(&want.owner) && self.helper.fetches.starts(want.lease, want.digest) {
             let from = want.owner;
             self.desk.put(Output::Fetch { want, from });
