@@ -115,6 +115,17 @@ mod tests {
     }
 
     #[test]
+    fn threads_cannot_take_more_together_than_one_alone() {
+        let bucket = Bucket::default();
+        let take = || (0..1_000).filter(|_| bucket.take(100, Duration::ZERO, FLOW, Time::ZERO)).count();
+        let taken: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(take)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap_or(0)).sum()
+        });
+        assert_eq!(taken, 1_000);
+    }
+
+    #[test]
     fn a_flow_of_nothing_carries_nothing_and_does_not_divide_by_zero() {
         let bucket = Bucket::default();
         let none = Flow { per_second: 0, ..FLOW };

@@ -41,7 +41,10 @@ macro_rules! counters {
             /// Name, meaning and value of every counter, for exposition.
             #[must_use]
             pub fn counters(&self) -> Vec<(&'static str, &'static str, u64)> {
-                vec![$((stringify!($name), $meaning, self.$name),)*]
+                let mut all = vec![$((stringify!($name), $meaning, self.$name),)*];
+                all.extend(self.spill.counters());
+                all.extend(self.hosting.counters());
+                all
             }
         }
 

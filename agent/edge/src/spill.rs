@@ -78,6 +78,20 @@ pub struct SpillMetrics {
     pub marks_refused: u64,
 }
 
+impl SpillMetrics {
+    /// Name, meaning and value of every counter, for exposition.
+    pub(crate) fn counters(&self) -> [(&'static str, &'static str, u64); 6] {
+        [
+            ("spill_redirects", "Visitors sent to helpers with a ticket.", self.spilled),
+            ("spill_bytes", "Body bytes of what they were sent for.", self.spilled_bytes),
+            ("spill_kept", "Assets beyond the uplink's budget that were served here on debt.", self.kept),
+            ("spill_shed", "Assets refused because neither this site nor a helper could carry them in time.", self.shed),
+            ("spill_sent_back", "Visitors whom helpers sent back.", self.sent_back),
+            ("spill_marks_refused", "Requests with a mark that no helper of ours made.", self.marks_refused),
+        ]
+    }
+}
+
 #[derive(Debug, Default)]
 struct Counters {
     spilled: AtomicU64,
@@ -163,7 +177,8 @@ impl Spiller {
             && let Some(response) = self.redirect(ask, now)
         {
             self.uplink.turn_away(ask.size);
-            self.uplink.charge(REDIRECT_BYTES, now.time);
+            let location = response.headers().get(header::LOCATION).map_or(0, HeaderValue::len);
+            self.uplink.charge(REDIRECT_BYTES + location as u64, now.time);
             return Course::Spill(response);
         }
         let bound = if ask.may_leave { SHED_DEBT } else { SHED_PAGES_DEBT };
@@ -229,16 +244,16 @@ fn location(page: &Page, ask: &Ask<'_>, now: Now) -> Option<HeaderValue> {
     HeaderValue::from_maybe_shared(Bytes::from(url)).ok()
 }
 
-/// RFC 9110 section 15.4.3. Not stored anywhere: the next request may well be served here.
+/// RFC 9110 section 15.4.3. Not stored anywhere: the next request may well be served here. Without the note that the section
+/// recommends: a crowd gets thousands of these over an uplink that is full, and browsers show none.
 pub(crate) fn found(location: HeaderValue) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from_static(b"For the moment, this is served at the address in Location.\n"));
+    let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::FOUND;
     let headers = response.headers_mut();
     headers.insert(header::LOCATION, location);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // Fonts, modules and scripts under SRI are fetched in CORS mode, in which a redirect must allow the page's origin as well.
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 

@@ -15,7 +15,7 @@ macro_rules! refusals {
             /// The reason as metrics and logs name it.
             #[must_use]
             pub fn name(self) -> &'static str {
-                match self { $(Self::$reason => $name,)* }
+                match self { $(Self::$reason => concat!("guest_refused_", $name),)* }
             }
         }
     };
@@ -82,6 +82,20 @@ pub struct GuestMetrics {
 }
 
 impl GuestMetrics {
+    /// Name, meaning and value of every counter, for exposition.
+    pub(crate) fn counters(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
+        let refused = self.refused.iter().map(|(name, count)| (*name, "Guests' visitors who were not served, for this reason.", *count));
+        [
+            ("guest_hits", "Guests' visitors served from the store.", self.hits),
+            ("guest_misses", "Guests' visitors served after a fill.", self.misses),
+            ("guest_bytes", "Body bytes served to guests' visitors.", self.bytes),
+            ("guest_fills", "Guests' objects moved here.", self.fills),
+            ("guest_fills_failed", "Guests' objects that could not be moved here, or were not wanted any more.", self.fills_failed),
+        ]
+        .into_iter()
+        .chain(refused)
+    }
+
     /// How often a reason occurred.
     #[must_use]
     pub fn refused_for(&self, reason: Refusal) -> u64 {

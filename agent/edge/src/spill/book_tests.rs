@@ -79,6 +79,18 @@ fn retired_leases_are_bounded_and_the_oldest_goes_first() {
 }
 
 #[test]
+fn threads_never_draw_one_serial_twice() {
+    let book = Book::default().next(&plan(vec![lease(1, 4_000, 1)]));
+    let draw = || (0..1_000).filter_map(|_| book.pages[0].draw(1, now(0))).map(|draw| draw.serial).collect::<Vec<_>>();
+    let mut serials: Vec<u32> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(draw)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    serials.sort_unstable();
+    assert!(serials.into_iter().eq(1..=4_000));
+}
+
+#[test]
 fn an_old_plan_counts_for_nothing() {
     let book = Book::default().next(&Plan { made: Time::from_micros(1), ..Plan::default() });
     assert!(book.is_current(Time::from_micros(1).after(PLAN_LIFETIME)));

@@ -11,5 +11,5 @@ pub const LEASE_BURST: Duration = Duration::from_millis(200);
 pub const LOCATION_BYTES_MAX: usize = 4_096;
 /// Bytes of all `CDN-Loop` lines that are looked at: a longer one says nothing that a shorter one could not.
 pub const CDN_LOOP_BYTES_MAX: usize = 2_048;
-/// Bytes that a redirect costs the uplink, head and body.
-pub const REDIRECT_BYTES: u64 = 600;
+/// Bytes that a redirect costs the uplink, without its `Location`.
+pub const REDIRECT_BYTES: u64 = 200;
