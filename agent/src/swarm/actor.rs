@@ -28,7 +28,7 @@ use super::{
     behaviour::{self, Behaviour, BehaviourEvent},
     counters::Counters,
     key::{keypair, peer_of, site_of},
-    limits::{ADDRESSES_MAX, GOSSIP_BYTES_MAX, HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, TALK_BYTES_MAX},
+    limits::{ADDRESSES_MAX, GOSSIP_BYTES_MAX, HANDSHAKE_TIMEOUT, HANG_PATIENCE, IDLE_TIMEOUT, TALK_BYTES_MAX},
     outstanding,
 };
 
@@ -65,6 +65,8 @@ pub(super) struct Actor {
     fills: outstanding::Fills,
     /// One for each connected peer.
     heard: HashMap<PeerId, (SiteId, Allowance)>,
+    /// Hung up on as soon as what was said to them is out, or at this time. Not heard any more.
+    hanging: HashMap<PeerId, Instant>,
 }
 
 impl Actor {
@@ -93,11 +95,19 @@ impl Actor {
                 TransportError::Other(error) => SwarmError::Listen { address: address.clone(), reason: error.to_string() },
             })?;
         }
-        Ok(Self { swarm, ends, talk: outstanding::Talk::default(), fills: outstanding::Fills::default(), heard: HashMap::new() })
+        Ok(Self {
+            swarm,
+            ends,
+            talk: outstanding::Talk::default(),
+            fills: outstanding::Fills::default(),
+            heard: HashMap::new(),
+            hanging: HashMap::new(),
+        })
     }
 
     /// Runs until the driver is gone.
     pub(super) async fn run(mut self) {
+        let mut hang_up = tokio::time::interval(HANG_PATIENCE / 2);
         loop {
             tokio::select! {
                 biased;
@@ -108,6 +118,7 @@ impl Actor {
                 },
                 // Before what others say: no flood of theirs may hold our heartbeats back.
                 Some(send) = self.ends.sends.recv() => self.say(send),
+                _ = hang_up.tick(), if !self.hanging.is_empty() => self.hang_up_late(),
                 happened = self.swarm.select_next_some() => self.on_happened(happened).await,
             }
         }
@@ -144,9 +155,13 @@ impl Actor {
         match order {
             Order::Dial { peer, addresses } => self.dial(&peer, &addresses),
             Order::Hang { peer } => {
-                if let Some(peer) = peer_of(&peer) {
-                    // Not connected is what was wanted.
-                    let _ = self.swarm.disconnect_peer_id(peer);
+                // Orders overtake messages, and the last word to a peer says why it is hung up on.
+                while let Ok(send) = self.ends.sends.try_recv() {
+                    self.say(send);
+                }
+                if let Some(peer) = peer_of(&peer).filter(|peer| self.swarm.is_connected(peer)) {
+                    self.hanging.insert(peer, Instant::now() + HANG_PATIENCE);
+                    self.hang_up_said(&peer);
                 }
             }
             Order::Judge { heard, good } => {
@@ -170,6 +185,25 @@ impl Actor {
         }
     }
 
+    /// Closes the connections of a peer that is to be hung up on, once nothing said to it is on its way.
+    fn hang_up_said(&mut self, peer: &PeerId) {
+        if self.hanging.contains_key(peer) && self.talk.is_idle(peer) {
+            self.hang_up(*peer);
+        }
+    }
+
+    fn hang_up_late(&mut self) {
+        let now = Instant::now();
+        let late: Vec<PeerId> = self.hanging.iter().filter(|(_, at)| **at <= now).map(|(peer, _)| *peer).collect();
+        late.into_iter().for_each(|peer| self.hang_up(peer));
+    }
+
+    fn hang_up(&mut self, peer: PeerId) {
+        self.hanging.remove(&peer);
+        // Not connected is what was wanted.
+        let _ = self.swarm.disconnect_peer_id(peer);
+    }
+
     fn dial(&mut self, to: &SiteId, addresses: &[String]) {
         let Some(peer) = peer_of(to) else { return };
         let addresses: Vec<Multiaddr> = addresses.iter().take(ADDRESSES_MAX).filter_map(|text| text.parse().ok()).collect();
@@ -190,6 +224,7 @@ impl Actor {
                 self.on_connected(peer_id, connection_id, num_established.get()).await;
             }
             Happened::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
+                self.hanging.remove(&peer_id);
                 if let Some((peer, _)) = self.heard.remove(&peer_id) {
                     tracing::debug!(peer = %peer.short(), cause = cause.map(tracing::field::display), "disconnected");
                     self.tell(SwarmEvent::Disconnected { peer }).await;
@@ -260,9 +295,13 @@ impl Actor {
                     self.tell(SwarmEvent::Message { from, frame: request }).await;
                 }
             }
-            Exchange::Message { message: Message::Response { request_id, .. }, .. } => self.talk.ended(request_id),
+            Exchange::Message { peer, message: Message::Response { request_id, .. }, .. } => {
+                self.talk.ended(request_id);
+                self.hang_up_said(&peer);
+            }
             Exchange::OutboundFailure { peer, request_id, error, .. } => {
                 self.talk.ended(request_id);
+                self.hang_up_said(&peer);
                 Counters::add(&self.ends.counters.send_failed);
                 tracing::trace!(peer = site_of(&peer).map(|site| site.short()), %error, "message not delivered");
             }
@@ -306,6 +345,9 @@ impl Actor {
     }
 
     fn admits(&mut self, peer: &PeerId, len: usize) -> Option<SiteId> {
+        if self.hanging.contains_key(peer) {
+            return None;
+        }
         let (site, allowance) = self.heard.get_mut(peer)?;
         if allowance.admits(len, Instant::now()) {
             return Some(*site);

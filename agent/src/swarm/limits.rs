@@ -54,6 +54,8 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 pub const TALK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a slice may take: at a small site's uplink half a mebibyte takes a second or two when shared.
 pub const FILL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the last words to a peer may take before it is hung up on without them.
+pub const HANG_PATIENCE: Duration = Duration::from_millis(500);
 /// An unused connection to a member is kept: opening one when the crowd comes costs the crowd's first second.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// Between two pings: a host that lost power sends no FIN.

@@ -24,6 +24,11 @@ impl Talk {
         messages < TALK_OUTSTANDING_MAX && bytes + len <= TALK_OUTSTANDING_BYTES_MAX
     }
 
+    /// Tells whether nothing said to the peer is on its way.
+    pub(super) fn is_idle(&self, peer: &PeerId) -> bool {
+        !self.by_peer.contains_key(peer)
+    }
+
     /// Notes a message that was handed to the transport.
     pub(super) fn said(&mut self, request: OutboundRequestId, peer: PeerId, len: usize) {
         self.by_request.insert(request, (peer, len));

@@ -116,6 +116,19 @@ async fn a_hang_up_is_seen_at_both_ends_and_a_new_dial_works() {
 }
 
 #[tokio::test]
+async fn the_last_words_arrive_before_the_hang_up() {
+    let (mut one, mut two) = two_connected().await;
+    two.handle.send(one.site, vec![1; 100_000]);
+    two.handle.send(one.site, b"no room for you".to_vec());
+    two.handle.hang(one.site);
+    let mut heard = [one.hears().await.1.len(), one.hears().await.1.len()];
+    heard.sort_unstable();
+    assert_eq!(heard, [15, 100_000]);
+    one.loses(two.site).await;
+    two.loses(one.site).await;
+}
+
+#[tokio::test]
 async fn whoever_holds_another_key_is_not_talked_to() {
     let (one, mut two) = (Agent::start(1).await, Agent::start(2).await);
     let expected = Key::from_seed([3; 32]).site();

@@ -1,0 +1,40 @@
+//! Events as log lines. Levels are a contract: INFO is what an owner would tell a friend, WARN wants a person within a day.
+
+use overspill_protocol::event::Event;
+
+/// Writes an event to the log. Answers to commands are not logged here: whoever asked is told.
+pub(super) fn log(event: &Event) {
+    match event {
+        Event::Answered { id, answer } => tracing::debug!(id, refused = answer.is_err(), "a command was answered"),
+        Event::Admitted { site } => tracing::info!(member = %site, "a new member was admitted"),
+        Event::Departed { site } => tracing::info!(member = %site, "a member has left the mesh"),
+        Event::JoinerRefused { site, reason } => tracing::info!(joiner = %site.short(), reason, "somebody was not admitted"),
+        Event::PartnerUp { site } => tracing::info!(partner = %site.short(), "partner reachable"),
+        Event::PartnerDown { site, reason } => tracing::info!(partner = %site.short(), reason, "partner not reachable"),
+        Event::CrowdBegan => tracing::info!("a crowd began: more is wanted than this site can carry"),
+        Event::CrowdEnded => tracing::info!("the crowd is over"),
+        Event::LeaseHeld { lease, partner, as_owner: true } => tracing::info!(%lease, partner = %partner.short(), "a partner helps"),
+        Event::LeaseHeld { lease, partner, as_owner: false } => tracing::info!(%lease, partner = %partner.short(), "helping a partner"),
+        Event::LeaseRefused { partner, reason } => tracing::debug!(partner = %partner.short(), reason, "a partner does not help"),
+        Event::LeaseDraining { lease, partner, reason } => tracing::debug!(%lease, partner = %partner.short(), reason, "lease draining"),
+        Event::LeaseEnded { lease, partner, reason } => tracing::info!(%lease, partner = %partner.short(), reason, "lease ended"),
+        Event::ClaimReduced { lease, partner, reason } => {
+            tracing::warn!(%lease, partner = %partner.short(), reason, "the owner accepted less than its helper claims");
+        }
+        Event::Settled { partner, moved, balance } => {
+            tracing::info!(partner = %partner.short(), %moved, %balance, "settled: both ends have signed");
+        }
+        Event::Misspoke { peer, reason } => tracing::debug!(peer = %peer.short(), reason, "a peer said what a correct agent does not"),
+        Event::ClocksApart { peer, offset_ms } => {
+            tracing::warn!(peer = %peer.short(), offset_ms, "a partner's clock and ours are too far apart: no leases with it until mended");
+        }
+        Event::Unproven { peer } => {
+            tracing::warn!(peer = %peer.short(), "a partner's host does not publish its key: no leases with it until it does");
+        }
+        Event::Forked { peer, .. } => {
+            tracing::warn!(peer = %peer, "a partner signed two states of one line: the proof is kept, nothing more is signed with it");
+        }
+        Event::Warned { reason } => tracing::warn!(reason, "look at this"),
+        Event::Silent { reason } => tracing::error!(reason, "the ledger cannot be written: nothing is signed until that is mended"),
+    }
+}
