@@ -50,7 +50,6 @@ impl Books {
         if let Some(proposed) = book.proposed.filter(|proposed| proposed.seq >= state.seq) {
             return require(proposed == *state, Finding::SignedTwice);
         }
-        require(state.seq > book.state.seq, Finding::SignedTwice)?;
         book.check_next(state, charter)?;
         book.proposed = Some(*state);
         Ok(())

@@ -138,6 +138,33 @@ fn what_is_no_ledger_of_ours_is_named() {
     assert_eq!(verdict(&[7; 500]), Verdict::Corrupt { at: 0, reason: Reason::NotALedger });
 }
 
+/// A log of one frame, made by a writer that is wrong about what it writes but right about how.
+fn log_of(body: &[u8]) -> Vec<u8> {
+    let (writer, header) = Writer::create(Key::from_seed([1; 32]).site());
+    let (previous, len) = (writer.head().link, body.len() as u32);
+    let mut padded = body.to_vec();
+    padded.resize(padded_len(body.len()), 0);
+    let link = frame_link(&previous, &padded);
+    [&header[..], &len.to_le_bytes(), &length_check(&previous, len), &padded, &link.0].concat()
+}
+
+#[test]
+fn whole_frames_that_make_no_sense_are_told_apart() {
+    use crate::codec::{DecodeError, encode};
+    let reason = |body: &[u8]| match verdict(&log_of(body)) {
+        Verdict::Corrupt { at: 96, reason } => reason,
+        other => panic!("{other:?}"),
+    };
+    let ended = Entry::LeaseEnded { lease: LeaseId([0; 8]) };
+    assert_eq!(verdict(&log_of(&encode(&(1_u16, 1_u64, Date::MAX, &ended)))), Verdict::Whole);
+    assert_eq!(reason(&encode(&(1_u16, 2_u64, Date::MAX, &ended))), Reason::Sequence);
+    assert_eq!(reason(&encode(&(2_u16, 1_u64, Date::MAX, &ended))), Reason::OtherVersion(2));
+    assert_eq!(reason(&encode(&(1_u16, 1_u64, Date::MAX, u32::MAX))), Reason::Body(DecodeError::Malformed));
+    assert_eq!(reason(&encode(&(1_u16, 1_u64, Date::MAX, &ended, 0_u8))), Reason::Body(DecodeError::Trailing { left: 1 }));
+    assert_eq!(reason(&[1]), Reason::Body(DecodeError::Malformed));
+    assert_eq!(reason(&[0; crate::limits::ENTRY_BYTES_MAX + 1]), Reason::Length);
+}
+
 #[test]
 fn frames_moved_within_or_between_ledgers_are_noticed() {
     let (bytes, ends) = log(9);

@@ -328,7 +328,8 @@ impl Line {
     fn advance(&mut self, receipt: Receipt) {
         self.state = receipt.state;
         self.receipt = Some(receipt);
-        self.pending.take_if(|pending| pending.state.seq <= self.state.seq);
+        // What is pending is the next state or none, so the new state answers it.
+        self.pending = None;
     }
 
     /// The signed shift of the balance.

@@ -148,6 +148,26 @@ fn what_does_not_follow_is_not_signed() {
 }
 
 #[test]
+fn a_limit_that_the_lower_end_ignores_holds_at_the_higher() {
+    let (low, high, _, theirs) = ends();
+    for shift in [Credit(1_001), Credit(-1_001)] {
+        let state = theirs.state().next(shift, Digest::ZERO, &charter()).unwrap();
+        let proposal = Proposal { state, low_sig: state.sign(&low), claim: None };
+        assert_eq!(theirs.examine(&proposal, &charter()), Err(LineError::LimitReached));
+        assert_eq!(theirs.clone().countersign(&high, &proposal, &charter()), Err(LineError::LimitReached));
+    }
+}
+
+#[test]
+fn an_answer_that_the_other_end_did_not_sign_leaves_the_proposal_pending() {
+    let (low, _, mut ours, _) = ends();
+    let proposal = ours.propose(&low, earns(&low, 5), None, &charter()).unwrap();
+    assert_eq!(ours.conclude(1, proposal.low_sig), Err(LineError::BadSignature));
+    assert_eq!(ours.conclude(2, proposal.low_sig), Err(LineError::Ahead { ours: 0, theirs: 2 }));
+    assert_eq!((ours.pending(), ours.balance()), (Some(&proposal), Credit::ZERO));
+}
+
+#[test]
 fn amounts_out_of_range_are_refused() {
     let (low, high, mut ours, mut theirs) = ends();
     for amount in [0, -1, i64::MIN] {

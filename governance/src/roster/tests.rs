@@ -71,6 +71,17 @@ fn the_departed_do_not_come_back() {
 }
 
 #[test]
+fn a_member_is_known_by_its_earliest_admission() {
+    for order in [[2, 3], [3, 2]] {
+        let mut roster = roster();
+        for date in order {
+            assert_eq!(settled(roster.receive(admission(0, 1, date, day(date)))), 1);
+        }
+        assert_eq!(roster.member(&site(1)).unwrap().since, day(2));
+    }
+}
+
+#[test]
 fn who_has_left_admits_nobody_any_more() {
     let mut roster = roster();
     let _ = roster.receive(admission(0, 1, 1, day(2)));
