@@ -192,3 +192,6 @@ fn wait(world: &World, pause: Duration, reason: &str) -> bool {
         }
     })
 }
+
+#[cfg(test)]
+mod tests;
