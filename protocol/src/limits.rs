@@ -120,6 +120,8 @@ pub const REFUSAL_PAUSE: Duration = Duration::from_secs(5);
 pub const RELEASE_AFTER: Duration = Duration::from_secs(15);
 /// How long a lease drains: the last ticket's life, a visitor's download and the clocks' disagreement.
 pub const DRAIN_TIME: Duration = Duration::from_secs(34);
+/// Share of a helper's caps, in percent, that is never promised: leases that drain live on it beside their successors.
+pub const DRAIN_SHARE_PERCENT: u64 = 10;
 /// Share of a lease's words, bytes or time, in percent, after which its successor is taken.
 pub const SUCCESSOR_PERCENT: u64 = 60;
 /// Smallest chain worth a lease.

@@ -16,7 +16,7 @@ use crate::{
         owner::{Owned, OwnerSide},
         table::Phase,
     },
-    limits::PLAN_PAUSE,
+    limits::{DRAIN_TIME, PLAN_PAUSE},
     membership::Membership,
     partners::Partners,
     plan::{Host, Plan, Spill},
@@ -42,11 +42,12 @@ pub(crate) struct Planner {
     last: Vec<Feature>,
 }
 
-/// What makes a new plan necessary when it changes: the lease, whether it is shut, its manifest's generation, and a date.
+/// What makes a new plan necessary when it changes: the lease, where it stands, whether it is shut, its manifest's generation, and a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Feature {
     lease: LeaseId,
     as_owner: bool,
+    phase: Phase,
     shut: bool,
     generation: u64,
     until: Time,
@@ -76,6 +77,7 @@ fn features(desk: &Desk, from: Sources<'_>) -> Vec<Feature> {
     let owned = from.owner.leases.iter().filter(|(_, owned)| is_usable(owned)).map(|(id, owned)| Feature {
         lease: *id,
         as_owner: true,
+        phase: owned.terms.phase,
         shut: from.owner.is_held_back(from.partners, owned, desk.now.time),
         generation,
         until: Time::ZERO,
@@ -85,6 +87,7 @@ fn features(desk: &Desk, from: Sources<'_>) -> Vec<Feature> {
         Feature {
             lease: *id,
             as_owner: false,
+            phase: guest.terms.phase,
             shut: is_closed(desk, from, guest),
             generation: shelf.map_or(0, |shelf| shelf.manifest().generation),
             until: shelf.map_or(Time::ZERO, |shelf| shelf.until()),
@@ -119,18 +122,24 @@ fn spills(desk: &Desk, from: Sources<'_>) -> Vec<Spill> {
 }
 
 fn hosts(desk: &Desk, from: Sources<'_>) -> Vec<Host> {
+    let left = from.helper.left_for_draining();
     let host = |(id, guest): (&LeaseId, &Guest)| {
         let (live, owner) = (guest.live.as_ref()?, guest.terms.owner());
         let shelf = from.helper.shelves.get(&owner)?;
         let (canonical, _) = from.membership.contact(&owner)?;
         let allotment = &guest.terms.allotment.body;
+        // All rates of a plan stay within the caps, although a lease that drains stands beside its successor.
+        let rates = match guest.terms.phase {
+            Phase::Draining => (live.requests.min(left.0), live.bytes.min(left.1)),
+            _ => (live.requests, live.bytes),
+        };
         Some(Host {
             lease: *id,
             owner,
             authority: from.helper.authority(&owner)?,
             canonical: canonical.into(),
-            requests: live.requests,
-            bytes: live.bytes,
+            requests: rates.0,
+            bytes: rates.1,
             allotted_requests: allotment.requests,
             allotted_bytes: allotment.bytes,
             storage: from.helper.caps.storage,
@@ -138,7 +147,8 @@ fn hosts(desk: &Desk, from: Sources<'_>) -> Vec<Host> {
             anchor: allotment.anchor,
             manifest: shelf.manifest().clone(),
             generation_until: shelf.until(),
-            until: live.until,
+            // Tickets handed out at the lease's very end are still served: the lease drains.
+            until: if guest.terms.phase == Phase::Held { live.until } else { guest.terms.since }.after(DRAIN_TIME),
             closed: is_closed(desk, from, guest),
         })
     };

@@ -22,7 +22,7 @@ use crate::{
     desk::Desk,
     event::Event,
     io::{Caps, GuestAddress},
-    limits::{DRAIN_TIME, HELPER_LOST, LEASES_MAX, UNSETTLED_MAX},
+    limits::{DRAIN_SHARE_PERCENT, DRAIN_TIME, HELPER_LOST, LEASES_MAX, UNSETTLED_MAX},
     membership::Membership,
     message::{LeaseHeld, LeaseRefusal, LeaseRefused, LeaseTake, Message},
     observation::Hosted,
@@ -309,14 +309,31 @@ impl HelperSide {
         self.leases.values().filter(|guest| guest.terms.phase.is_live()).count()
     }
 
-    /// Rates that no held lease binds, not counting one that is about to be replaced.
+    /// Rates that leases which drain may share: what held ones leave of the caps.
+    pub(crate) fn left_for_draining(&self) -> (RequestRate, ByteRate) {
+        let (requests, bytes) = self.bound(None);
+        let draining =
+            self.leases.values().filter(|guest| guest.terms.phase == Phase::Draining && guest.live.is_some()).count().max(1) as u64;
+        let requests = u64::from(self.caps.requests.0.saturating_sub(requests.0)) / draining;
+        (RequestRate(u32::try_from(requests).unwrap_or(u32::MAX)), ByteRate(self.caps.bytes.0.saturating_sub(bytes.0) / draining))
+    }
+
+    /// Rates that may be promised and that no held lease binds, not counting one that is about to be replaced.
     fn free(&self, without: Option<LeaseId>) -> (RequestRate, ByteRate) {
+        let (requests, bytes) = self.bound(without);
+        let promised = 100 - DRAIN_SHARE_PERCENT;
+        let most = u32::try_from(u64::from(self.caps.requests.0) * promised / 100).unwrap_or(u32::MAX);
+        let most_bytes = self.caps.bytes.0 / 100 * promised;
+        (RequestRate(most.saturating_sub(requests.0)), ByteRate(most_bytes.saturating_sub(bytes.0)))
+    }
+
+    /// Rates that held leases bind.
+    fn bound(&self, without: Option<LeaseId>) -> (RequestRate, ByteRate) {
         let held = self.leases.iter().filter(|(id, guest)| guest.terms.phase == Phase::Held && Some(**id) != without);
         let promises = held.filter_map(|(_, guest)| guest.live.as_ref());
-        let (requests, bytes) = promises.fold((0_u32, 0_u64), |(requests, bytes), promise| {
-            (requests.saturating_add(promise.requests.0), bytes.saturating_add(promise.bytes.0))
-        });
-        (RequestRate(self.caps.requests.0.saturating_sub(requests)), ByteRate(self.caps.bytes.0.saturating_sub(bytes)))
+        promises.fold((RequestRate(0), ByteRate(0)), |(requests, bytes), promise| {
+            (RequestRate(requests.0.saturating_add(promise.requests.0)), ByteRate(bytes.0.saturating_add(promise.bytes.0)))
+        })
     }
 
     /// The one name under which `owner` is served here.

@@ -1,0 +1,35 @@
+//! Credit is conserved: both ends of every line agree on it, and all balances together are nothing.
+
+use std::collections::BTreeMap;
+
+use overspill_governance::{entry::Entry, line::LineId, site::SiteId, units::Credit};
+
+/// The last state of each line that a site's entries prove: its place, and the balance seen from that site.
+pub fn balances(site: SiteId, entries: &[Entry]) -> BTreeMap<LineId, (u64, Credit)> {
+    let mut balances = BTreeMap::new();
+    for entry in entries {
+        if let Entry::Agreed { with, receipt } = entry {
+            let balance = if site < *with { receipt.state.balance.0 } else { -receipt.state.balance.0 };
+            balances.insert(receipt.state.line, (receipt.state.seq, Credit(balance)));
+        }
+    }
+    balances
+}
+
+/// Compares the ledgers of all sites after healing.
+pub fn check(ledgers: &[(SiteId, Vec<Entry>)]) -> Vec<String> {
+    let mut ends: BTreeMap<LineId, Vec<(u64, Credit)>> = BTreeMap::new();
+    for (site, entries) in ledgers {
+        for (line, end) in balances(*site, entries) {
+            ends.entry(line).or_default().push(end);
+        }
+    }
+    let mut wrong = Vec::new();
+    for (line, ends) in ends {
+        let agree = matches!(ends[..], [(seq, balance), (other_seq, other)] if seq == other_seq && balance.0 + other.0 == 0);
+        if !agree {
+            wrong.push(format!("the ends of line {} disagree: {ends:?}", line.0.short()));
+        }
+    }
+    wrong
+}

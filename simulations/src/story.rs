@@ -1,0 +1,158 @@
+//! The words that tests of worlds are written in.
+//!
+//! A story founds a mesh, lets things happen to it, heals it, and asks whether every promise was kept.
+
+use std::time::Duration;
+
+use overspill_governance::{charter::Charter, codec, entry::Entry, site::SiteId, units::Credit};
+use overspill_protocol::{
+    event::{Answer, Event},
+    io::Command,
+    report::Report,
+};
+
+use crate::{
+    checkers::{conservation, single_settlement},
+    world::{Faults, World},
+};
+
+/// How long anything may take at most that a story waits for.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A world with a mesh in it, in the making.
+#[derive(Debug)]
+pub struct Story {
+    /// The world.
+    pub world: World,
+    seed: u64,
+}
+
+/// A charter that settles often, so that a short story has much of it.
+pub fn brisk() -> Charter {
+    Charter::default().with("settle_window", 2).and_then(|charter| charter.with("lease_length", 10)).unwrap_or_default()
+}
+
+impl Story {
+    /// A mesh of `sites`, founded by the first, each invited by the one before it, under `faults` from the start.
+    pub fn of(seed: u64, sites: usize, faults: Faults) -> Self {
+        let mut story = Self { world: World::new(seed, sites), seed };
+        story.world.faults = faults;
+        story.found();
+        for joiner in 1..sites {
+            story.join(joiner - 1, joiner);
+        }
+        story
+    }
+
+    /// The first site founds the mesh; a crash in between makes it try again, as a person would.
+    fn found(&mut self) {
+        for _ in 0..20 {
+            if self.report(0).is_some_and(|report| report.mesh.is_some()) {
+                return;
+            }
+            self.world.command(0, Command::Found { name: String::from("story"), charter: brisk() });
+            self.pass(4);
+        }
+        self.fail("the mesh was never founded");
+    }
+
+    /// One site invites another, and it joins; each tries again when a crash swallowed its command.
+    pub fn join(&mut self, sponsor: usize, joiner: usize) {
+        for _ in 0..20 {
+            let Some(token) = self.invite(sponsor) else { continue };
+            for _ in 0..4 {
+                self.world.command(joiner, Command::Join { token: token.clone() });
+                self.pass(5);
+                if self.report(joiner).is_some_and(|report| report.mesh.is_some()) {
+                    return;
+                }
+            }
+            self.pass(60);
+        }
+        self.fail("a site never joined");
+    }
+
+    /// A token of `sponsor`, if it lived to show it.
+    pub fn invite(&mut self, sponsor: usize) -> Option<String> {
+        self.world.bodies[sponsor].answers.clear();
+        self.world.command(sponsor, Command::Invite { lifetime: Duration::from_secs(3_600) });
+        self.pass(4);
+        self.world.bodies[sponsor].answers.iter().rev().find_map(|answer| match answer {
+            Ok(Answer::Invited { token }) => Some(token.clone()),
+            _ => None,
+        })
+    }
+
+    /// Seconds pass.
+    pub fn pass(&mut self, seconds: u64) {
+        self.world.run(Duration::from_secs(seconds));
+    }
+
+    /// Visitors want `requests` in each second of a site for some seconds.
+    pub fn crowd(&mut self, site: usize, requests: u32, seconds: u64) {
+        self.world.bodies[site].server.wanted = requests;
+        self.pass(seconds);
+        self.world.bodies[site].server.wanted = 0;
+    }
+
+    /// Nothing goes wrong any more, and time passes until every lease has ended and every line is quiet.
+    pub fn heal(&mut self) {
+        self.world.faults = Faults { latency_max: 5, ..Faults::default() };
+        let deadline = self.world.now().after(PATIENCE);
+        self.pass(5);
+        while self.world.now() < deadline {
+            if (0..self.world.bodies.len()).all(|site| self.is_quiet(site)) {
+                return;
+            }
+            self.pass(1);
+        }
+        self.fail("leases or lines were still open long after healing");
+    }
+
+    fn is_quiet(&self, site: usize) -> bool {
+        self.report(site).is_some_and(|report| report.leases.is_empty() && report.lines.iter().all(|line| !line.pending && !line.frozen))
+    }
+
+    /// Asks every checker; a broken promise ends the story.
+    pub fn check(&self) {
+        let mut wrong: Vec<String> = self.world.checkers.violations().to_vec();
+        let ledgers: Vec<(SiteId, Vec<Entry>)> =
+            (0..self.world.bodies.len()).map(|site| (self.world.bodies[site].id, self.ledger(site))).collect();
+        wrong.extend(conservation::check(&ledgers));
+        wrong.extend(ledgers.iter().flat_map(|(_, entries)| single_settlement::check(entries)));
+        if !wrong.is_empty() {
+            self.fail(&wrong.join("\n"));
+        }
+    }
+
+    /// The durable entries of a site.
+    pub fn ledger(&self, site: usize) -> Vec<Entry> {
+        self.world.bodies[site].disk.iter().filter_map(|bytes| codec::decode(bytes, 64 * 1024).ok()).collect()
+    }
+
+    /// What a site says of itself, if it lives.
+    pub fn report(&self, site: usize) -> Option<Report> {
+        self.world.bodies[site].agent.as_ref().map(|agent| agent.report(self.world.now_of(site)))
+    }
+
+    /// Sum of what partners owe a site, or of what it owes them when negative.
+    pub fn balance(&self, site: usize) -> Credit {
+        Credit(self.report(site).map_or(0, |report| report.lines.iter().map(|line| line.balance.0).sum()))
+    }
+
+    /// How often a site told something that `is` looks for.
+    pub fn told(&self, site: usize, is: impl Fn(&Event) -> bool) -> usize {
+        self.world.bodies[site].events.iter().filter(|event| is(event)).count()
+    }
+
+    /// Ends the story with all that is known of it.
+    pub fn fail(&self, words: &str) -> ! {
+        let reports: Vec<String> = (0..self.world.bodies.len()).map(|site| format!("site {site}: {:#?}", self.report(site))).collect();
+        panic!(
+            "seed {}: {words}\n--- the last that happened:\n{}\n--- reports:\n{}",
+            self.seed,
+            self.world.trace.tail(),
+            reports.join("\n")
+        );
+    }
+}
