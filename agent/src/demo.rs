@@ -3,6 +3,8 @@
 //! Three arms meet the same crowd: the bare origin, an agent alone, and the agent with its helpers. Read [`setting`] for what
 //! they share, [`crowd`] for who comes, [`relay`] for the lines, [`visitors`] for what counts as right, [`figures`] for the sums.
 
+pub mod agent;
+pub mod alone;
 pub mod arm;
 pub mod ask;
 pub mod bare;
@@ -10,6 +12,7 @@ pub mod content;
 pub mod crowd;
 pub mod draw;
 pub mod figures;
+pub mod keep;
 pub mod ledgers;
 pub mod limits;
 pub mod mesh;
@@ -82,10 +85,22 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         tokio::select! {
             done = demonstrate(options, setting) => done,
-            // Dropping everything ends the child processes.
-            _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+            // Dropping everything ends the child processes; with --keep, that is how a demonstration ends.
+            () = interrupted() => if options.keep { Ok(ExitCode::SUCCESS) } else { anyhow::bail!("interrupted") },
         }
     })
+}
+
+/// Waits for Ctrl-C or for a polite request to end.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {},
+        _ = terminate.recv() => {},
+    }
 }
 
 async fn demonstrate(options: &Options, setting: Setting) -> anyhow::Result<ExitCode> {
@@ -96,7 +111,26 @@ async fn demonstrate(options: &Options, setting: Setting) -> anyhow::Result<Exit
         display.say("first: visitors go straight to the site");
         measured.bare_origin = Some(bare::run(&measured.setting, &display).await?);
     }
+    if wanted("alone") {
+        display.say("second: an agent stands in front of the site, alone");
+        measured.agent_alone = Some(alone::run(&measured.setting, &display).await?);
+    }
+    let mut running = None;
+    if wanted("mesh") {
+        display.say("third: the agent with its helpers; starting them and joining them by invites");
+        let (arm, mesh) = mesh::run(&measured.setting, options, &display).await?;
+        measured.mesh = Some(arm);
+        running = Some(mesh);
+    }
     tell(options, &measured, &display)?;
+    if let Some(mesh) = running {
+        if options.keep {
+            keep::until_interrupted(&mesh, &display).await;
+        }
+        mesh.stop().await;
+    }
+    // What the processes wrote is of no use any more; that it may stay behind harms nobody.
+    let _ = std::fs::remove_dir_all(&measured.setting.folder);
     Ok(ExitCode::SUCCESS)
 }
 

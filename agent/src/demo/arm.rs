@@ -31,13 +31,12 @@ pub struct Field {
     pub limit: Limit,
 }
 
-/// Sends the crowd and measures.
+/// Sends the crowd from `start` on and measures.
 ///
 /// # Errors
 /// When the origin's own record cannot be read.
-pub async fn run(name: &str, setting: &Setting, field: &Field, display: &Display) -> anyhow::Result<(Arm, Journal)> {
+pub async fn run(name: &str, setting: &Setting, field: &Field, display: &Display, start: Instant) -> anyhow::Result<(Arm, Journal)> {
     ask(Method::POST, field.side, "side", "/reset").await?;
-    let start = Instant::now();
     let sampler = Sampler::start(field.uplinks.clone(), field.limit.clone(), start);
     let progress = Arc::new(Progress::default());
     let shown = show(name, setting, Arc::clone(&progress), display.clone(), start);

@@ -1,5 +1,7 @@
 //! The first arm: visitors go straight to the site.
 
+use std::time::Instant;
+
 use super::{
     arm::{self, Field},
     figures::Arm,
@@ -22,7 +24,7 @@ pub async fn run(setting: &Setting, display: &Display) -> anyhow::Result<Arm> {
     let relay = Port::reserve().await?.relay_to(origin.site, shaping)?;
     let ground = Ground { canonical: format!("http://owner.localhost:{}", relay.address().port()), helper_ports: Vec::new() };
     let field = Field { ground, uplinks: vec![uplink], side: origin.side, limit: Limit::default() };
-    let (arm, _) = arm::run("bare origin", setting, &field, display).await?;
+    let (arm, _) = arm::run("bare origin", setting, &field, display, Instant::now()).await?;
     origin.stop().await;
     Ok(arm)
 }

@@ -1,6 +1,9 @@
 //! What the ledgers of both ends say after a run, each read by itself with the program's own commands.
 
 use overspill_governance::units::Credit;
+use serde_json::Value;
+
+use super::agent::Agent;
 
 /// Balances of the owner's lines, from both sides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +41,35 @@ impl Books {
     }
 }
 
+/// Has each agent's ledger verified and read; a helper that is gone is read too, as its ledger is a file.
+pub async fn read(owner: &Agent, helpers: &[Agent]) -> Books {
+    let mut books = Books::default();
+    let owners = books.statement(owner).await;
+    for (number, helper) in helpers.iter().enumerate() {
+        let statement = books.statement(helper).await;
+        let site = |statement: &Option<Value>| statement.as_ref().and_then(|one| one["site"].as_str().map(str::to_owned));
+        let with = |statement: &Option<Value>, partner: Option<String>| balance(statement.as_ref()?, &partner?);
+        let (owner_says, helper_says) = (with(&owners, site(&statement)), with(&statement, site(&owners)));
+        books.lines.push(Line { helper: number, owner_says, helper_says });
+    }
+    books
+}
+
+impl Books {
+    async fn statement(&mut self, agent: &Agent) -> Option<Value> {
+        self.whole += usize::from(agent.ask(&["ledger", "verify"]).await.is_ok());
+        let statement = agent.ask(&["statement"]).await.ok()?;
+        self.read += 1;
+        Some(statement)
+    }
+}
+
+/// What a statement says of the line with `partner`; 0 when there has never been anything on it.
+fn balance(statement: &Value, partner: &str) -> Option<i64> {
+    let lines = statement["lines"].as_array()?;
+    lines.iter().find(|line| line["partner"] == partner).map_or(Some(0), |line| line["balance_micro"].as_i64())
+}
+
 /// Writes micro-credits as people read them.
 #[must_use]
 pub fn credit(micro: i64) -> String {
@@ -56,5 +88,14 @@ mod tests {
         books.lines[1].owner_says = Some(-249);
         assert_eq!(books.sum(), 1, "a difference shows");
         assert_eq!(credit(-1_500_250), "-1.500250 credits");
+    }
+
+    #[test]
+    fn a_balance_is_found_by_the_other_end() {
+        let statement = serde_json::json!({ "lines": [{ "partner": "b", "balance_micro": -7 }, { "partner": "c" }] });
+        assert_eq!(balance(&statement, "b"), Some(-7));
+        assert_eq!(balance(&statement, "d"), Some(0));
+        assert_eq!(balance(&statement, "c"), None, "not a statement as we know it");
+        assert_eq!(balance(&Value::Null, "b"), None);
     }
 }
