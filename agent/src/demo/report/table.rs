@@ -12,7 +12,7 @@ use crate::demo::{figures::Arm, ledgers::credit};
 pub fn table(measured: &Measured) -> String {
     let arms = measured.arms();
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(std::iter::once("").chain(arms.iter().map(|(name, _)| *name)));
     let mut row = |name: &str, cell: &dyn Fn(&Arm) -> String| {
         table.add_row(std::iter::once(name.to_owned()).chain(arms.iter().map(|(_, arm)| cell(arm))));
