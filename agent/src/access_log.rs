@@ -39,10 +39,19 @@ impl Form {
     }
 }
 
+/// What the writing thread is told.
+#[derive(Debug)]
+enum Change {
+    /// Open the file again, in this form.
+    Reopen(Form),
+    /// Write what is there, and end.
+    End,
+}
+
 /// Holds the log of a running agent.
 #[derive(Debug)]
 pub struct AccessLog {
-    forms: Sender<Form>,
+    changes: Sender<Change>,
     thread: std::thread::JoinHandle<()>,
 }
 
@@ -52,23 +61,24 @@ impl AccessLog {
     /// # Errors
     /// When the operating system gives no thread. A file that cannot be opened is warned of, and tried again at each reopening.
     pub fn start(records: tokio::sync::mpsc::Receiver<AccessRecord>, form: Form) -> io::Result<Self> {
-        let (forms, changes) = channel();
+        let (sender, changes) = channel();
         let thread = std::thread::Builder::new().name("access-log".to_owned()).spawn(move || run(records, form, &changes))?;
-        Ok(Self { forms, thread })
+        Ok(Self { changes: sender, thread })
     }
 
     /// Opens the file again (it may have been rotated away), in the given form.
     pub fn reopen(&self, form: Form) {
-        let _ = self.forms.send(form);
+        let _ = self.changes.send(Change::Reopen(form));
     }
 
-    /// Waits until everything is written. The edge must have been stopped and dropped before.
+    /// Waits until everything that the edge said is written. The edge must have been stopped before.
     pub fn finish(self) {
+        let _ = self.changes.send(Change::End);
         let _ = self.thread.join();
     }
 }
 
-fn run(mut records: tokio::sync::mpsc::Receiver<AccessRecord>, mut form: Form, changes: &Receiver<Form>) {
+fn run(mut records: tokio::sync::mpsc::Receiver<AccessRecord>, mut form: Form, changes: &Receiver<Change>) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() else {
         tracing::error!("no access log: the operating system gives no timer");
         return;
@@ -77,19 +87,28 @@ fn run(mut records: tokio::sync::mpsc::Receiver<AccessRecord>, mut form: Form, c
     let mut taken = Vec::with_capacity(TAKEN_MAX);
     loop {
         let came = runtime.block_on(async { tokio::time::timeout(FLUSH_AFTER, records.recv_many(&mut taken, TAKEN_MAX)).await });
-        if let Some(changed) = changes.try_iter().last() {
-            flush(&mut target, &form);
-            form = changed;
-            target = open(&form);
-        }
-        match came {
-            Ok(0) => break,
-            Ok(_) => {
-                for record in taken.drain(..) {
-                    write(&mut target, &form, &record);
+        let mut ends = matches!(came, Ok(0));
+        for change in changes.try_iter() {
+            match change {
+                Change::Reopen(changed) => {
+                    flush(&mut target, &form);
+                    form = changed;
+                    target = open(&form);
                 }
+                Change::End => ends = true,
             }
-            Err(_) => flush(&mut target, &form),
+        }
+        for record in taken.drain(..) {
+            write(&mut target, &form, &record);
+        }
+        if ends {
+            while let Ok(record) = records.try_recv() {
+                write(&mut target, &form, &record);
+            }
+            break;
+        }
+        if came.is_err() {
+            flush(&mut target, &form);
         }
     }
     flush(&mut target, &form);

@@ -1,16 +1,24 @@
 //! The command line: what a person can say to `overspill`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
 use crate::{
+    admin::talk::Ask,
     config::{Request, flags::Flags},
-    demo, run,
+    demo, run, state,
 };
 
+mod ask;
 pub mod config;
 pub mod exit;
+pub mod ledger;
+pub mod mesh;
+pub mod show;
 
 use exit::{Exit, Outcome};
 
@@ -32,6 +40,37 @@ struct Line {
 enum Command {
     /// Stands in front of a web site and serves it.
     Run(Settings),
+    /// Has the running agent read its configuration and reopen its logs.
+    Reload(Json),
+    /// Founds a mesh, with this site as its first member.
+    Init {
+        #[command(flatten)]
+        options: mesh::Init,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Makes a single-use token that lets another site join.
+    Invite {
+        #[command(flatten)]
+        options: mesh::Invite,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Joins a mesh by a token.
+    Join(mesh::Join),
+    /// Leaves the mesh.
+    Leave(Json),
+    /// Shows how the running agent fares.
+    Status(Json),
+    /// Shows with whom this site is in a mesh.
+    Partners(Json),
+    /// Shows what this site owes and is owed.
+    Statement(Json),
+    /// Reads and checks the ledger.
+    Ledger {
+        #[command(subcommand)]
+        command: ledger::Command,
+    },
     /// Reads and explains the configuration.
     Config {
         #[command(subcommand)]
@@ -44,6 +83,14 @@ enum Command {
     /// The web site behind each agent of the demonstration.
     #[command(hide = true)]
     DemoSite(demo::site::Options),
+}
+
+/// How a command tells what it found.
+#[derive(Debug, clap::Args)]
+struct Json {
+    /// Prints one JSON object instead.
+    #[arg(long)]
+    json: bool,
 }
 
 /// The flags for settings.
@@ -78,16 +125,39 @@ fn carry_out(line: Line) -> Outcome {
     let Line { config: file, state, command } = line;
     let request = |settings: Settings| {
         let mut flags = settings.flags;
-        if let Some(state) = state {
+        if let Some(state) = state.clone() {
             flags.set("state", state);
         }
-        Request::new(file, flags)
+        Request::new(file.clone(), flags)
     };
+    let place = |request: Request| config::load(&request).map(|loaded| loaded.settings);
+    let bare = || place(request(Settings::default()));
+    let directory = || bare().map(|settings| state::directory(&settings));
     match command {
         Command::Run(settings) => run::run(request(settings)),
+        Command::Reload(Json { json }) => reload(&directory()?, json),
+        Command::Init { options, settings } => mesh::init(&options, &place(request(settings))?),
+        Command::Invite { options, settings } => mesh::invite(&options, &place(request(settings))?),
+        Command::Join(options) => mesh::join(&options, &bare()?),
+        Command::Leave(Json { json }) => mesh::leave(json, &bare()?),
+        Command::Status(Json { json }) => show::status(&directory()?, json),
+        Command::Partners(Json { json }) => show::partners(&directory()?, json),
+        Command::Statement(Json { json }) => show::statement(&directory()?, json),
+        Command::Ledger { command } => ledger::run(&command, &directory()?),
         Command::Config { command, settings } => config::run(&command, &request(settings)),
         Command::Demo(_) | Command::DemoSite(_) => Ok(()),
     }
+}
+
+fn reload(directory: &Path, json: bool) -> Outcome {
+    let told = ask::ask(directory, Ask::Reload)?;
+    let waiting: Vec<_> = told["needs_restart"].as_array().into_iter().flatten().filter_map(|name| name.as_str()).collect();
+    match (json, waiting.is_empty()) {
+        (true, _) => println!("{told}"),
+        (false, true) => println!("The configuration was read again."),
+        (false, false) => println!("The configuration was read again; these wait for a restart: {}", waiting.join(", ")),
+    }
+    Ok(())
 }
 
 #[cfg(test)]

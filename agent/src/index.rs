@@ -50,7 +50,7 @@ pub enum Subject {
 
 impl Subject {
     /// Everything that an entry speaks of.
-    fn of(entry: &Entry) -> Vec<Self> {
+    pub fn of(entry: &Entry) -> Vec<Self> {
         match entry {
             Entry::Founded(founding) => vec![Self::Member(founding.body.founder)],
             Entry::Invited(_) => Vec::new(),

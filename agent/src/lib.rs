@@ -5,6 +5,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod access_log;
+pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod demo;
@@ -14,6 +15,8 @@ pub mod fills;
 pub mod index;
 pub mod ledger;
 pub mod mesh_handle;
+pub mod metrics;
+pub mod offline;
 pub mod prove;
 pub mod run;
 pub mod shutdown;

@@ -1,91 +1,160 @@
 //! `overspill run`: puts the parts together and holds them until the agent is told to stop.
 //!
-//! The edge comes first and goes last. Nothing that fails beside it - state, ledger, mesh, admin listener, logs - keeps the site from
-//! being served; only another agent on the same state, or an address in use, refuses the start.
+//! The edge comes first and goes last. Nothing that fails beside it - state, ledger, mesh, logs - keeps the site from being served; only
+//! another agent on the same state, or an address in use, refuses the start.
 
-use std::sync::Arc;
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Instant,
+};
 
+use arc_swap::ArcSwap;
 use overspill_edge::{Clock, Handle, StartError};
+use serde_json::json;
 
 use crate::{
     access_log::{self, AccessLog},
+    admin::{control::Control, http::Admin},
     cli::{
         config,
         exit::{Exit, Failure, Outcome},
     },
     config::{Loaded, Request, table::Settings},
     shutdown::{Asked, Signals},
+    state::{self, names},
     telemetry::{self, Level},
 };
 
+pub mod agent;
 mod edge;
+pub(crate) mod keep;
+
+use agent::Agent;
+use keep::Keep;
 
 /// Serves until told to stop.
 ///
 /// # Errors
-/// When the agent cannot start.
+/// When the agent cannot start; nothing is left running then.
 pub fn run(request: Request) -> Outcome {
+    let started = Instant::now();
     let loaded = config::load(&request)?;
     let level = telemetry::start(loaded.settings.log_format, &loaded.settings.log_level);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("agent").enable_all().build();
     let runtime = runtime.map_err(|error| Failure::of_system("no runtime", error))?;
-    runtime.block_on(serve(request, loaded, level))
+    runtime.block_on(serve(request, loaded, level, started))
 }
 
-async fn serve(request: Request, loaded: Loaded, level: Level) -> Outcome {
+async fn serve(request: Request, loaded: Loaded, level: Level, started: Instant) -> Outcome {
     let mut signals = Signals::take().map_err(|error| Failure::of_system("signals cannot be taken", error))?;
-    let clock = Clock::new();
-    let edge = Arc::new(overspill_edge::start(edge::config(&loaded.settings)?, clock).map_err(|error| not_started(&error))?);
-    let access = match edge.access() {
-        Some(records) => AccessLog::start(records, access_log::Form::of(&loaded.settings)).ok(),
-        None => None,
-    };
-    tracing::info!(listen = %edge.local_addr(), origin = %loaded.settings.origin.authority, "serving");
-    let mut settings = loaded.settings;
-    loop {
-        match signals.next().await {
-            Asked::Stop => break,
-            Asked::Reload => reload(&request, &edge, &level, access.as_ref(), &mut settings),
-        }
+    let settings = &loaded.settings;
+    let mut keep = Keep::open(&state::directory(settings))?;
+    let admin = bind_admin(settings).await?;
+    let clock = Clock::shifted(settings.clock_offset);
+    let edge = Arc::new(overspill_edge::start(edge::config(settings)?, clock.clone()).map_err(|error| not_started(&error))?);
+    let serving_after_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(listen = %edge.local_addr(), origin = settings.origin.authority, serving_after_ms, "serving");
+    let access = edge.access().and_then(|records| start_access_log(records, settings));
+    keep.start_mesh(settings, clock, Arc::clone(&edge));
+    let agent = Arc::new(Agent {
+        request,
+        edge,
+        keep,
+        access: Mutex::new(access),
+        level,
+        started,
+        admin: admin.as_ref().and_then(|admin| admin.address().ok()),
+        stopping: AtomicBool::new(false),
+        loaded: ArcSwap::from_pointee(loaded),
+    });
+    let mut served = tokio::task::JoinSet::new();
+    if let Some(admin) = admin {
+        served.spawn(admin.serve(Arc::clone(&agent)));
     }
-    stop(edge, access, &settings).await;
+    if let Some(control) = bind_control(&agent) {
+        served.spawn(control.serve(Arc::clone(&agent)));
+    }
+    announce(&agent);
+    while signals.next().await == Asked::Reload {
+        // A refusal is logged, with all that is wrong.
+        let _ = agent.reload();
+    }
+    agent.stopping.store(true, Relaxed);
+    stop(&agent).await;
+    served.shutdown().await;
+    finish(agent).await;
     Ok(())
 }
 
-/// Takes what can be changed while serving; a configuration with faults changes nothing.
-fn reload(request: &Request, edge: &Handle, level: &Level, access: Option<&AccessLog>, settings: &mut Settings) {
-    match request.load() {
-        Ok(loaded) => {
-            *settings = loaded.settings;
-            match edge::config(settings) {
-                Ok(config) => edge.reload(config),
-                Err(failure) => tracing::warn!(%failure, "edge not reloaded"),
-            }
-            level.set(&settings.log_level);
-            if let Some(access) = access {
-                access.reopen(access_log::Form::of(settings));
-            }
-            tracing::info!("configuration reloaded");
-        }
-        Err(faults) => tracing::warn!(%faults, "configuration not reloaded: the old one stays in force"),
+async fn bind_admin(settings: &Settings) -> Result<Option<Admin>, Failure> {
+    let Some(address) = settings.admin else { return Ok(None) };
+    let bound = Admin::bind(address).await;
+    bound.map(Some).map_err(|error| {
+        let exit = if error.kind() == std::io::ErrorKind::AddrInUse { Exit::InUse } else { Exit::Failed };
+        Failure::new(exit, format!("the admin listener cannot have {address}: {error}"), "give another --admin, or `--admin none`")
+    })
+}
+
+fn start_access_log(records: tokio::sync::mpsc::Receiver<overspill_edge::AccessRecord>, settings: &Settings) -> Option<AccessLog> {
+    AccessLog::start(records, access_log::Form::of(settings)).inspect_err(|error| tracing::warn!(%error, "no access log")).ok()
+}
+
+fn bind_control(agent: &Agent) -> Option<Control> {
+    let path = agent.keep.state()?.file(names::SOCKET);
+    let bound = Control::bind(&path);
+    bound.inspect_err(|error| tracing::warn!(path = %path.display(), %error, "no control socket: commands will not find this agent")).ok()
+}
+
+/// Says where the agent listens, in a file: with port 0 nobody could know otherwise.
+fn announce(agent: &Agent) {
+    let Some(state) = agent.keep.state() else { return };
+    let running = json!({
+        "schema": "overspill.running/1",
+        "pid": std::process::id(),
+        "listen": agent.edge.local_addrs().iter().map(SocketAddr::to_string).collect::<Vec<_>>(),
+        "admin": agent.admin.map(|admin| admin.to_string()),
+    });
+    let (path, draft) = (state.file(names::RUNNING), state.file("running.json.new"));
+    if let Err(error) = state::write_private(&draft, format!("{running}\n").as_bytes()).and_then(|()| std::fs::rename(&draft, &path)) {
+        tracing::warn!(%error, "where the agent listens is not written down");
     }
 }
 
-async fn stop(edge: Arc<Handle>, access: Option<AccessLog>, settings: &Settings) {
-    let grace = settings.grace;
-    tracing::info!(?grace, "stopping");
-    let stopped = tokio::task::spawn_blocking(move || {
-        let clean = edge.shutdown(grace);
-        drop(edge);
-        if let Some(access) = access {
+/// Lets requests finish. The mesh lives on meanwhile: guests' visitors may still wait for a fill.
+async fn stop(agent: &Arc<Agent>) {
+    let grace = agent.loaded.load().settings.grace;
+    tracing::info!(grace_ms = grace.as_millis(), "stopping");
+    let edge: Arc<Handle> = Arc::clone(&agent.edge);
+    match tokio::task::spawn_blocking(move || edge.shutdown(grace)).await {
+        Ok(true) => tracing::info!("every request was finished"),
+        Ok(false) => tracing::warn!("some requests were cut off at the end of the grace"),
+        Err(error) => tracing::error!(%error, "the edge did not stop cleanly"),
+    }
+}
+
+/// Ends what is left: the log writer, the mesh, the ledger, and last the lock.
+async fn finish(agent: Arc<Agent>) {
+    let running = agent.keep.state().map(|state| state.file(names::RUNNING));
+    let ended = tokio::task::spawn_blocking(move || {
+        if let Some(access) = agent.access.lock().unwrap_or_else(PoisonError::into_inner).take() {
             access.finish();
         }
-        clean
+        if let Some(path) = running.as_deref() {
+            let _: Result<(), _> = std::fs::remove_file::<&Path>(path);
+        }
+        // Requests for figures were ended before, so nobody else holds the agent.
+        if let Some(mut agent) = Arc::into_inner(agent) {
+            agent.keep.close();
+        }
     });
-    match stopped.await {
-        Ok(true) => tracing::info!("stopped: every request was finished"),
-        Ok(false) => tracing::warn!("stopped: some requests were cut off"),
-        Err(error) => tracing::error!(%error, "the edge did not stop cleanly"),
+    match ended.await {
+        Ok(()) => tracing::info!("stopped"),
+        Err(error) => tracing::error!(%error, "not everything ended cleanly; the ledger is repaired at the next start if need be"),
     }
 }
 

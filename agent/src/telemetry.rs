@@ -32,7 +32,10 @@ pub fn start(format: LogFormat, filter: &Filter) -> Level {
     Level(handle)
 }
 
+/// What libraries say at INFO is not what an owner would tell a friend; naming them in the setting brings it back.
+const QUIET: &str = "libp2p_swarm=warn,libp2p_gossipsub=warn,sled=warn";
+
 /// The filter was read once before, by the configuration; what cannot be read falls back to the default level.
 fn filter_of(filter: &Filter) -> EnvFilter {
-    EnvFilter::try_new(&filter.0).unwrap_or_else(|_| EnvFilter::new("info"))
+    EnvFilter::try_new(format!("{QUIET},{}", filter.0)).unwrap_or_else(|_| EnvFilter::new("info"))
 }

@@ -1,0 +1,6 @@
+//! What the running agent tells and takes beside serving visitors: figures over HTTP on loopback, commands over a socket in its directory.
+
+pub mod control;
+pub mod http;
+pub mod status;
+pub mod talk;

@@ -1,0 +1,68 @@
+//! What the command line and a running agent say to each other: one JSON line each way.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::cli::exit::Failure;
+
+/// Version of this talk. Both ends come from one binary; the number catches an upgrade in between.
+pub const VERSION: u32 = 1;
+/// Bytes of a question: a token is the longest thing in it.
+pub const QUESTION_BYTES_MAX: u64 = 64 * 1024;
+/// Bytes of an answer: a statement of thousands of records fits.
+pub const ANSWER_BYTES_MAX: u64 = 16 << 20;
+
+/// A question with its version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// [`VERSION`].
+    pub version: u32,
+    /// What is asked.
+    pub ask: Ask,
+}
+
+/// What can be asked of a running agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ask {
+    /// How things stand.
+    Status,
+    /// Who the partners are.
+    Partners,
+    /// The records of a line, a lease or a member, by index.
+    Records {
+        /// A site's name, or a lease's.
+        about: String,
+    },
+    /// Read the configuration again.
+    Reload,
+    /// Found a mesh.
+    Init {
+        /// Its name for people.
+        name: String,
+        /// Rules that differ from the defaults.
+        rules: Vec<(String, i64)>,
+    },
+    /// Make an invite token.
+    Invite {
+        /// How long it can be redeemed.
+        seconds: u64,
+    },
+    /// Redeem a token.
+    Join {
+        /// Its one line.
+        token: String,
+    },
+    /// Leave the mesh.
+    Leave,
+}
+
+/// What the agent answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// Done; the object is the command's `--json` form.
+    Done(Value),
+    /// Not done, with the reason and what to do.
+    Failed(Failure),
+}

@@ -1,0 +1,197 @@
+//! `overspill status`, `partners` and `statement`: how things stand, for people and for scripts.
+
+use std::path::Path;
+
+use comfy_table::{Table, presets};
+use overspill_governance::units::{Bytes, Credit};
+use serde_json::Value;
+
+use super::{ask, exit::Failure, exit::Outcome, ledger};
+use crate::{admin::talk::Ask, statement::Clerk, statement::Service, statement::Statement};
+
+/// Shows how the running agent fares.
+///
+/// # Errors
+/// When none runs.
+pub fn status(directory: &Path, json: bool) -> Outcome {
+    let told = ask::ask(directory, Ask::Status)?;
+    if json {
+        println!("{told}");
+    } else {
+        print!("{}", status_text(&told));
+    }
+    Ok(())
+}
+
+/// Shows the partners of the running agent.
+///
+/// # Errors
+/// When none runs, or it has no mesh.
+pub fn partners(directory: &Path, json: bool) -> Outcome {
+    let told = ask::ask(directory, Ask::Partners)?;
+    if json {
+        println!("{told}");
+    } else {
+        println!("{}", partners_text(&told));
+    }
+    Ok(())
+}
+
+/// Shows balances and settled service, from the ledger's file alone.
+///
+/// # Errors
+/// When there is no ledger, or it cannot be read to its end.
+pub fn statement(directory: &Path, json: bool) -> Outcome {
+    let statement = read_statement(directory)?;
+    if json {
+        let text = serde_json::to_string(&statement).map_err(|error| Failure::of_system("statement", error))?;
+        println!("{text}");
+    } else {
+        println!("{}", statement_text(&statement));
+    }
+    Ok(())
+}
+
+/// Makes the statement of a state directory.
+///
+/// # Errors
+/// When there is no ledger, or it cannot be read to its end.
+pub fn read_statement(directory: &Path) -> Result<Statement, Failure> {
+    let mut records = ledger::read(directory)?;
+    let mut clerk: Option<Clerk> = None;
+    let unreadable = |error| Failure::of_system("the ledger cannot be read", error);
+    while let Some((before, record)) = records.next_with_head().map_err(unreadable)? {
+        clerk.get_or_insert_with(|| Clerk::new(before.site)).take(&record);
+    }
+    let site = records.head().map(|head| head.site);
+    match (records.finish(), clerk.or_else(|| site.map(Clerk::new))) {
+        (overspill_governance::chain::Verdict::Corrupt { at, reason }, _) => Err(Failure::new(
+            super::exit::Exit::Damaged,
+            format!("the ledger is damaged at byte {at}: {reason}"),
+            "see `overspill ledger verify`",
+        )),
+        (_, Some(clerk)) => Ok(clerk.finish()),
+        (_, None) => Err(Failure::new(super::exit::Exit::Failed, "the ledger is empty", "start the agent once, so that it is made")),
+    }
+}
+
+fn text<'a>(value: &'a Value, path: &str) -> &'a str {
+    value.pointer(path).and_then(Value::as_str).unwrap_or("none")
+}
+
+fn number(value: &Value, path: &str) -> u64 {
+    value.pointer(path).and_then(Value::as_u64).unwrap_or(0)
+}
+
+fn truth(value: &Value, path: &str) -> bool {
+    value.pointer(path).and_then(Value::as_bool).unwrap_or(false)
+}
+
+fn list(value: &Value, path: &str) -> String {
+    let parts = value.pointer(path).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+fn short(name: &str) -> &str {
+    name.get(..8).unwrap_or(name)
+}
+
+fn status_text(told: &Value) -> String {
+    let pressure = |path| if truth(told, path) { ", under pressure" } else { "" };
+    let mut lines = vec![
+        format!(
+            "agent     process {}, up {} s, version {}",
+            number(told, "/pid"),
+            number(told, "/uptime_ms") / 1_000,
+            text(told, "/version")
+        ),
+        format!("visitors  {} -> {}", list(told, "/listen"), text(told, "/origin")),
+        format!(
+            "load      {} requests/s, {} of {} wanted{}",
+            number(told, "/load/site/requests_per_s"),
+            rate(number(told, "/load/site/sent_bytes_per_s")),
+            rate(number(told, "/load/site/wanted_bytes_per_s")),
+            pressure("/load/site/under_pressure"),
+        ),
+        format!(
+            "origin    {} in flight (learned limit {}), {} waiting{}",
+            number(told, "/load/origin/in_flight"),
+            number(told, "/load/origin/limit"),
+            number(told, "/load/origin/queued"),
+            pressure("/load/origin/under_pressure"),
+        ),
+        format!(
+            "served    {} requests, {}, {} sent to helpers, {} for guests",
+            number(told, "/served/requests"),
+            Bytes(number(told, "/served/bytes_sent")),
+            number(told, "/served/spilled"),
+            number(told, "/served/guest"),
+        ),
+    ];
+    if told["ledger"].is_object() {
+        lines.push(format!("ledger    {}, {} entries", text(told, "/ledger/health"), number(told, "/ledger/entries")));
+    }
+    match told.pointer("/mesh/mesh") {
+        Some(mesh) if mesh.is_object() => lines.push(format!(
+            "mesh      {:?}, {} members, {} of {} partners connected, {} leases{}",
+            text(mesh, "/name"),
+            number(mesh, "/members"),
+            number(told, "/mesh/partners_connected"),
+            number(told, "/mesh/partners"),
+            told.pointer("/mesh/leases").and_then(Value::as_array).map_or(0, Vec::len),
+            if truth(told, "/mesh/crowd") { ", a crowd is here" } else { "" },
+        )),
+        _ if told["trouble"].is_string() => lines.push(format!("mesh      {}", text(told, "/trouble"))),
+        _ => lines.push("mesh      none; `overspill init` founds one, `overspill join TOKEN` joins one".to_owned()),
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn rate(bytes: u64) -> String {
+    format!("{}/s", Bytes(bytes))
+}
+
+fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(head.iter().copied());
+    table
+}
+
+fn partners_text(told: &Value) -> String {
+    let mut shown = table(&["partner", "site", "reachable", "proved", "load", "balance"]);
+    for partner in told["partners"].as_array().into_iter().flatten() {
+        let balance = partner
+            .pointer("/line/balance_micro")
+            .and_then(Value::as_i64)
+            .map_or_else(|| "-".to_owned(), |micro| Credit(micro).to_string());
+        let yes = |path| if truth(partner, path) { "yes" } else { "no" };
+        shown.add_row([
+            short(text(partner, "/site")).to_owned(),
+            text(partner, "/canonical").to_owned(),
+            yes("/connected").to_owned(),
+            yes("/proved").to_owned(),
+            format!("{} %", number(partner, "/load_permille") / 10),
+            balance,
+        ]);
+    }
+    shown.to_string()
+}
+
+fn statement_text(statement: &Statement) -> String {
+    let mut shown = table(&["partner", "balance", "earned", "spent", "given", "taken", "receipts"]);
+    let service = |service: &Service| format!("{} requests, {}", service.requests, Bytes(service.bytes));
+    for line in &statement.lines {
+        shown.add_row([
+            short(&line.partner).to_owned(),
+            Credit(line.balance_micro).to_string(),
+            Credit(line.earned_micro).to_string(),
+            Credit(line.spent_micro).to_string(),
+            service(&line.given),
+            service(&line.taken),
+            line.receipts.to_string(),
+        ]);
+    }
+    let mesh = statement.mesh.as_ref().map_or_else(|| "no mesh".to_owned(), |mesh| format!("mesh {:?}", mesh.name));
+    let sum = Credit(statement.balance_micro);
+    format!("{}, {mesh}\n{shown}\nbalance of all lines: {sum} (positive: the mesh owes this site)", short(&statement.site))
+}

@@ -1,0 +1,239 @@
+//! The running agent, as the admin listener and the control socket see it.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use overspill_edge::Handle;
+use overspill_governance::charter::Charter;
+use overspill_protocol::{event::Answer, io::Command, report::Report};
+use serde_json::{Value, json};
+
+use super::{edge, keep::Keep};
+use crate::{
+    access_log::{self, AccessLog},
+    admin::{status, talk::Ask},
+    cli::{
+        exit::{Exit, Failure},
+        ledger::{self as records_form, About},
+    },
+    config::{
+        Loaded, Request,
+        table::{TABLE, Takes},
+    },
+    index::Index,
+    ledger::Ledger,
+    mesh_handle::MeshHandle,
+    state::State,
+    telemetry::Level,
+};
+
+/// All parts of the running agent.
+pub struct Agent {
+    pub(super) request: Request,
+    pub(super) loaded: ArcSwap<Loaded>,
+    pub(super) edge: Arc<Handle>,
+    pub(super) keep: Keep,
+    pub(super) access: Mutex<Option<AccessLog>>,
+    pub(super) level: Level,
+    pub(super) started: Instant,
+    pub(super) admin: Option<SocketAddr>,
+    pub(super) stopping: AtomicBool,
+}
+
+impl Agent {
+    /// The data plane.
+    pub fn edge(&self) -> &Handle {
+        &self.edge
+    }
+
+    /// The mesh, when one could be started. It may be away for a moment.
+    pub fn mesh(&self) -> Option<MeshHandle> {
+        self.keep.mesh()
+    }
+
+    /// The ledger, when it could be opened.
+    pub fn ledger(&self) -> Option<&Ledger> {
+        self.keep.ledger()
+    }
+
+    /// Since the start.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The agent has been told to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Relaxed)
+    }
+
+    /// Why there is no mesh.
+    pub fn trouble(&self) -> Option<&Failure> {
+        self.keep.trouble()
+    }
+
+    /// Answers a question of the command line.
+    ///
+    /// # Errors
+    /// What happened, and what to do.
+    pub async fn answer(&self, ask: Ask) -> Result<Value, Failure> {
+        match ask {
+            Ask::Status => Ok(self.status().await),
+            Ask::Partners => Ok(status::partners(&self.report().await?)),
+            Ask::Records { about } => self.records(&about),
+            Ask::Reload => self.reload(),
+            Ask::Init { name, rules } => {
+                self.needs_site()?;
+                let charter = charter(&rules)?;
+                self.wish(Command::Found { name: name.clone(), charter }).await?;
+                Ok(json!({ "schema": "overspill.init/1", "name": name, "site": self.site() }))
+            }
+            Ask::Invite { seconds } => match self.wish(Command::Invite { lifetime: Duration::from_secs(seconds) }).await? {
+                Answer::Invited { token } => Ok(json!({ "schema": "overspill.invite/1", "token": token, "seconds": seconds })),
+                other => Err(Failure::new(Exit::Failed, format!("the mesh answered an invite with {other:?}"), "please report this")),
+            },
+            Ask::Join { token } => {
+                self.needs_site()?;
+                self.wish(Command::Join { token }).await?;
+                Ok(json!({ "schema": "overspill.join/1", "site": self.site() }))
+            }
+            Ask::Leave => {
+                self.wish(Command::Leave).await?;
+                Ok(json!({ "schema": "overspill.leave/1", "site": self.site() }))
+            }
+        }
+    }
+
+    fn needs_site(&self) -> Result<(), Failure> {
+        if self.loaded.load().settings.site.is_some() {
+            return Ok(());
+        }
+        Err(no_site())
+    }
+
+    fn meshed(&self) -> Result<MeshHandle, Failure> {
+        let away = || Failure::new(Exit::Failed, "this agent runs without a mesh", "see its log for the reason");
+        self.mesh().ok_or_else(|| self.trouble().cloned().unwrap_or_else(away))
+    }
+
+    async fn wish(&self, command: Command) -> Result<Answer, Failure> {
+        let answer = self.meshed()?.command(command).await;
+        answer
+            .map_err(|reason| Failure::new(Exit::Refused, reason, "nothing was changed by this; `overspill status` shows how things stand"))
+    }
+
+    async fn report(&self) -> Result<Report, Failure> {
+        let report = self.meshed()?.report().await;
+        report.map_err(|reason| Failure::new(Exit::Failed, reason, "the site goes on serving; try again in a moment"))
+    }
+
+    fn site(&self) -> Option<String> {
+        self.keep.state().map(|state| state.key().site().to_string())
+    }
+
+    async fn status(&self) -> Value {
+        let loaded = self.loaded.load_full();
+        let report = match self.mesh() {
+            Some(mesh) => mesh.report().await,
+            None => Err(self.trouble().map_or_else(|| "not started".to_owned(), ToString::to_string)),
+        };
+        let (mesh, trouble) = match report {
+            Ok(report) => (status::mesh(&report), None),
+            Err(reason) => (Value::Null, Some(reason)),
+        };
+        let ledger = self.ledger().map(|ledger| {
+            let (head, health) = (ledger.head(), *ledger.health().borrow());
+            json!({ "health": health.word(), "entries": head.seq, "bytes": head.len, "head": head.link.to_string() })
+        });
+        json!({
+            "schema": status::STATUS,
+            "version": env!("CARGO_PKG_VERSION"),
+            "pid": std::process::id(),
+            "uptime_ms": u64::try_from(self.uptime().as_millis()).unwrap_or(u64::MAX),
+            "site": self.site(),
+            "canonical": loaded.settings.show("site"),
+            "origin": loaded.settings.show("origin"),
+            "listen": self.edge.local_addrs().iter().map(SocketAddr::to_string).collect::<Vec<_>>(),
+            "admin": self.admin.map(|admin| admin.to_string()),
+            "state": self.keep.state().map(State::path),
+            "config": loaded.file,
+            "stopping": self.is_stopping(),
+            "load": status::load(&self.edge.observe()),
+            "served": status::served(&self.edge.metrics()),
+            "ledger": ledger,
+            "mesh": mesh,
+            "trouble": trouble,
+        })
+    }
+
+    fn records(&self, about: &str) -> Result<Value, Failure> {
+        let (Some(ledger), index) = (self.ledger(), self.keep.index()) else { return Err(self.meshed().err().unwrap_or_else(no_site)) };
+        let about = About::read(about)?;
+        let indexed = index.map(|index: &Index| about.by_index(index, ledger));
+        let records = match indexed {
+            Some(Ok(records)) => records,
+            _ => about.by_reading(ledger.records().map_err(|error| Failure::of_system("the ledger cannot be read", error))?)?,
+        };
+        Ok(records_form::records_json(&records))
+    }
+
+    /// Takes what can be changed while serving. A configuration with faults changes nothing.
+    ///
+    /// # Errors
+    /// All that is wrong in it.
+    pub fn reload(&self) -> Result<Value, Failure> {
+        let fresh = self.request.load().map_err(|faults| {
+            tracing::warn!(%faults, "configuration not reloaded: the old one stays in force");
+            Failure::new(Exit::Usage, faults.to_string(), "the old configuration stays in force; `overspill config check` checks again")
+        });
+        let (fresh, waiting) = keep_started(fresh?, &self.loaded.load());
+        self.edge.reload(edge::config(&fresh.settings)?);
+        self.level.set(&fresh.settings.log_level);
+        if let Some(access) = self.access.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            access.reopen(access_log::Form::of(&fresh.settings));
+        }
+        self.loaded.store(Arc::new(fresh));
+        tracing::info!(?waiting, "configuration reloaded");
+        Ok(json!({ "schema": "overspill.reload/1", "needs_restart": waiting }))
+    }
+}
+
+/// Leaves what is taken only at the start as it was, and names what therefore waits for a restart.
+fn keep_started(mut fresh: Loaded, old: &Loaded) -> (Loaded, Vec<&'static str>) {
+    let mut waiting = Vec::new();
+    for setting in TABLE.iter().filter(|setting| setting.takes == Takes::Start) {
+        let kept = old.settings.show(setting.name);
+        if fresh.settings.show(setting.name) != kept && fresh.settings.assign(setting.name, &kept).is_ok() {
+            fresh.sources.insert(setting.name, old.source(setting.name));
+            waiting.push(setting.name);
+        }
+    }
+    (fresh, waiting)
+}
+
+/// The charter with some rules changed.
+///
+/// # Errors
+/// Names the rule that cannot be changed so.
+pub(crate) fn charter(rules: &[(String, i64)]) -> Result<Charter, Failure> {
+    rules.iter().try_fold(Charter::default(), |charter, (name, value)| {
+        charter.with(name, *value).map_err(|error| {
+            Failure::new(Exit::Usage, format!("--rule {name}={value}: {error}"), "nothing was founded; the rules stand in docs/governance")
+        })
+    })
+}
+
+/// Nobody can belong to a mesh without an address that visitors use.
+pub(crate) fn no_site() -> Failure {
+    Failure::new(
+        Exit::Usage,
+        "this site has no canonical address",
+        "set `site`, for example --site https://blog.example, and start the agent with it",
+    )
+}

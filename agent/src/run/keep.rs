@@ -1,0 +1,175 @@
+//! What the agent keeps and signs: state directory, ledger, index and mesh. Any of it may be unusable; the site is served all the same.
+
+use std::{path::Path, sync::Arc};
+
+use overspill_edge::{Clock, Handle};
+use overspill_protocol::io::{Caps, GuestAddress};
+use zeroize::Zeroizing;
+
+use crate::{
+    cli::exit::{Exit, Failure},
+    config::table::Settings,
+    driver::{Mesh, Setup},
+    index::Index,
+    ledger::{Ledger, OpenError},
+    mesh_handle::MeshHandle,
+    prove::Reach,
+    state::{State, StateError, names},
+};
+
+/// The parts that could be opened.
+#[derive(Debug, Default)]
+pub(crate) struct Keep {
+    mesh: Option<Mesh>,
+    index: Option<Index>,
+    ledger: Option<Ledger>,
+    state: Option<State>,
+    trouble: Option<Failure>,
+}
+
+impl Keep {
+    /// Opens what can be opened. What cannot is left alone and told as an error.
+    ///
+    /// # Errors
+    /// Only when another agent has the directory: two agents with one key would sign against each other.
+    pub(crate) fn open(directory: &Path) -> Result<Self, Failure> {
+        let mut keep = Self::default();
+        match State::open(directory) {
+            Ok(state) => keep.open_ledger(state),
+            Err(error @ StateError::InUse { .. }) => return Err(state_failure(&error)),
+            Err(error) => keep.suffer(state_failure(&error)),
+        }
+        Ok(keep)
+    }
+
+    fn open_ledger(&mut self, state: State) {
+        let site = state.key().site();
+        let index = match Index::open(&state.file(names::INDEX), site) {
+            Ok(index) => Some(index),
+            Err(error) => {
+                tracing::warn!(%error, "no index: lookups read the whole ledger");
+                None
+            }
+        };
+        let listener = index.as_ref().map_or_else(|| Box::new(|_: &_, _: &_, _: &_| ()) as _, Index::listener);
+        match Ledger::open(&state.file(names::LEDGER), site, listener) {
+            Ok((ledger, opened)) => {
+                if opened.cut > 0 {
+                    tracing::warn!(
+                        bytes = opened.cut,
+                        entries = opened.head.seq,
+                        "a torn tail was cut off the ledger: nothing acknowledged was in it"
+                    );
+                }
+                self.index = index.filter(|index| match index.reconcile(&ledger) {
+                    Ok(()) => true,
+                    Err(error) => {
+                        tracing::warn!(%error, "no index: lookups read the whole ledger");
+                        false
+                    }
+                });
+                self.ledger = Some(ledger);
+            }
+            Err(error) => self.suffer(ledger_failure(&error, &state.file(names::LEDGER))),
+        }
+        self.state = Some(state);
+    }
+
+    /// Starts the mesh, if there is a ledger to sign in.
+    pub(crate) fn start_mesh(&mut self, settings: &Settings, clock: Clock, edge: Arc<Handle>) {
+        let (Some(state), Some(ledger)) = (&self.state, &self.ledger) else { return };
+        match Mesh::start(setup(settings, state), clock, edge, ledger.clone()) {
+            Ok(mesh) => self.mesh = Some(mesh),
+            Err(error) => self.suffer(Failure::of_system("the mesh has no thread", error)),
+        }
+    }
+
+    fn suffer(&mut self, failure: Failure) {
+        tracing::error!(reason = failure.what, advice = failure.advice, "without mesh: the site is served, nothing is signed");
+        self.trouble = Some(failure);
+    }
+
+    pub(crate) fn mesh(&self) -> Option<MeshHandle> {
+        self.mesh.as_ref().map(Mesh::handle)
+    }
+
+    pub(crate) fn index(&self) -> Option<&Index> {
+        self.index.as_ref()
+    }
+
+    pub(crate) fn ledger(&self) -> Option<&Ledger> {
+        self.ledger.as_ref()
+    }
+
+    pub(crate) fn state(&self) -> Option<&State> {
+        self.state.as_ref()
+    }
+
+    /// Why there is no mesh.
+    pub(crate) fn trouble(&self) -> Option<&Failure> {
+        self.trouble.as_ref()
+    }
+
+    /// Ends the mesh, then the ledger, then gives the directory free. Waits for all of it.
+    pub(crate) fn close(&mut self) {
+        drop(self.mesh.take());
+        if let Some(ledger) = self.ledger.take() {
+            ledger.close();
+        }
+        self.index = None;
+        self.state = None;
+    }
+}
+
+/// What the mesh is told at its start.
+pub(crate) fn setup(settings: &Settings, state: &State) -> Setup {
+    Setup {
+        seed: Zeroizing::new(state.key().to_seed()),
+        canonical: canonical(settings),
+        listen: settings.mesh_listen.iter().map(|address| address.0.to_string()).collect(),
+        announce: settings.mesh_announce.iter().map(|address| address.0.to_string()).collect(),
+        guest: guest(settings),
+        caps: caps(settings),
+        reach: if settings.allow_private_proofs { Reach::Anywhere } else { Reach::Public },
+    }
+}
+
+/// The canonical scheme and authority; empty when none is set, and then nobody founds or joins.
+pub(crate) fn canonical(settings: &Settings) -> String {
+    settings.site.as_ref().map(|site| format!("{}://{}", site.scheme, site.authority)).unwrap_or_default()
+}
+
+pub(crate) fn guest(settings: &Settings) -> Option<GuestAddress> {
+    use crate::config::value::Value as _;
+    let suffix = settings.guest_suffix.as_ref()?;
+    Some(GuestAddress { scheme: settings.guest_scheme.show(), suffix: suffix.0.clone() })
+}
+
+pub(crate) fn caps(settings: &Settings) -> Caps {
+    Caps { requests: settings.caps_requests, bytes: settings.caps_bytes, month: settings.caps_month, storage: settings.caps_storage }
+}
+
+/// What to tell of a state directory that cannot be used.
+pub(crate) fn state_failure(error: &StateError) -> Failure {
+    let exit = match error {
+        StateError::System { .. } => Exit::Failed,
+        _ => Exit::InUse,
+    };
+    Failure::new(exit, error.to_string(), error.advice())
+}
+
+/// What to tell of a ledger that cannot be opened.
+pub(crate) fn ledger_failure(error: &OpenError, path: &Path) -> Failure {
+    let what = format!("{}: {error}", path.display());
+    match error {
+        OpenError::Foreign { .. } => {
+            Failure::new(Exit::InUse, what, "key and ledger are of two sites: restore the pair that belongs together")
+        }
+        OpenError::Damaged { .. } => Failure::new(
+            Exit::Damaged,
+            what,
+            "nothing was changed: check the disk, restore the ledger from a backup, see `overspill ledger verify`",
+        ),
+        OpenError::System(_) => Failure::new(Exit::Failed, what, "mend what the message names, then restart the agent"),
+    }
+}
