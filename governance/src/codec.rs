@@ -80,3 +80,37 @@ pub fn decode<T: Encode + Decode<()>>(bytes: &[u8], limit: usize) -> Result<T, D
     }
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A type whose decoder takes more than its encoder writes: what a careless hand-written codec would be.
+    #[derive(Debug, PartialEq)]
+    struct Even(u8);
+
+    impl Encode for Even {
+        fn encode<E: bincode::enc::Encoder>(&self, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
+            (self.0 & !1).encode(encoder)
+        }
+    }
+
+    impl<Context> Decode<Context> for Even {
+        fn decode<D: bincode::de::Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, bincode::error::DecodeError> {
+            u8::decode(decoder).map(Self)
+        }
+    }
+
+    #[test]
+    fn a_second_form_of_a_value_is_refused() {
+        assert_eq!(decode(&[4], 1), Ok(Even(4)));
+        assert_eq!(decode::<Even>(&[5], 1), Err(DecodeError::NotCanonical));
+    }
+
+    #[test]
+    fn numbers_are_fixed_in_width_and_little_endian() {
+        assert_eq!(encode(&(1_u16, 2_u64, 3_u32)), [1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0]);
+        assert_eq!(encode(&Some(7_u8)), [1, 7]);
+        assert_eq!(encode(&[9_u8].to_vec()), [1, 0, 0, 0, 0, 0, 0, 0, 9]);
+    }
+}

@@ -132,6 +132,8 @@ mod tests {
         assert_eq!(longest.len(), CHAIN_WORDS_MAX);
         let last = longest.word(CHAIN_WORDS_MAX).unwrap();
         assert!(last.reaches(longest.anchor(), LEASE, CHAIN_WORDS_MAX) && !last.reaches(longest.anchor(), LEASE, CHAIN_WORDS_MAX + 1));
+        let too_far = (1..=CHAIN_WORDS_MAX + 1).rev().fold(last, |word, index| word.before(LEASE, index));
+        assert!(!last.reaches(too_far, LEASE, CHAIN_WORDS_MAX + 1), "a chain longer than the bound is not walked, however true");
     }
 
     proptest! {

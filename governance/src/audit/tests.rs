@@ -150,6 +150,20 @@ fn every_rule_is_missed_when_it_is_broken() {
 }
 
 #[test]
+fn a_lease_is_allotted_once() {
+    let (owner, helper) = keys();
+    let (owners, _) = ledgers();
+    let again = |until: Date| {
+        let Entry::Allotted(mut allotment) = owners[3].clone() else { panic!("the allotment") };
+        allotment.body.until = until;
+        let signed = Signed::new(allotment.body, &owner);
+        let entries = [owners[0].clone(), owners[3].clone(), Entry::Allotted(signed.into())];
+        audit(helper.site(), &entries).err()
+    };
+    assert_eq!((again(Date::MAX), again(NOON.after(core::time::Duration::from_secs(9)))), (None, Some((2, Finding::AllottedTwice))));
+}
+
+#[test]
 fn ends_that_conspire_on_a_price_are_seen_by_a_third_party() {
     let charter = Charter::default();
     let conspire = |entry: &mut Entry| {

@@ -81,6 +81,12 @@ fn whoever_watches_a_redemption_cannot_steal_it() {
     let mut other_invite = watched;
     other_invite.invite = Token::issue(&sponsor(), mesh(), vec![], NOON.after(HOUR), 4, [8; 32]).invite();
     assert_eq!(other_invite.check(NOON), Err(RedemptionError::ForgedRedemption));
+    let mut same_key = redeemed();
+    same_key.invite = Token::issue(&sponsor(), mesh(), vec![], NOON.after(HOUR), 4, [9; 32]).invite();
+    assert_eq!(same_key.check(NOON), Err(RedemptionError::ForgedRedemption), "a redemption is for one invite, whatever its key");
+    let mut unwilling = redeemed();
+    unwilling.by_joiner = unwilling.by_token;
+    assert_eq!(unwilling.check(NOON), Err(RedemptionError::ForgedRedemption), "nobody is made to join");
 }
 
 #[test]

@@ -87,8 +87,11 @@ fn a_fork_is_proven_to_strangers() {
     assert!(proof.convicts() && proof.by == low.site());
     let innocent = Fork { by: high.site(), ..*proof.clone() };
     let same = Fork { other: proof.one, ..*proof.clone() };
-    let elsewhere = Fork { key: LineKey { epoch: 1, ..proof.key }, ..*proof };
+    let elsewhere = Fork { key: LineKey { epoch: 1, ..proof.key }, ..*proof.clone() };
     assert!(!innocent.convicts() && !same.convicts() && !elsewhere.convicts());
+    let stranger = Key::from_seed([9; 32]);
+    let (one, other) = ((proof.one.0, proof.one.0.sign(&stranger)), (proof.other.0, proof.other.0.sign(&stranger)));
+    assert!(!Fork { by: stranger.site(), one, other, ..*proof }.convicts(), "a stranger's word on a line means nothing");
 }
 
 #[test]
@@ -118,8 +121,8 @@ fn giving_service_earns_trust_up_to_the_cap_and_taking_it_earns_none() {
 #[test]
 fn a_helper_stops_at_the_unsettled_cap_or_at_the_limit() {
     let (low, _, mut ours, mut theirs) = ends();
-    let charter = Charter { unsettled_cap: Credit(1_000), ..charter() };
-    assert_eq!(ours.service_room(Credit(400), &charter), Credit(600));
+    let charter = Charter { unsettled_cap: Credit(700), ..charter() };
+    assert_eq!(ours.service_room(Credit(400), &charter), Credit(300));
     assert_eq!(ours.service_room(Credit(1_400), &charter), Credit::ZERO);
     agree(&mut ours, &mut theirs, earns(&low, 800));
     assert_eq!(ours.service_room(Credit(50), &charter), Credit(150), "the limit is nearer than the cap");
@@ -208,6 +211,33 @@ fn a_receipt_that_contradicts_our_own_signature_is_not_adopted() {
     let _ = ours.propose(&low, earns(&low, 1), None, &charter()).unwrap();
     assert_eq!(ours.adopt(&receipt), Err(LineError::NotNext));
     assert_eq!(ours.state().seq, 0);
+
+    let (_, _, mut ours, mut theirs) = ends();
+    agree(&mut ours, &mut theirs, earns(&low, 1));
+    assert_eq!(ours.adopt(&receipt), Err(LineError::NotNext), "nor one beside what both agreed on");
+    assert_eq!(ours.balance(), Credit(1));
+}
+
+#[test]
+fn a_receipt_is_good_on_its_own_line_only() {
+    let (low, _, mut ours, mut theirs) = ends();
+    let receipt = agree(&mut ours, &mut theirs, earns(&low, 1));
+    let next_epoch = LineKey { epoch: 1, ..line_key() };
+    assert!(receipt.is_good(&line_key()) && !receipt.is_good(&next_epoch));
+    let mut line = Line::new(next_epoch, low.site(), &charter()).unwrap();
+    assert_eq!(line.adopt(&receipt), Err(LineError::BadSignature));
+    assert_eq!(line.restore_agreed(&receipt), Err(LineError::OtherLine));
+}
+
+#[test]
+fn an_old_receipt_in_the_log_does_not_turn_time_back() {
+    let (low, _, mut ours, mut theirs) = ends();
+    let first = agree(&mut ours, &mut theirs, earns(&low, 1));
+    let second = agree(&mut ours, &mut theirs, earns(&low, 2));
+    for receipt in [&second, &first] {
+        ours.restore_agreed(receipt).unwrap();
+    }
+    assert_eq!((ours.state().seq, ours.balance()), (2, Credit(3)));
 }
 
 #[test]

@@ -147,6 +147,20 @@ fn the_places_to_wait_and_to_accuse_are_bounded() {
 }
 
 #[test]
+fn notices_that_lose_their_ground_wait_within_the_bound() {
+    let mut roster = roster();
+    let _ = roster.receive(admission(0, 1, 1, day(2)));
+    let _ = roster.receive(admission(1, 2, 1, day(5)));
+    for serial in 0..200 {
+        assert_eq!(settled(roster.receive(admission(2, 3, serial, day(6)))), 1);
+        assert_eq!(roster.receive(admission(9, 8, serial, day(6))), Ok(Received::Waiting));
+    }
+    assert_eq!(settled(roster.receive(departure(1, day(3)))), 1, "site 2 was let in after its sponsor had left");
+    assert_eq!(roster.members().map(|member| member.site).collect::<Vec<_>>(), [site(0)]);
+    assert_eq!(roster.waiting.values().map(BTreeMap::len).sum::<usize>(), ADMISSIONS_WAITING_MAX);
+}
+
+#[test]
 fn proofs_are_kept_one_for_each_sponsor_and_not_without_end() {
     let mut roster = roster();
     for sponsor in 1..DOUBLE_ADMISSIONS_MAX as u8 + 9 {
