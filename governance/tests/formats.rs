@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod formats {
+    mod charter_page;
     mod golden;
     mod hostile;
     mod samples;
