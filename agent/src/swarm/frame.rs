@@ -65,7 +65,7 @@ impl Frame {
 
     async fn read<T: AsyncRead + Unpin + Send>(io: &mut T, most: usize, room: &Room) -> io::Result<Self> {
         let mut frame = Self { bytes: Vec::new(), counted: 0, room: Some(room.clone()) };
-        let mut step = [0; READ_STEP];
+        let mut step = vec![0; READ_STEP];
         loop {
             let read = io.read(&mut step).await?;
             if read == 0 {
