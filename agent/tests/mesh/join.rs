@@ -1,0 +1,140 @@
+//! Joining: a token admits one site, once, in time; everything else is refused in words.
+
+use std::{io::Write as _, net::TcpStream};
+
+use crate::support::{Ran, Site, eventually, get};
+
+/// A running site that founded a mesh.
+fn founder(name: &'static str) -> Site {
+    let mut site = Site::new(name);
+    site.overspill(&["init", "--name", "Neighbours"]).ok();
+    site.run();
+    site
+}
+
+/// A running site that belongs nowhere yet.
+fn newcomer(name: &'static str) -> Site {
+    let mut site = Site::new(name);
+    site.run();
+    site
+}
+
+fn invite(site: &Site) -> String {
+    site.overspill(&["invite"]).ok().lines().find(|line| line.starts_with("overspill1")).expect("a token on its own line").to_owned()
+}
+
+fn join(site: &Site, token: &str) -> Ran {
+    site.overspill(&["join", token])
+}
+
+/// Partners of a site that are connected, as it says itself.
+fn connected(site: &Site) -> usize {
+    let partners = site.json(&["partners"]);
+    partners["partners"].as_array().map_or(0, |list| list.iter().filter(|partner| partner["connected"] == true).count())
+}
+
+#[track_caller]
+fn assert_refused(ran: &Ran, reason: &str) {
+    assert_ne!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.err.to_lowercase().contains(reason), "`{reason}` is missing: {ran:?}");
+}
+
+#[test]
+fn a_token_admits_one_site_once() {
+    let (founder, helper, late) = (founder("founder"), newcomer("helper"), newcomer("late"));
+    let token = invite(&founder);
+    join(&helper, &token).ok();
+    eventually("both are connected", || connected(&founder) == 1 && connected(&helper) == 1);
+    for site in [&founder, &helper] {
+        site.overspill(&["ledger", "verify"]).ok();
+        assert_eq!(site.json(&["status"])["mesh"]["mesh"]["members"], 2, "{}", site.name);
+    }
+    assert_refused(&join(&late, &token), "used");
+    assert_refused(&join(&helper, &invite(&founder)), "already");
+}
+
+#[test]
+fn membership_survives_both_agents() {
+    let (mut founder, mut helper) = (founder("founder"), newcomer("helper"));
+    join(&helper, &invite(&founder)).ok();
+    founder.kill();
+    helper.kill();
+    helper.run();
+    founder.run();
+    eventually("both find each other again", || connected(&founder) == 1 && connected(&helper) == 1);
+}
+
+#[test]
+fn a_third_member_is_known_to_all() {
+    let (founder, second, third) = (founder("founder"), newcomer("second"), newcomer("third"));
+    join(&second, &invite(&founder)).ok();
+    // Sponsored by the second, so that the founder hears of it from somebody else.
+    join(&third, &invite(&second)).ok();
+    for site in [&founder, &second, &third] {
+        eventually(&format!("{} knows both others", site.name), || connected(site) == 2);
+    }
+}
+
+#[test]
+fn an_altered_token_is_refused_before_anybody_is_asked() {
+    let (founder, helper) = (founder("founder"), newcomer("helper"));
+    let token = invite(&founder);
+    let middle = token.len() / 2;
+    let other = if &token[middle..=middle] == "a" { "b" } else { "a" };
+    let altered = format!("{}{other}{}", &token[..middle], &token[middle + 1..]);
+    assert_refused(&join(&helper, &altered), "altered");
+    assert_refused(&join(&helper, "hello"), "token");
+    join(&helper, &token).ok();
+}
+
+#[test]
+fn an_expired_token_is_refused() {
+    let (founder, helper) = (founder("founder"), newcomer("helper"));
+    let token = founder.overspill(&["invite", "--for", "1s"]).ok();
+    let token = token.lines().find(|line| line.starts_with("overspill1")).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    assert_refused(&join(&helper, token), "expired");
+}
+
+#[test]
+fn a_member_of_one_mesh_does_not_take_another_meshs_token() {
+    let (founder, other) = (founder("founder"), founder("other"));
+    assert_refused(&join(&other, &invite(&founder)), "but this site is in mesh");
+}
+
+#[test]
+fn a_host_that_does_not_publish_the_key_is_not_admitted() {
+    let founder = founder("founder");
+    // It says that it serves the founder's own host.
+    let mut liar = Site::new("liar");
+    liar.run_disguised(&founder);
+    assert_refused(&join(&liar, &invite(&founder)), "key");
+    assert_eq!(founder.json(&["status"])["mesh"]["mesh"]["members"], 1);
+}
+
+#[test]
+fn garbage_on_the_listener_disturbs_nobody() {
+    let (founder, helper) = (founder("founder"), newcomer("helper"));
+    for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0; 4_096], b"\x13/multistream/1.0.0\n\xff\xff\xff\xff"] {
+        let mut socket = TcpStream::connect(("127.0.0.1", founder.mesh_port)).unwrap();
+        let _ = socket.write_all(bytes);
+    }
+    // Connections that say nothing at all.
+    let _silent: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(("127.0.0.1", founder.mesh_port)).unwrap()).collect();
+    join(&helper, &invite(&founder)).ok();
+    assert_eq!(get(&founder.url("/")).unwrap().status, 200);
+    assert!(!founder.log().contains("panicked"), "{}", founder.log());
+}
+
+#[test]
+fn a_wrong_clock_is_said_and_stops_no_site() {
+    let founder = founder("founder");
+    let mut wrong = Site::new("wrong").with("CLOCK_OFFSET", &(10 * 60 * 1_000).to_string());
+    wrong.run();
+    let ran = join(&wrong, &invite(&founder));
+    assert_ne!(ran.code, Some(0), "a site whose clock is ten minutes off is not admitted: {ran:?}");
+    assert!(ran.err.to_lowercase().contains("clock"), "{ran:?}");
+    for site in [&founder, &wrong] {
+        assert_eq!(get(&site.url("/")).unwrap().status, 200);
+    }
+}

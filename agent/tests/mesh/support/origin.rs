@@ -1,0 +1,87 @@
+//! An origin: a plain web server with a few pages and assets, whose bytes a test can compute itself.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+
+/// A running origin. Its threads end with the test process.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub(crate) port: u16,
+    asked: Arc<AtomicU64>,
+}
+
+impl Origin {
+    /// Starts an origin on a free port.
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let asked = Arc::new(AtomicU64::new(0));
+        let counter = asked.clone();
+        thread::spawn(move || {
+            for socket in listener.incoming().flatten() {
+                let counter = counter.clone();
+                thread::spawn(move || serve(&socket, &counter));
+            }
+        });
+        Self { port, asked }
+    }
+
+    /// How many requests have come.
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+/// The body behind a path: `/asset/NAME-KIB.png` has so many KiB, everything else is a small page.
+pub(crate) fn body_of(path: &str) -> Vec<u8> {
+    let size = path.strip_prefix("/asset/").and_then(|name| name.strip_suffix(".png")?.rsplit_once('-')?.1.parse::<usize>().ok());
+    match size {
+        Some(kib) => {
+            let salt = path.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
+            let mut state = salt | 1;
+            let next = || {
+                state ^= state << 13;
+                state ^= state >> 17;
+                state ^= state << 5;
+                state.to_le_bytes()[0]
+            };
+            std::iter::repeat_with(next).take(kib * 1024).collect()
+        }
+        None => format!("<!doctype html><title>{path}</title>").into_bytes(),
+    }
+}
+
+fn serve(socket: &TcpStream, counter: &AtomicU64) {
+    let Ok(read) = socket.try_clone() else { return };
+    let mut reader = BufReader::new(read);
+    let mut socket = socket;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap_or(0) == 0 {
+            return;
+        }
+        let path = line.split(' ').nth(1).unwrap_or("/").to_owned();
+        let mut header = String::new();
+        while reader.read_line(&mut header).unwrap_or(0) > 2 {
+            header.clear();
+        }
+        counter.fetch_add(1, Ordering::Relaxed);
+        let body = body_of(&path);
+        let kind = if path.starts_with("/asset/") {
+            "Content-Type: image/png\r\nCache-Control: public, max-age=3600\r\nETag: \"1\""
+        } else {
+            "Content-Type: text/html; charset=utf-8"
+        };
+        let head = format!("HTTP/1.1 200 OK\r\n{kind}\r\nContent-Length: {}\r\n\r\n", body.len());
+        if socket.write_all(head.as_bytes()).is_err() || socket.write_all(&body).is_err() {
+            return;
+        }
+    }
+}
