@@ -137,6 +137,8 @@ pub const UNSETTLED_LIFETIME: Duration = Duration::from_secs(24 * 3_600);
 pub const CHECKPOINT_PAUSE: Duration = Duration::from_secs(1);
 /// First pause before an unanswered claim or proposal is sent again; it doubles.
 pub const SETTLE_RETRY_MIN: Duration = Duration::from_secs(1);
+/// How long an owner waits for a helper's last claim before it asks for it.
+pub const CLAIM_ASK_AFTER: Duration = Duration::from_secs(4);
 /// Longest pause before an unanswered claim or proposal is sent again.
 pub const SETTLE_RETRY_MAX: Duration = Duration::from_secs(30);
 /// How long leaving waits for leases to end and settle.

@@ -79,6 +79,8 @@ messages! {
     Manifest(Signed<Manifest>), BATCH_BYTES_MAX;
     /// What a helper served, in all.
     Claim(ClaimMade), SMALL_BYTES_MAX;
+    /// The owner asks for the last claim of a lease that is over: its helper may never have heard of it.
+    ClaimAsk(ClaimAsk), SMALL_BYTES_MAX;
     /// What the owner makes of a claim, when no proposal says it.
     ClaimAnswer(ClaimAnswer), SMALL_BYTES_MAX;
     /// The next state of a line with the lower end's signature.
@@ -233,6 +235,13 @@ pub struct ClaimMade {
     pub claim: Option<Claim>,
     /// Nothing more will be served under the lease.
     pub last: bool,
+}
+
+/// The owner's question for the last claim of a lease.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct ClaimAsk {
+    /// The lease.
+    pub lease: LeaseId,
 }
 
 /// The owner's answer to a claim. When the helper sequences the line it is what a proposal may carry.

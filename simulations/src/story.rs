@@ -145,6 +145,17 @@ impl Story {
         self.world.bodies[site].events.iter().filter(|event| is(event)).count()
     }
 
+    /// How often any agent died.
+    pub fn deaths(&self) -> u32 {
+        self.world.bodies.iter().map(|body| body.life).sum()
+    }
+
+    /// How many receipts all ledgers hold.
+    pub fn receipts(&self) -> usize {
+        let sites = 0..self.world.bodies.len();
+        sites.flat_map(|site| self.ledger(site)).filter(|entry| matches!(entry, Entry::Agreed { .. })).count()
+    }
+
     /// Ends the story with all that is known of it.
     pub fn fail(&self, words: &str) -> ! {
         let reports: Vec<String> = (0..self.world.bodies.len()).map(|site| format!("site {site}: {:#?}", self.report(site))).collect();

@@ -44,6 +44,12 @@ pub struct Faults {
     pub crash: u32,
     /// Connections that break with a message, in a million.
     pub breaks: u32,
+    /// Crashes before an output that matters (an entry, or a message of a lease or of money), in a million.
+    pub crash_weighty: u32,
+    /// One crash before exactly this weighty output, counted over all sites from when it was set.
+    pub crash_at: Option<u64>,
+    /// A planted fault: the disk lied about its last entry, which is gone after a crash.
+    pub forgetful: bool,
 }
 
 /// Something that will happen.
@@ -110,6 +116,7 @@ pub struct World {
     net: Net,
     dice: Dice,
     commands: u64,
+    weighty: u64,
 }
 
 impl World {
@@ -126,6 +133,7 @@ impl World {
             net: Net::default(),
             dice: Dice::new(seed),
             commands: 0,
+            weighty: 0,
         };
         for at in 0..sites {
             world.settle_site(at);
@@ -153,6 +161,11 @@ impl World {
         });
         self.start(at);
         self.after(Duration::from_micros(TICK_MICROS), Happening::Tick { site: at });
+    }
+
+    /// Weighty outputs so far: what [`Faults::crash_at`] counts.
+    pub fn weighty(&self) -> u64 {
+        self.weighty
     }
 
     /// The world's running clock.
@@ -192,6 +205,9 @@ impl World {
         body.stopped = false;
         body.backlog.clear();
         body.server.die();
+        if self.faults.forgetful {
+            body.disk.pop();
+        }
         self.trace.note(format!("{} site {site} dies", self.now.as_micros()));
         self.hang_all(site);
         self.after(pause, Happening::Start { site });

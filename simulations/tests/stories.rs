@@ -3,7 +3,8 @@
 use overspill_protocol::event::Event;
 use overspill_simulations::{story::Story, world::Faults};
 
-const FAIR: Faults = Faults { loss: 0, doubling: 0, latency_max: 5, crash: 0, breaks: 0 };
+const FAIR: Faults =
+    Faults { loss: 0, doubling: 0, latency_max: 5, crash: 0, breaks: 0, crash_weighty: 0, crash_at: None, forgetful: false };
 
 #[test]
 fn everybody_knows_everybody() {
@@ -38,7 +39,7 @@ fn partners_carry_a_crowd_and_are_paid_for_it() {
 #[test]
 fn one_seed_is_one_run() {
     let hash = |seed| {
-        let faults = Faults { loss: 20_000, doubling: 20_000, latency_max: 80, crash: 300, breaks: 300 };
+        let faults = Faults { loss: 20_000, doubling: 20_000, latency_max: 80, crash: 300, breaks: 300, ..Faults::default() };
         let mut story = Story::of(seed, 3, faults);
         story.crowd(1, 80, 10);
         story.world.trace.hash()

@@ -21,8 +21,8 @@ use crate::{
     desk::Desk,
     event::Event,
     limits::{
-        DRAIN_TIME, HELPER_LOST, HELPER_SILENCE, LEASE_RETRY, LEASE_TRIES_MAX, LEASES_MAX, REFUSAL_PAUSE, SUCCESSOR_PERCENT,
-        UNSETTLED_LIFETIME, UNSETTLED_MAX,
+        CLAIM_ASK_AFTER, DRAIN_TIME, HELPER_LOST, HELPER_SILENCE, LEASE_RETRY, LEASE_TRIES_MAX, LEASES_MAX, REFUSAL_PAUSE,
+        SUCCESSOR_PERCENT, UNSETTLED_LIFETIME, UNSETTLED_MAX,
     },
     membership::Membership,
     message::{ClaimMade, LeaseClosed, LeaseHeld, LeaseRefused, LeaseTake, Message},
@@ -45,6 +45,17 @@ pub(crate) struct Owned {
     pub(crate) live: Option<Live>,
     /// The helper's latest claim, until it is settled or answered.
     pub(crate) claimed: Option<ClaimMade>,
+    /// When the helper is asked for its last claim, and how often it was.
+    pub(crate) asking: Asking,
+}
+
+/// How far asking for a last claim has come.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Asking {
+    /// Not before this time.
+    pub(crate) at: Time,
+    /// How often it was.
+    pub(crate) tries: u32,
 }
 
 /// The secrets and the promise of a lease.
@@ -97,7 +108,10 @@ impl OwnerSide {
     /// Takes back a lease from the ledger: over for visitors, to be settled.
     pub(crate) fn restore(&mut self, allotment: Signed<overspill_governance::allotment::Allotment>, now: Time) {
         let terms = Terms::new(allotment, Phase::Settling, now);
-        self.leases.insert(terms.allotment.body.lease, Owned { terms, live: None, claimed: None });
+        self.leases.insert(
+            terms.allotment.body.lease,
+            Owned { terms, live: None, claimed: None, asking: Asking { at: now.after(CLAIM_ASK_AFTER), tries: 0 } },
+        );
     }
 
     /// The leases with `helper` of which visitors may hold tickets.
@@ -168,7 +182,7 @@ impl OwnerSide {
             successor: None,
         };
         let terms = Terms::new(allotment, Phase::Asked, desk.now.time);
-        self.leases.insert(lease, Owned { terms, live: Some(live), claimed: None });
+        self.leases.insert(lease, Owned { terms, live: Some(live), claimed: None, asking: Asking::default() });
         Some(lease)
     }
 
@@ -311,6 +325,7 @@ impl OwnerSide {
                     self.publisher.forget(&partner);
                 }
             }
+            Ok(Phase::Settling) => owned.asking = Asking { at: desk.in_(CLAIM_ASK_AFTER), tries: 0 },
             Ok(_) => {}
             Err(_) => return,
         }

@@ -5,9 +5,12 @@ use overspill_governance::{entry::Entry, payword::LeaseId, site::SiteId, time::T
 use super::{Ends, Settle, lines::retry_pause};
 use crate::{
     desk::Desk,
-    lease::{helper::Guest, table::Phase},
+    lease::{
+        helper::Guest,
+        table::{Phase, Turn},
+    },
     limits::SETTLE_RETRY_MIN,
-    message::{ClaimMade, Message},
+    message::{ClaimAsk, ClaimMade, Message},
     partners::Partners,
     timer::Reason,
 };
@@ -48,9 +51,27 @@ impl Settle {
             }
             next = earlier(next, account.again.max(now.after(SETTLE_RETRY_MIN)));
         }
+        next = ask_for_last_claims(desk, ends, partners).into_iter().fold(next, earlier);
         if let Some(at) = next {
             desk.timers.set_by(Reason::Settle, at);
         }
+    }
+
+    /// As helper: the owner wants to close its books on a lease. One that we do not know has earned nothing.
+    pub(crate) fn on_claim_ask(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, from: SiteId, lease: LeaseId) {
+        let Some(guest) = ends.helper.leases.get(&lease) else {
+            desk.send(from, Message::Claim(ClaimMade { lease, claim: None, last: true }));
+            return;
+        };
+        if guest.terms.owner() != from {
+            return;
+        }
+        if guest.terms.phase == Phase::Held {
+            ends.helper.turn(desk, lease, Turn::Released);
+        }
+        // The owner hands out no more and has closed the lease for good: what was served so far is all there is.
+        ends.helper.turn(desk, lease, Turn::Drained);
+        self.claim(desk, ends, lease, from);
     }
 
     /// Claims what a lease has earned so far; the checkpoint is in the ledger before the claim leaves.
@@ -77,6 +98,26 @@ impl Settle {
         }
         desk.wake_in(Reason::Settle, core::time::Duration::ZERO);
     }
+}
+
+/// As owner: asks for the last claim of every lease that is over and of which none was heard; tells when to look again.
+fn ask_for_last_claims(desk: &mut Desk, ends: &mut Ends<'_>, partners: &Partners) -> Option<Time> {
+    let now = desk.now.time;
+    let mut next = None;
+    for (lease, owned) in &mut ends.owner.leases {
+        let heard = owned.claimed.as_ref().is_some_and(|made| made.last);
+        if owned.terms.phase != Phase::Settling || heard {
+            continue;
+        }
+        let helper = owned.terms.helper();
+        if owned.asking.at <= now && partners.is_connected(&helper) {
+            owned.asking.at = now.after(retry_pause(owned.asking.tries + 2));
+            owned.asking.tries = owned.asking.tries.saturating_add(1).min(16);
+            desk.send(helper, Message::ClaimAsk(ClaimAsk { lease: *lease }));
+        }
+        next = earlier(next, owned.asking.at.max(now.after(SETTLE_RETRY_MIN)));
+    }
+    next
 }
 
 /// When a lease's next claim is due: never while nothing is owed, unless it is the last.

@@ -177,6 +177,10 @@ impl Site {
         let (desk, settle, mut ends, _) = self.ends();
         match message {
             Message::Claim(made) => settle.on_claim(desk, &mut ends, from, made),
+            Message::ClaimAsk(ask) => {
+                settle.on_claim_ask(desk, &mut ends, from, ask.lease);
+                None
+            }
             Message::ClaimAnswer(answer) => settle.on_answer(desk, &mut ends, from, answer),
             Message::Propose(proposal) => settle.on_propose(desk, &mut ends, from, &proposal),
             Message::Agree(agree) => settle.on_agree(desk, &mut ends, from, &agree),

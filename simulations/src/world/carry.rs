@@ -8,6 +8,7 @@ use overspill_protocol::{
     fill::FillAsk,
     io::{Input, Output},
     limits::FILL_SLICE_BYTES,
+    message::Message,
     plan::FillWanted,
     wire,
 };
@@ -36,7 +37,7 @@ impl World {
     /// Takes outputs until there are none, or the site dies.
     pub(super) fn carry_out(&mut self, site: usize) {
         while let Some(output) = self.bodies[site].agent.as_mut().and_then(overspill_protocol::site::Site::poll) {
-            if self.dice.happens(self.faults.crash) {
+            if self.is_struck(&output) {
                 let pause = Duration::from_millis(self.dice.between(100, 3_000));
                 return self.crash(site, pause);
             }
@@ -47,6 +48,18 @@ impl World {
             self.carry(site, output);
         }
         self.arm(site);
+    }
+
+    /// Whether the agent dies before this output is carried out.
+    fn is_struck(&mut self, output: &Output) -> bool {
+        let weighty = match output {
+            Output::Persist(_) => true,
+            Output::Send { message, .. } => !matches!(**message, Message::Beat(_) | Message::Advert(_) | Message::Hello(_)),
+            _ => false,
+        };
+        self.weighty += u64::from(weighty);
+        let chance = if weighty { self.faults.crash.max(self.faults.crash_weighty) } else { self.faults.crash };
+        self.dice.happens(chance) || (weighty && self.faults.crash_at == Some(self.weighty))
     }
 
     /// The disk is full: what follows is dropped, and the site is told.
