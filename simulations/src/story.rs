@@ -12,7 +12,7 @@ use overspill_protocol::{
 };
 
 use crate::{
-    checkers::{conservation, single_settlement},
+    checkers::{conservation, sense, single_settlement},
     world::{Faults, World},
 };
 
@@ -120,6 +120,7 @@ impl Story {
             (0..self.world.bodies.len()).map(|site| (self.world.bodies[site].id, self.ledger(site))).collect();
         wrong.extend(conservation::check(&ledgers));
         wrong.extend(ledgers.iter().flat_map(|(_, entries)| single_settlement::check(entries)));
+        wrong.extend(ledgers.iter().filter_map(|(site, entries)| sense::check(*site, entries)));
         if !wrong.is_empty() {
             self.fail(&wrong.join("\n"));
         }
