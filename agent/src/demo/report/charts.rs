@@ -44,7 +44,7 @@ pub(super) fn carried(arm: &Arm, marks: &Marks) -> anyhow::Result<String> {
         chart.stack.push(series(format!("helper {}", at + 1), helper_colour(at, helpers), over_time(arm, |step| step.helpers[at] / 1e6)));
     }
     chart.lines.push(series("wanted", WANTED, over_time(arm, |step| step.wanted / 1e6)));
-    chart.svg()
+    chart.html()
 }
 
 /// Use of each site's uplink, as its relay counted it.
@@ -63,7 +63,7 @@ pub(super) fn uplinks(arm: &Arm, marks: &Marks, capacity: u64) -> anyhow::Result
     }
     let until = chart.until.as_secs_f64();
     chart.lines.push(series("the line's rate", WANTED, vec![(0.0, capacity as f64 / 1e6), (until, capacity as f64 / 1e6)]));
-    chart.svg()
+    chart.html()
 }
 
 /// MB/s between one sample and the one a second later.
@@ -84,7 +84,7 @@ pub(super) fn latency(arm: &Arm, marks: &Marks) -> anyhow::Result<String> {
     let mut chart = chart(marks, arm, "ms");
     chart.lines.push(series("99 % within", ORIGIN, over_time(arm, |step| step.p99_ms)));
     chart.lines.push(series("median", OWNER, over_time(arm, |step| step.p50_ms)));
-    chart.svg()
+    chart.html()
 }
 
 /// Requests without the right bytes in time, of all arms.
@@ -94,7 +94,7 @@ pub(super) fn errors(arms: &[(&str, &Arm)], marks: &Marks) -> anyhow::Result<Str
     for ((name, arm), colour) in arms.iter().zip([ORIGIN, OWNER, RGBColor(52, 140, 84)]) {
         chart.lines.push(series(*name, colour, over_time(arm, |step| step.errors)));
     }
-    chart.svg()
+    chart.html()
 }
 
 /// Requests at the origin, counted there, against the limit that the agent has learned.
@@ -112,14 +112,14 @@ pub(super) fn origin(arm: &Arm, marks: &Marks) -> anyhow::Result<String> {
     if !limit.is_empty() {
         chart.lines.push(series("learned limit", LIMIT, limit));
     }
-    chart.svg()
+    chart.html()
 }
 
 /// Share of requests that were redirected, in per cent.
 pub(super) fn redirects(arm: &Arm, marks: &Marks) -> anyhow::Result<String> {
     let mut chart = chart(marks, arm, "% redirected");
     chart.lines.push(series("redirected", OWNER, over_time(arm, |step| step.redirect_share * 100.0)));
-    chart.svg()
+    chart.html()
 }
 
 /// Use of the machine's processor while the arm ran, in per cent.
@@ -127,5 +127,5 @@ pub(super) fn processor(arm: &Arm, marks: &Marks) -> anyhow::Result<String> {
     let mut chart = chart(marks, arm, "% of all cores");
     let points = arm.samples.iter().map(|sample| (sample.at.as_secs_f64(), f64::from(sample.cpu_permille) / 10.0)).collect();
     chart.lines.push(series("processor", WANTED, points));
-    chart.svg()
+    chart.html()
 }

@@ -112,15 +112,15 @@ fn lines(html: &mut String, mesh: &super::MeshArm) {
     html.push_str("</table>");
 }
 
-fn section(html: &mut String, title: &str, text: &str, svg: &str) {
-    let _ = write!(html, "<section><h3>{title}</h3><p>{text}</p>{svg}</section>");
+fn section(html: &mut String, title: &str, text: &str, chart: &str) {
+    let _ = write!(html, "<section><h3>{title}</h3><p>{text}</p>{chart}</section>");
 }
 
 const HEAD: &str = "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
 <title>overspill demo</title><style>\
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#24262b;background:#fff}\
 h1{font-size:1.6rem}h2{margin-top:2.5rem;border-bottom:1px solid #dde}h3{margin-bottom:0}\
-section p{margin:.2rem 0;color:#555}svg{max-width:100%;height:auto}\
+section p{margin:.2rem 0;color:#555}.legend span{margin-right:1rem;white-space:nowrap}.legend i{display:inline-block;width:.8rem;height:.8rem;margin-right:.3rem}svg{max-width:100%;height:auto}\
 table{border-collapse:collapse;margin:1rem 0}th,td{padding:.25rem .8rem;border-bottom:1px solid #e2e4e8;text-align:right}\
 th:first-child{text-align:left;font-weight:500}td:only-of-type{text-align:left}code{background:#f2f3f5;padding:0 .2rem}</style>";
 

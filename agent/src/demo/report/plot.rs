@@ -1,6 +1,6 @@
-//! One chart as SVG text.
+//! One chart as SVG, with a legend.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use anyhow::Context as _;
 use plotters::prelude::*;
@@ -35,11 +35,23 @@ const SIZE: (u32, u32) = (900, 300);
 const NAMED_MAX: usize = 8;
 
 impl Chart {
-    /// Draws it.
-    pub(super) fn svg(&self) -> anyhow::Result<String> {
+    /// Draws it, with its legend above: HTML that stands by itself.
+    pub(super) fn html(&self) -> anyhow::Result<String> {
         let mut svg = String::new();
         self.draw(&SVGBackend::with_string(&mut svg, SIZE).into_drawing_area()).context("cannot draw a chart")?;
-        Ok(svg)
+        Ok(self.legend() + &svg)
+    }
+
+    fn legend(&self) -> String {
+        let mut html = String::from("<p class=legend>");
+        let named = self.stack.iter().take(NAMED_MAX).chain(&self.lines).filter(|series| !series.name.is_empty());
+        for Series { name, colour: RGBColor(red, green, blue), .. } in named {
+            let _ = write!(html, "<span><i style=\"background:rgb({red},{green},{blue})\"></i>{name}</span> ");
+        }
+        if self.stack.len() > NAMED_MAX {
+            let _ = write!(html, "<span>and {} more</span>", self.stack.len() - NAMED_MAX);
+        }
+        html + "</p>"
     }
 
     fn draw(&self, area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>) -> anyhow::Result<()> {
@@ -58,33 +70,24 @@ impl Chart {
         chart.configure_mesh().light_line_style(WHITE).bold_line_style(light).y_desc(self.unit).x_desc("seconds").draw().map_err(fault)?;
         // The highest sum first: each lower one covers what it shares with it.
         for layer in layers.iter().rev() {
-            let drawn = chart.draw_series(AreaSeries::new(layer.points.iter().copied(), 0.0, layer.colour)).map_err(fault)?;
-            if !layer.name.is_empty() {
-                let colour = layer.colour;
-                drawn.label(&layer.name).legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 12, y + 5)], colour.filled()));
-            }
+            chart.draw_series(AreaSeries::new(layer.points.iter().copied(), 0.0, layer.colour)).map_err(fault)?;
         }
         for line in &self.lines {
-            let colour = line.colour;
-            let drawn = chart.draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(2))).map_err(fault)?;
-            if !line.name.is_empty() {
-                drawn.label(&line.name).legend(move |(x, y)| PathElement::new([(x, y), (x + 12, y)], colour.stroke_width(2)));
-            }
+            chart.draw_series(LineSeries::new(line.points.iter().copied(), line.colour.stroke_width(2))).map_err(fault)?;
         }
         let grey = RGBColor(120, 126, 134);
-        for (at, name) in &self.marks {
-            let at = at.as_secs_f64();
+        for (number, (at, name)) in self.marks.iter().enumerate() {
+            // Moments may be close to each other: their names stand on rows of their own.
+            let (at, height) = (at.as_secs_f64(), top * (0.99 - 0.06 * number as f64));
             chart.draw_series([PathElement::new([(at, 0.0), (at, top)], grey.stroke_width(1))]).map_err(fault)?;
-            chart.draw_series([Text::new(*name, (at, top * 0.99), ("sans-serif", 11).into_font().color(&grey))]).map_err(fault)?;
+            chart
+                .draw_series([Text::new(
+                    *name,
+                    (at + self.until.as_secs_f64() * 0.004, height),
+                    ("sans-serif", 11).into_font().color(&grey),
+                )])
+                .map_err(fault)?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
-            .background_style(WHITE.mix(0.85))
-            .border_style(light)
-            .label_font(("sans-serif", 12))
-            .draw()
-            .map_err(fault)?;
         area.present().map_err(fault)
     }
 
@@ -92,15 +95,14 @@ impl Chart {
     fn layers(&self) -> Vec<Series> {
         let mut sums: Points = Vec::new();
         let mut layers = Vec::new();
-        for (number, series) in self.stack.iter().enumerate() {
+        for series in &self.stack {
             if sums.is_empty() {
                 sums = series.points.iter().map(|point| (point.0, 0.0)).collect();
             }
             for (sum, point) in sums.iter_mut().zip(&series.points) {
                 sum.1 += point.1;
             }
-            let name = if number < NAMED_MAX { series.name.clone() } else { String::new() };
-            layers.push(Series { name, colour: series.colour, points: sums.clone() });
+            layers.push(Series { name: series.name.clone(), colour: series.colour, points: sums.clone() });
         }
         layers
     }
