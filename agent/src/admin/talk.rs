@@ -55,6 +55,8 @@ pub enum Ask {
     },
     /// Leave the mesh.
     Leave,
+    /// Kill the mesh task, as a fault of ours would: for trials of the rule that the site is served on. No command asks it.
+    KillMesh,
 }
 
 /// What the agent answers.

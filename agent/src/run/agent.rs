@@ -103,6 +103,10 @@ impl Agent {
                 self.wish(Command::Join { token }).await?;
                 Ok(json!({ "schema": "overspill.join/1", "site": self.site() }))
             }
+            Ask::KillMesh => {
+                self.meshed()?.die();
+                Ok(json!({ "schema": "overspill.kill-mesh/1" }))
+            }
             Ask::Leave => {
                 self.wish(Command::Leave).await?;
                 Ok(json!({ "schema": "overspill.leave/1", "site": self.site() }))
