@@ -15,7 +15,7 @@ use super::{
     frame::{FrameCodec, Room},
     limits::{
         CONNECTIONS_IN_MAX, CONNECTIONS_MAX, CONNECTIONS_PENDING_MAX, CONNECTIONS_PER_PEER, FILL_ASK_BYTES_MAX, FILL_SLICE_BYTES_MAX,
-        FILL_TIMEOUT, FILLS_OUTSTANDING_MAX, GOSSIP_BYTES_MAX, HELD_BYTES_MAX, PING_INTERVAL, PING_TIMEOUT, STREAMS_PER_CONNECTION,
+        FILL_STREAMS_PER_CONNECTION, FILL_TIMEOUT, GOSSIP_BYTES_MAX, HELD_BYTES_MAX, PING_INTERVAL, PING_TIMEOUT, STREAMS_PER_CONNECTION,
         TALK_BYTES_MAX, TALK_TIMEOUT,
     },
 };
@@ -77,7 +77,7 @@ fn talk(counters: Arc<Counters>) -> request_response::Behaviour<FrameCodec> {
 fn fill(counters: Arc<Counters>) -> request_response::Behaviour<FrameCodec> {
     let codec = FrameCodec { ask_max: FILL_ASK_BYTES_MAX, answer_max: FILL_SLICE_BYTES_MAX, room: Room::new(HELD_BYTES_MAX), counters };
     let config =
-        request_response::Config::default().with_request_timeout(FILL_TIMEOUT).with_max_concurrent_streams(4 * FILLS_OUTSTANDING_MAX);
+        request_response::Config::default().with_request_timeout(FILL_TIMEOUT).with_max_concurrent_streams(FILL_STREAMS_PER_CONNECTION);
     request_response::Behaviour::with_codec(codec, [(FILL, ProtocolSupport::Full)], config)
 }
 

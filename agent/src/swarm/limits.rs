@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use overspill_protocol::limits::{FILL_MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX, SMALL_BYTES_MAX};
+
 /// Bytes of one talk message: the largest message class of the protocol.
-pub const TALK_BYTES_MAX: usize = 256 * 1024;
+pub const TALK_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
 /// Bytes of a request for a slice: a lease, a digest and two numbers, with room for a later version.
-pub const FILL_ASK_BYTES_MAX: usize = 4 * 1024;
-/// Bytes of a slice with its envelope: one slice (`FILL_SLICE_BYTES`) and a page for what is written around it.
-pub const FILL_SLICE_BYTES_MAX: usize = 512 * 1024 + 4 * 1024;
+pub const FILL_ASK_BYTES_MAX: usize = SMALL_BYTES_MAX;
+/// Bytes of a slice with what is written around it.
+pub const FILL_SLICE_BYTES_MAX: usize = FILL_MESSAGE_BYTES_MAX;
 /// Bytes of one gossiped message: statements of members are small, and everyone passes them on.
-pub const GOSSIP_BYTES_MAX: usize = 4 * 1024;
+pub const GOSSIP_BYTES_MAX: usize = SMALL_BYTES_MAX;
 
 /// Bytes received and not yet taken by the driver, over all peers: what a crowd of hostile peers can make us hold.
 pub const HELD_BYTES_MAX: usize = 32 << 20;
@@ -24,6 +26,9 @@ pub const TALK_OUTSTANDING_BYTES_MAX: usize = 2 << 20;
 pub const FILLS_OUTSTANDING_MAX: usize = 8;
 /// Streams of one protocol on one connection, both ways together. Above twice what we send, as the excess is dropped unheard.
 pub const STREAMS_PER_CONNECTION: usize = 4 * TALK_OUTSTANDING_MAX;
+
+/// The same for slices: those that we ask for, and as many of the peer's as the protocol allows it.
+pub const FILL_STREAMS_PER_CONNECTION: usize = FILLS_OUTSTANDING_MAX + overspill_protocol::limits::FILLS_OUTSTANDING_MAX;
 
 /// Messages of one peer in a second that are heard: a correct agent says fewer than 20.
 pub const HEARD_PER_SECOND: u32 = 200;
