@@ -2,6 +2,8 @@
 
 use std::{
     fs::{self, File},
+    io::{Read as _, Write as _},
+    os::unix::net::UnixStream,
     path::PathBuf,
     process::{Child, Command, Stdio},
 };
@@ -162,6 +164,15 @@ impl Site {
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let out = self.overspill(&[arguments, &["--json"]].concat()).ok();
         serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
+    }
+
+    /// Has the agent's mesh task die, as by a fault of its own.
+    pub(crate) fn kill_mesh(&self) {
+        let mut socket = UnixStream::connect(self.state().join("control.sock")).unwrap();
+        socket.write_all(b"{\"version\":1,\"ask\":\"kill_mesh\"}\n").unwrap();
+        let mut told = String::new();
+        socket.read_to_string(&mut told).unwrap();
+        assert!(told.contains("overspill.kill-mesh/1"), "{told}");
     }
 
     /// Everything that the agent logged, over all its runs.
