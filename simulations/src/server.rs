@@ -106,6 +106,11 @@ impl Server {
         self.plan = Some(plan);
     }
 
+    /// The plan that it serves by.
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plan.as_deref()
+    }
+
     /// A purge: older manifests must not be served any more.
     pub fn purge(&mut self) {
         self.generation += 1;

@@ -35,22 +35,27 @@ pub fn brisk() -> Charter {
 impl Story {
     /// A mesh of `sites`, founded by the first, each invited by the one before it, under `faults` from the start.
     pub fn of(seed: u64, sites: usize, faults: Faults) -> Self {
+        Self::under(brisk(), seed, sites, faults)
+    }
+
+    /// The same under a charter of one's own.
+    pub fn under(charter: Charter, seed: u64, sites: usize, faults: Faults) -> Self {
         let mut story = Self { world: World::new(seed, sites), seed };
         story.world.faults = faults;
-        story.found();
+        story.found(0, &charter);
         for joiner in 1..sites {
             story.join(joiner - 1, joiner);
         }
         story
     }
 
-    /// The first site founds the mesh; a crash in between makes it try again, as a person would.
-    fn found(&mut self) {
+    /// A site founds a mesh; a crash in between makes it try again, as a person would.
+    pub fn found(&mut self, founder: usize, charter: &Charter) {
         for _ in 0..20 {
-            if self.report(0).is_some_and(|report| report.mesh.is_some()) {
+            if self.report(founder).is_some_and(|report| report.mesh.is_some()) {
                 return;
             }
-            self.world.command(0, Command::Found { name: String::from("story"), charter: brisk() });
+            self.world.command(founder, Command::Found { name: String::from("story"), charter: charter.clone() });
             self.pass(4);
         }
         self.fail("the mesh was never founded");
@@ -81,6 +86,25 @@ impl Story {
             Ok(Answer::Invited { token }) => Some(token.clone()),
             _ => None,
         })
+    }
+
+    /// Gives a site a token, and tells what it was answered.
+    pub fn redeem(&mut self, joiner: usize, token: &str) -> Result<Answer, String> {
+        self.world.bodies[joiner].answers.clear();
+        self.world.command(joiner, Command::Join { token: token.into() });
+        self.pass(40);
+        self.world.bodies[joiner].answers.pop().unwrap_or_else(|| Err(String::from("no answer")))
+    }
+
+    /// Whether an owner's data plane may send visitors to a helper now.
+    pub fn is_sent_to(&self, owner: usize, helper: usize) -> bool {
+        let helper = self.world.bodies[helper].id;
+        self.world.bodies[owner].server.plan().is_some_and(|plan| plan.spill.iter().any(|spill| spill.helper == helper && !spill.held_back))
+    }
+
+    /// Milliseconds pass.
+    pub fn pass_ms(&mut self, millis: u64) {
+        self.world.run(Duration::from_millis(millis));
     }
 
     /// Seconds pass.

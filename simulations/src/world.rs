@@ -88,6 +88,8 @@ pub struct Body {
     pub clock_offset_ms: i64,
     /// Whether the disk takes entries.
     pub disk_full: bool,
+    /// Its host name publishes nothing.
+    pub mute_host: bool,
     /// Stopped by a signal: it is alive and does nothing.
     pub stopped: bool,
     /// Answers to commands, the newest last.
@@ -152,6 +154,7 @@ impl World {
             server: Server::new(name, 20_000, 20),
             clock_offset_ms: 0,
             disk_full: false,
+            mute_host: false,
             stopped: false,
             answers: Vec::new(),
             events: Vec::new(),

@@ -175,7 +175,7 @@ impl HelperSide {
         let replaced = take.replaces.filter(|old| self.leases.get(old).is_some_and(|guest| guest.terms.owner() == from));
         let (requests, bytes) = self.free(replaced);
         let (requests, bytes) = (requests.min(take.requests), bytes.min(take.bytes));
-        let full = self.hosted() >= LEASES_MAX || self.leases.len() >= UNSETTLED_MAX || self.pressed;
+        let full = membership.leaving().is_some() || self.hosted() >= LEASES_MAX || self.leases.len() >= UNSETTLED_MAX || self.pressed;
         if full || requests.0 == 0 || bytes.0 == 0 || self.month.sum(desk.now.date) >= self.caps.month {
             return Err(LeaseRefusal::NoRoom);
         }
