@@ -193,8 +193,13 @@ fn place(head: &Head) -> [u8; 48] {
     value
 }
 
+/// Damaged files make this database panic as often as fail; either way the index is thrown away.
 fn open_db(path: &Path) -> io::Result<sled::Db> {
-    sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None).mode(sled::Mode::LowSpace).open().map_err(to_io)
+    let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None).mode(sled::Mode::LowSpace);
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| config.open())) {
+        Ok(opened) => opened.map_err(to_io),
+        Err(_) => Err(io::Error::other("its files make no sense")),
+    }
 }
 
 /// Removes a damaged index: what this agent made and nothing else.

@@ -43,6 +43,8 @@ pub enum Health {
     Full,
     /// A write or sync failed; not in this process any more.
     Poisoned,
+    /// The agent is ending.
+    Closed,
 }
 
 impl Health {
@@ -52,6 +54,7 @@ impl Health {
             Self::Good => "good",
             Self::Full => "full",
             Self::Poisoned => "poisoned",
+            Self::Closed => "closed",
         }
     }
 }
@@ -117,7 +120,8 @@ pub type Listener = Box<dyn FnMut(&Head, &Record, &Head) + Send>;
 pub struct Ledger {
     batches: SyncSender<Batch>,
     durable: watch::Receiver<Head>,
-    health: watch::Receiver<Health>,
+    /// A sender, so that whoever waits for better health waits on after the writer has ended.
+    health: watch::Sender<Health>,
     path: Option<Arc<Path>>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -148,8 +152,8 @@ impl Ledger {
         let opened = open(disk.as_mut(), site, &mut listener)?;
         let (batches, waiting) = sync_channel(limits::WAITING_MAX);
         let (durable_sender, durable) = watch::channel(opened.head);
-        let (health_sender, health) = watch::channel(Health::Good);
-        let thread = Thread::new(disk, opened.head, durable_sender, health_sender, listener);
+        let health = watch::Sender::new(Health::Good);
+        let thread = Thread::new(disk, opened.head, durable_sender, health.clone(), listener);
         let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || thread.run(&waiting))?;
         Ok((Self { batches, durable, health, path: None, thread: Arc::new(Mutex::new(Some(thread))) }, opened))
     }
@@ -188,7 +192,7 @@ impl Ledger {
 
     /// Whether entries are taken, and every change of that.
     pub fn health(&self) -> watch::Receiver<Health> {
-        self.health.clone()
+        self.health.subscribe()
     }
 
     /// Reads what is durable now, from the start, in bounded memory.

@@ -260,6 +260,7 @@ fn a_closed_ledger_says_so() {
     put(&ledger, 1).unwrap();
     ledger.close();
     assert_eq!(put(&other, 2), Err(AppendError::Closed));
+    assert_eq!(*other.health().borrow(), Health::Closed);
     assert_eq!(entries_on(&disk), [entry(1)]);
 }
 

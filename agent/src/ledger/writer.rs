@@ -81,6 +81,8 @@ impl Thread {
             }
             self.commit(group);
             if ends {
+                self.health
+                    .send_if_modified(|health| *health != Health::Poisoned && std::mem::replace(health, Health::Closed) != Health::Closed);
                 return;
             }
         }
@@ -117,7 +119,7 @@ impl Thread {
         let start = *self.durable.borrow();
         let done = match self.health() {
             Health::Poisoned => Err(AppendError::Poisoned),
-            Health::Good | Health::Full => self.write(start, &group.bytes),
+            Health::Good | Health::Full | Health::Closed => self.write(start, &group.bytes),
         };
         match done {
             Ok(()) => {
