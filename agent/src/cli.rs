@@ -75,8 +75,6 @@ enum Command {
     Config {
         #[command(subcommand)]
         command: config::Command,
-        #[command(flatten)]
-        settings: Settings,
     },
     /// Shows on this machine what the mesh does when a crowd strikes.
     Demo(demo::Options),
@@ -94,8 +92,9 @@ struct Json {
 }
 
 /// The flags for settings.
-#[derive(Debug, Default, clap::Args)]
-struct Settings {
+#[derive(Debug, Clone, Default, clap::Args)]
+#[group(skip)]
+pub struct Settings {
     #[command(flatten)]
     flags: Flags,
 }
@@ -144,7 +143,7 @@ fn carry_out(line: Line) -> Outcome {
         Command::Partners(Json { json }) => show::partners(&directory()?, json),
         Command::Statement(Json { json }) => show::statement(&directory()?, json),
         Command::Ledger { command } => ledger::run(&command, &directory()?),
-        Command::Config { command, settings } => config::run(&command, &request(settings)),
+        Command::Config { command } => config::run(&command, &request(command.settings())),
         Command::Demo(_) | Command::DemoSite(_) => Ok(()),
     }
 }

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use super::exit::{Exit, Failure, Outcome};
+use super::{
+    Settings,
+    exit::{Exit, Failure, Outcome},
+};
 use crate::config::{
     Loaded, Request,
     table::{Setting, TABLE, Takes},
@@ -12,7 +15,10 @@ use crate::config::{
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Reads the configuration and says what is wrong in it.
-    Check,
+    Check {
+        #[command(flatten)]
+        settings: Settings,
+    },
     /// Prints every setting as it would take effect, as a file that can be used.
     Show {
         /// Adds where each value comes from and what it does.
@@ -21,7 +27,18 @@ pub enum Command {
         /// Prints one JSON object instead.
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        settings: Settings,
     },
+}
+
+impl Command {
+    /// The flags that it was given.
+    pub fn settings(&self) -> Settings {
+        match self {
+            Self::Check { settings } | Self::Show { settings, .. } => settings.clone(),
+        }
+    }
 }
 
 /// Carries out `overspill config`.
@@ -31,7 +48,7 @@ pub enum Command {
 pub fn run(command: &Command, request: &Request) -> Outcome {
     let loaded = load(request)?;
     match command {
-        Command::Check => match &loaded.file {
+        Command::Check { .. } => match &loaded.file {
             Some(path) => {
                 println!("{} is good: {} of {} settings differ from their defaults", path.display(), loaded.sources.len(), TABLE.len())
             }

@@ -1,0 +1,10 @@
+//! The agent as people and scripts meet it: the real program, on loopback, with everything that goes wrong around it.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod commands;
+mod durable;
+mod logs;
+mod refusals;
+mod reload;
+mod serve;
+mod support;

@@ -1,0 +1,71 @@
+//! A lone agent in front of a site.
+
+use rustix::process::Signal;
+
+use crate::support::{Agent, Origin, Place, get, wait_until};
+
+#[test]
+fn a_lone_agent_serves_the_site_and_tells_how_it_fares() {
+    let (place, origin) = (Place::new(), Origin::start("the blog"));
+    let agent = Agent::start(&place, &origin, &[]);
+    assert_eq!(agent.get("/"), (200, "this is the blog\n".to_owned()));
+
+    let status = place.say(&["status", "--json"]);
+    let status = status.assert_done().json();
+    assert_eq!(status["schema"], "overspill.status/1");
+    assert_eq!(status["pid"], agent.pid());
+    assert_eq!(status["served"]["requests"], 1);
+    assert_eq!(status["ledger"]["health"], "good");
+    assert_eq!(status["mesh"]["mesh"], serde_json::Value::Null);
+    let people = place.say(&["status"]);
+    assert!(people.assert_done().out.contains("mesh      none"), "{people:?}");
+}
+
+#[test]
+fn the_admin_listener_tells_health_readiness_and_figures() {
+    let (place, origin) = (Place::new(), Origin::start("the blog"));
+    let agent = Agent::start(&place, &origin, &[]);
+    agent.get("/");
+    assert_eq!(get(agent.admin, "/health"), (200, "ok\n".to_owned()));
+    assert_eq!(get(agent.admin, "/ready"), (200, "ready\n".to_owned()));
+    let (_, figures) = get(agent.admin, "/metrics");
+    assert!(figures.contains("overspill_requests_total 1\n"), "{figures}");
+    assert!(figures.contains("overspill_ledger_entries_total 0\n"), "{figures}");
+    let mut names: Vec<_> = figures.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all, "every figure has one name: {figures}");
+    assert!(figures.ends_with("# EOF\n"));
+}
+
+#[test]
+fn a_stop_lets_the_request_in_flight_finish() {
+    let (place, origin) = (Place::new(), Origin::start("the blog"));
+    let agent = Agent::start(&place, &origin, &[]);
+    let address = agent.listen;
+    let visitor = std::thread::spawn(move || get(address, "/slow"));
+    wait_until("the origin is asked", || origin.asked() == 1);
+    agent.signal(Signal::TERM);
+    assert_eq!(visitor.join().unwrap(), (200, "this is the blog\n".to_owned()));
+    assert!(agent.wait().success());
+    assert!(!place.state().join("running.json").exists());
+    assert!(!place.state().join("control.sock").exists());
+}
+
+#[test]
+fn what_a_killed_agent_leaves_behind_hinders_nobody() {
+    let (place, origin) = (Place::new(), Origin::start("the blog"));
+    let agent = Agent::start(&place, &origin, &["--site", "http://blog.localhost"]);
+    place.say(&["init"]).assert_done();
+    let before = place.say(&["ledger", "verify", "--json"]).json();
+    drop(agent);
+    assert!(place.state().join("control.sock").exists(), "killed, not stopped");
+    place.say(&["status"]).assert_failed(3, "no agent runs");
+
+    std::fs::remove_file(place.state().join("running.json")).unwrap();
+    let agent = Agent::start(&place, &origin, &["--site", "http://blog.localhost"]);
+    assert_eq!(place.say(&["ledger", "verify", "--json"]).assert_done().json()["head"], before["head"]);
+    assert_eq!(place.say(&["status", "--json"]).assert_done().json()["mesh"]["mesh"]["members"], 1);
+    assert_eq!(agent.told().matches("ERROR").count(), 0, "{}", agent.told());
+}
