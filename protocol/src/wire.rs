@@ -116,3 +116,6 @@ fn unversioned(bytes: &[u8]) -> Result<&[u8], WireError> {
         other => Err(WireError::Version(other)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,7 +149,7 @@ fn who_leaves_settles_first_and_does_not_come_back() {
     let mut story = in_mid_crowd(18);
     story.world.command(1, Command::Leave);
     story.pass(60);
-    assert!(story.world.bodies[1].answers.iter().any(|answer| *answer == Ok(overspill_protocol::event::Answer::Left)));
+    assert!(story.world.bodies[1].answers.contains(&Ok(overspill_protocol::event::Answer::Left)));
     assert_eq!(story.report(0).unwrap().mesh.unwrap().members, 2);
     assert_eq!(story.report(1).unwrap().mesh, None);
     let token = story.invite(0).unwrap();

@@ -1,6 +1,6 @@
 //! The credit lines to our partners, each one end of a machine in `governance`, and when an unanswered proposal is sent again.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, btree_map::Entry};
 use core::time::Duration;
 
 use overspill_governance::{
@@ -37,11 +37,13 @@ pub(crate) struct Lines(BTreeMap<SiteId, Account>);
 impl Lines {
     /// The account with `partner`, opened when there is none yet.
     pub(crate) fn open(&mut self, us: SiteId, partner: SiteId, mesh: MeshId, charter: &Charter) -> Option<&mut Account> {
-        if !self.0.contains_key(&partner) {
-            let line = Line::new(LineKey::between(mesh, us, partner), us, charter)?;
-            self.0.insert(partner, Account { line, frozen: false, again: Time::ZERO, tries: 0 });
+        match self.0.entry(partner) {
+            Entry::Occupied(account) => Some(account.into_mut()),
+            Entry::Vacant(place) => {
+                let line = Line::new(LineKey::between(mesh, us, partner), us, charter)?;
+                Some(place.insert(Account { line, frozen: false, again: Time::ZERO, tries: 0 }))
+            }
         }
-        self.0.get_mut(&partner)
     }
 
     /// The account with `partner`, if anything ever happened on it.

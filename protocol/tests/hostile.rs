@@ -1,0 +1,175 @@
+//! Whatever a peer says, in whatever order, a site neither panics nor forgets itself: it goes on answering its own commands.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use overspill_governance::{
+    charter::Charter,
+    site::{Key, SiteId},
+    time::{Date, Now, Time},
+    units::{ByteRate, Bytes, RequestRate},
+};
+use overspill_protocol::{
+    event::{Answer, Event},
+    io::{Caps, Command, Config, GuestAddress, Input, Output},
+    limits::{MISSPEAKS_FORGIVEN, STRANGER_LIFETIME, STRANGERS_MAX},
+    site::Site,
+    wire,
+};
+use proptest::prelude::*;
+
+fn now(micros: u64) -> Now {
+    Now { time: Time::from_micros(micros), date: Date::from_millis(1_700_000_000_000 + micros / 1_000) }
+}
+
+fn config(seed: u8) -> Config {
+    Config {
+        key: Key::from_seed([seed; 32]),
+        seed: [seed; 32],
+        canonical: format!("http://site-{seed}.example"),
+        addresses: vec![format!("/memory/{seed}")],
+        guest: Some(GuestAddress { scheme: "http".into(), suffix: "guests.example".into() }),
+        caps: Caps { requests: RequestRate(100), bytes: ByteRate(1 << 20), month: Bytes(1 << 40), storage: Bytes(1 << 30) },
+    }
+}
+
+fn drain(site: &mut Site) -> Vec<Output> {
+    std::iter::from_fn(|| site.poll()).collect()
+}
+
+fn founded(seed: u8) -> Site {
+    let mut site = Site::new(config(seed), now(0));
+    site.handle(Input::Command { id: 1, command: Command::Found { name: "mesh".into(), charter: Charter::default() } }, now(1));
+    drain(&mut site);
+    site
+}
+
+/// Two members that know and have proved each other, and everything that they said until then.
+fn pair() -> (Site, Site, Vec<Vec<u8>>) {
+    let (mut a, mut b) = (founded(1), Site::new(config(2), now(0)));
+    a.handle(Input::Command { id: 2, command: Command::Invite { lifetime: Duration::from_secs(600) } }, now(2));
+    let token = drain(&mut a).into_iter().find_map(|output| match output {
+        Output::Tell(Event::Answered { answer: Ok(Answer::Invited { token }), .. }) => Some(token),
+        _ => None,
+    });
+    b.handle(Input::Connected { peer: a.id() }, now(3));
+    a.handle(Input::Connected { peer: b.id() }, now(3));
+    b.handle(Input::Command { id: 3, command: Command::Join { token: token.unwrap() } }, now(4));
+    let mut said = Vec::new();
+    for round in 0..40 {
+        let at = now(1_000_000 + round * 100_000);
+        a.handle(Input::Wake, at);
+        b.handle(Input::Wake, at);
+        exchange(&mut a, &mut b, at, &mut said);
+        exchange(&mut b, &mut a, at, &mut said);
+    }
+    assert_eq!(b.report(now(0)).mesh.unwrap().members, 2);
+    (a, b, said)
+}
+
+fn exchange(from: &mut Site, to: &mut Site, at: Now, said: &mut Vec<Vec<u8>>) {
+    for output in drain(from) {
+        match output {
+            Output::Send { message, .. } => {
+                let bytes = wire::encode(&message);
+                said.push(bytes.clone());
+                to.handle(Input::Message { from: from.id(), bytes }, at);
+            }
+            Output::Prove { site, host } => from.handle(Input::Proved { site, host, good: true }, at),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn strangers_are_few_and_short() {
+    let mut site = founded(1);
+    for peer in 0..40_u8 {
+        site.handle(Input::Connected { peer: SiteId([peer; 32]) }, now(10));
+    }
+    let hung = drain(&mut site).iter().filter(|output| matches!(output, Output::Hang { .. })).count();
+    assert_eq!((hung, site.report(now(10)).strangers), (40 - STRANGERS_MAX, STRANGERS_MAX));
+    let later = now(10 + u64::try_from(STRANGER_LIFETIME.as_micros()).unwrap());
+    site.handle(Input::Wake, later);
+    let hung = drain(&mut site).iter().filter(|output| matches!(output, Output::Hang { .. })).count();
+    assert_eq!((hung, site.report(later).strangers), (STRANGERS_MAX, 0));
+}
+
+#[test]
+fn a_stranger_that_speaks_garbage_is_hung_up_on_and_a_member_after_a_few_times() {
+    let (mut a, b, _) = pair();
+    let stranger = SiteId([9; 32]);
+    a.handle(Input::Connected { peer: stranger }, now(9_000_000));
+    drain(&mut a);
+    a.handle(Input::Message { from: stranger, bytes: b"GET / HTTP/1.1".to_vec() }, now(9_000_001));
+    assert!(drain(&mut a).iter().any(|output| matches!(output, Output::Hang { peer } if *peer == stranger)));
+    let mut hung = 0;
+    for _ in 0..=MISSPEAKS_FORGIVEN {
+        assert_eq!(hung, 0);
+        a.handle(Input::Message { from: b.id(), bytes: vec![0xFF; 40] }, now(9_000_002));
+        hung += drain(&mut a).iter().filter(|output| matches!(output, Output::Hang { .. })).count();
+    }
+    assert_eq!(hung, 1);
+}
+
+#[test]
+fn nobody_dials_or_signs_before_there_is_a_mesh() {
+    let mut site = Site::new(config(7), now(0));
+    site.handle(Input::Connected { peer: SiteId([1; 32]) }, now(1));
+    site.handle(Input::Wake, now(60_000_000));
+    let loud = |output: &Output| matches!(output, Output::Send { .. } | Output::Dial { .. } | Output::Persist(_) | Output::Broadcast(_));
+    assert!(!drain(&mut site).iter().any(loud));
+}
+
+#[test]
+fn a_failed_ledger_leaves_nothing_to_sign() {
+    let (mut a, _, _) = pair();
+    a.handle(Input::LedgerFailed, now(9_000_000));
+    drain(&mut a);
+    for id in 0..3 {
+        a.handle(Input::Command { id, command: Command::Invite { lifetime: Duration::from_secs(60) } }, now(9_000_001));
+    }
+    for at in 0..100 {
+        a.handle(Input::Wake, now(10_000_000 + at * 1_000_000));
+    }
+    for output in drain(&mut a) {
+        match output {
+            Output::Persist(entry) => panic!("persisted {entry}"),
+            Output::Send { message, .. } => {
+                assert!(!matches!(message.kind(), "Advert" | "Claim" | "Propose" | "Agree" | "LeaseTake" | "JoinDone"))
+            }
+            Output::Tell(Event::Answered { answer, .. }) => assert!(answer.unwrap_err().contains("ledger")),
+            _ => {}
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn replayed_bent_and_misdirected_messages_change_no_allegiance(
+        picks in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>(), 0_u8..4), 1..60),
+    ) {
+        let (mut a, b, said) = pair();
+        let stranger = SiteId([9; 32]);
+        let mut at = 9_000_000;
+        a.handle(Input::Connected { peer: stranger }, now(at));
+        for (which, place, bend, how) in picks {
+            at += 50_000;
+            let mut bytes = which.get(&said).clone();
+            let place = place.index(bytes.len());
+            bytes[place] ^= bend;
+            match how {
+                0 => a.handle(Input::Message { from: b.id(), bytes }, now(at)),
+                1 => a.handle(Input::Message { from: stranger, bytes }, now(at)),
+                2 => a.handle(Input::Gossip { bytes }, now(at)),
+                _ => a.handle(Input::Wake, now(at)),
+            }
+            drain(&mut a);
+        }
+        let report = a.report(now(at));
+        prop_assert_eq!(report.mesh.unwrap().members, 2);
+        prop_assert!(report.lines.is_empty() && report.leases.is_empty());
+    }
+}
