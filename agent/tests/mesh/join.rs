@@ -1,6 +1,6 @@
 //! Joining: a token admits one site, once, in time; everything else is refused in words.
 
-use std::{io::Write as _, net::TcpStream};
+use std::{io::Write as _, net::TcpStream, time::Duration};
 
 use crate::support::{Ran, Site, eventually, get};
 
@@ -92,7 +92,7 @@ fn an_expired_token_is_refused() {
     let (founder, helper) = (founder("founder"), newcomer("helper"));
     let token = founder.overspill(&["invite", "--for", "1s"]).ok();
     let token = token.lines().find(|line| line.starts_with("overspill1")).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    std::thread::sleep(Duration::from_millis(1_500));
     assert_refused(&join(&helper, token), "expired");
 }
 
@@ -137,4 +137,49 @@ fn a_wrong_clock_is_said_and_stops_no_site() {
     for site in [&founder, &wrong] {
         assert_eq!(get(&site.url("/")).unwrap().status, 200);
     }
+}
+
+#[test]
+fn a_join_survives_a_kill_of_either_end() {
+    for (sponsor_dies, millis) in [(true, 5), (false, 5), (true, 40), (false, 40), (true, 90), (false, 90)] {
+        let (mut founder, mut helper) = (founder("founder"), newcomer("helper"));
+        let token = invite(&founder);
+        let mut joining = helper.spawn(&["join", &token]);
+        std::thread::sleep(Duration::from_millis(millis));
+        let victim = if sponsor_dies { &mut founder } else { &mut helper };
+        victim.kill();
+        victim.run();
+        eventually("the command ends", || joining.try_wait().unwrap().is_some());
+        // Whatever became of the first attempt: the same token brings the same site in, once.
+        let again = join(&helper, &token);
+        assert!(again.code == Some(0) || again.err.contains("already"), "after {millis} ms: {again:?}");
+        eventually("both are partners", || connected(&founder) == 1 && connected(&helper) == 1);
+        assert_eq!(founder.json(&["status"])["mesh"]["mesh"]["members"], 2);
+    }
+}
+
+#[test]
+fn a_clock_that_goes_wrong_later_is_said_by_both() {
+    let (founder, mut helper) = (founder("founder"), newcomer("helper"));
+    join(&helper, &invite(&founder)).ok();
+    eventually("both are connected", || connected(&founder) == 1 && connected(&helper) == 1);
+    helper.kill();
+    helper.set("CLOCK_OFFSET", &(-10 * 60 * 1_000).to_string());
+    helper.run();
+    for site in [&founder, &helper] {
+        eventually(&format!("{} says that the clocks are apart", site.name), || {
+            site.json(&["partners"])["partners"][0]["clocks_apart"] == true
+        });
+        assert_eq!(get(&site.url("/")).unwrap().status, 200);
+    }
+}
+
+#[test]
+fn whoever_leaves_is_no_member_any_more() {
+    let (founder, helper) = (founder("founder"), newcomer("helper"));
+    join(&helper, &invite(&founder)).ok();
+    eventually("both are connected", || connected(&founder) == 1 && connected(&helper) == 1);
+    helper.overspill(&["leave"]).ok();
+    eventually("the founder is alone again", || founder.json(&["status"])["mesh"]["mesh"]["members"] == 1);
+    assert_eq!(get(&helper.url("/")).unwrap().status, 200);
 }

@@ -159,6 +159,11 @@ impl Site {
         Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
 
+    /// Starts one command of the agent's program.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// Runs a command with `--json` that must succeed, and reads what it says.
     #[track_caller]
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
