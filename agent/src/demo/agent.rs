@@ -136,15 +136,19 @@ impl Agent {
         serde_json::from_str(&process::output(&mut command).await?).with_context(|| format!("`{}` did not print JSON", arguments.join(" ")))
     }
 
+    /// Reads one of its metrics, by its whole name; `None` when the agent is gone.
+    pub async fn metric(&self, name: &str) -> Option<u64> {
+        metric(self.admin, name).await
+    }
+
     /// Keeps `limit` at what the agent has learned, until the task is aborted.
     #[must_use]
     pub fn watch_limit(&self, limit: Limit) -> JoinHandle<()> {
         let admin = self.admin;
         tokio::spawn(async move {
             loop {
-                if let Some(learned) = ask(Method::GET, admin, &admin.to_string(), "/metrics").await.ok().as_deref().and_then(learned_limit)
-                {
-                    limit.tell(learned);
+                if let Some(learned) = metric(admin, "overspill_origin_limit").await {
+                    limit.tell(u32::try_from(learned).unwrap_or(u32::MAX));
                 }
                 tokio::time::sleep(2 * limits::SAMPLE_EVERY).await;
             }
@@ -158,10 +162,10 @@ impl Agent {
     }
 }
 
-/// Finds the gauge of the learned limit in an agent's metrics.
-fn learned_limit(metrics: &str) -> Option<u32> {
-    let (_, value) = metrics.lines().find(|line| line.starts_with("overspill_origin_limit "))?.rsplit_once(' ')?;
-    value.parse::<f64>().ok().map(|limit| limit as u32)
+/// Reads one of an agent's metrics, by its whole name.
+async fn metric(admin: SocketAddr, name: &str) -> Option<u64> {
+    let text = ask(Method::GET, admin, &admin.to_string(), "/metrics").await.ok()?;
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
 }
 
 fn multi(address: SocketAddr) -> String {
