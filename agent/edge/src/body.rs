@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::{
     access::{Account, CacheUse},
+    cache::growing::Follower,
     edge::Edge,
     limits::FRAME_BYTES,
 };
@@ -32,6 +33,8 @@ pub(crate) enum Payload {
     Whole(Bytes),
     /// The origin's body, passed on as it comes.
     Passing(Box<Passing>),
+    /// A body that others follow as well, and its length if it is known.
+    Following(Follower, Option<u64>),
 }
 
 impl Payload {
@@ -56,6 +59,14 @@ impl Body for Payload {
                 Poll::Ready(Some(Ok(Frame::data(next))))
             }
             Self::Passing(passing) => passing.poll_data(cx).map(|data| data.map(|bytes| bytes.map(Frame::data))),
+            Self::Following(follower, left) => follower.poll_next(cx).map(|data| {
+                data.map(|bytes| {
+                    bytes.map(|bytes| {
+                        *left = left.map(|left| left.saturating_sub(bytes.len() as u64));
+                        Frame::data(bytes)
+                    })
+                })
+            }),
         }
     }
 
@@ -64,6 +75,7 @@ impl Body for Payload {
             Self::Empty => true,
             Self::Whole(_) => false,
             Self::Passing(passing) => passing.body.is_end_stream(),
+            Self::Following(follower, _) => follower.is_done(),
         }
     }
 
@@ -72,6 +84,7 @@ impl Body for Payload {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Passing(passing) => passing.body.size_hint(),
+            Self::Following(_, left) => left.map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }
 }

@@ -5,8 +5,10 @@ use std::{
     time::Duration,
 };
 
-use http::uri::{Authority, Scheme};
+use http::uri::{Authority, PathAndQuery, Scheme};
 use overspill_governance::units::{ByteRate, Bytes};
+
+use crate::cache::key::Key;
 
 /// Settings of the edge. `listen` and `threads` are read once; the rest can be reloaded.
 #[derive(Debug, Clone, PartialEq)]
@@ -129,6 +131,12 @@ impl Config {
         let Some(canonical) = &self.canonical else { return true };
         let same = |own: &Authority| own.as_str().eq_ignore_ascii_case(host.as_str());
         same(&canonical.authority) || self.hosts.iter().any(same)
+    }
+
+    /// Tells whether a key stands under the site's own name; any does while the site has none.
+    pub(crate) fn is_canonical(&self, key: &Key) -> bool {
+        let root = PathAndQuery::from_static("/");
+        self.canonical.as_ref().is_none_or(|canonical| Key::new(&canonical.scheme, &canonical.authority, &root).origin() == key.origin())
     }
 
     /// The scheme by which visitors reach the site.

@@ -14,13 +14,16 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     access::{AccessRecord, Account, CacheUse},
+    admission::Admission,
+    cache::store::Store,
     clock::Clock,
     config::Config,
+    flight::Flights,
     limits::ACCESS_RECORDS_MAX,
     listener::Addresses,
     metrics::{Counters, Gauge, Metrics},
     observe::Readings,
-    origin::Origin,
+    origin::{Fault, Origin},
     overflow::Overflow,
 };
 
@@ -43,6 +46,9 @@ pub(crate) struct Edge {
     pub(crate) clock: Clock,
     pub(crate) settings: ArcSwap<Settings>,
     pub(crate) overflow: Overflow,
+    pub(crate) store: Store,
+    pub(crate) flights: Flights,
+    pub(crate) admission: Arc<Admission>,
     pub(crate) counters: Counters,
     pub(crate) connections: Gauge,
     pub(crate) addresses: Addresses,
@@ -64,6 +70,9 @@ impl Edge {
         let (access, access_receiver) = mpsc::channel(ACCESS_RECORDS_MAX);
         let (overflow, wanted) = Overflow::new(&config, clock.now());
         let edge = Arc::new(Self {
+            store: Store::new(config.memory.0),
+            flights: Flights::default(),
+            admission: Admission::new(config.origin_limits.clone(), clock.clone()),
             clock,
             settings: ArcSwap::from_pointee(Settings::new(config)),
             overflow,
@@ -93,10 +102,10 @@ impl Edge {
     /// What the control plane is told.
     pub(crate) fn observe(&self) -> Observation {
         let readings = Readings {
+            origin: self.admission.load(self.clock.time()),
             connections: u32::try_from(self.connections.read()).unwrap_or(u32::MAX),
             connections_max: self.settings.load().config.connections.max,
             requests: self.counters.requests.read(),
-            ..Readings::default()
         };
         self.overflow.observe(readings, self.clock.now())
     }
@@ -108,12 +117,29 @@ impl Edge {
 
     /// Counters and gauges.
     pub(crate) fn metrics(&self) -> Metrics {
+        let origin = self.admission.load(self.clock.time());
+        let (stored_bytes, stored_responses) = self.store.size();
         Metrics {
             connections: self.connections.read(),
             requests_active: self.active.read(),
+            origin_in_flight: u64::from(origin.in_flight),
+            origin_limit: u64::from(origin.limit),
+            origin_queued: u64::from(origin.queued),
+            origin_under_pressure: u64::from(origin.under_pressure),
+            stored_bytes,
+            stored_responses,
             spill: self.overflow.spiller.metrics(),
             hosting: self.overflow.guests.metrics(),
             ..self.counters.snapshot()
+        }
+    }
+
+    /// Counts what the origin did wrong.
+    pub(crate) fn count_fault(&self, fault: Fault) {
+        match fault {
+            Fault::Unreachable => self.counters.origin_unreachable.one(),
+            Fault::Late => self.counters.origin_timeouts.one(),
+            Fault::Broken => self.counters.origin_broken.one(),
         }
     }
 

@@ -176,6 +176,8 @@ impl Handle {
     /// Takes new settings, except for addresses and threads. Requests in flight finish by the old ones.
     pub fn reload(&self, config: Config) {
         self.edge.overflow.configure(&config);
+        self.edge.store.resize(config.memory.0);
+        self.edge.admission.bound(config.origin_limits.clone());
         self.edge.change_settings(|settings| {
             let key = config.member_key.clone().or_else(|| settings.member_key.take());
             *settings = Settings::new(config.clone());

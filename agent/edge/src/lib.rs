@@ -12,12 +12,18 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod access;
+mod admission;
 mod body;
 mod bucket;
+mod cache;
 mod clock;
 mod config;
+mod cookies;
 mod edge;
+mod fetch;
+mod flight;
 mod gate;
+mod gradient;
 mod guest;
 mod handle;
 mod headers;
@@ -29,8 +35,12 @@ mod observe;
 mod origin;
 mod overflow;
 mod pass;
+mod paths;
 mod pressure;
+mod queueing;
 mod request;
+mod respond;
+mod serve;
 mod spill;
 mod stream;
 mod uplink;

@@ -20,3 +20,23 @@ pub(crate) const ORIGIN_IDLE_MAX: usize = 32;
 pub(crate) const ORIGIN_IDLE_TIME: Duration = Duration::from_secs(20);
 /// A body up to this length keeps its place at the origin to its end; a longer one gives it up at its head, or slow readers would hold it.
 pub(crate) const HELD_BODY_BYTES_MAX: u64 = 1 << 20;
+/// Variants kept of one resource: compressed or not in three kinds, some languages; more means that a field should not be in Vary.
+pub(crate) const VARIANTS_MAX: usize = 8;
+/// Resources for which the store's index is laid out at first.
+pub(crate) const RESOURCES_ESTIMATE: usize = 4_096;
+/// Resources remembered as not storable.
+pub(crate) const PASSED_MAX: usize = 8_192;
+/// How long that is remembered: a site that starts to send freshness is noticed within this time.
+pub(crate) const PASSED_TIME: Duration = Duration::from_secs(30);
+/// Largest body that is stored: a small cache must not be emptied by one film.
+pub(crate) const STORED_BODY_BYTES_MAX: u64 = 8 << 20;
+/// Bytes that a body of unknown length, found too long to be stored, may be ahead of its slowest visitor.
+pub(crate) const WINDOW_BYTES: u64 = 512 * 1024;
+/// Bytes that are fetched to the end although all visitors left: a page that was rendered for nothing would be rendered again.
+pub(crate) const FINISHED_ALONE_BYTES: u64 = 256 * 1024;
+/// Fetches that others may join at once: beyond it each visitor fetches alone. Far above any limit on requests at the origin.
+pub(crate) const FLIGHTS_MAX: usize = 1_024;
+/// A visitor of whom a stale copy could be shown waits at least this long for the origin before it is shown.
+pub(crate) const PATIENCE_MIN: Duration = Duration::from_secs(1);
+/// How often a visitor who waits for the origin looks whether pressure began meanwhile, so that the copy at hand will do.
+pub(crate) const PRESSURE_LOOK: Duration = Duration::from_millis(50);

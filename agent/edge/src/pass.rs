@@ -1,38 +1,70 @@
 //! Requests that go to the origin for one visitor and are not looked up.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use crate::{
     access::CacheUse,
+    admission::Class,
     body::{Held, Passing, Payload},
-    edge::Edge,
+    cache::key::Key,
+    cookies::Cookies,
+    edge::{Edge, Settings},
+    fetch::work_of,
     headers,
     limits::HELD_BODY_BYTES_MAX,
     origin::{Fault, Upload, nothing},
+    paths::is_entrance,
     request::{Answer, Visit},
-    waiting,
+    respond, waiting,
 };
 
 /// Sends the request to the origin, and its answer to the visitor.
-pub(crate) async fn pass(visit: Visit, edge: &Arc<Edge>) -> Answer {
+pub(crate) async fn pass(visit: Visit, edge: &Arc<Edge>, cookies: Cookies) -> Answer {
     let settings = Arc::clone(&visit.settings);
     let timeouts = &settings.config.timeouts;
-    let patience = if is_safe(&visit.parts.method) { timeouts.origin_head } else { timeouts.origin_head_unsafe };
+    let safe = is_safe(&visit.parts.method);
+    let reserved = !safe
+        || cookies == Cookies::Session
+        || visit.parts.headers.contains_key(header::AUTHORIZATION)
+        || is_entrance(visit.parts.uri.path());
+    let class = if reserved { Class::Reserved } else { Class::Visit };
+    let Ok(permit) = edge.admission.enter(class, &Arc::new(())).await else {
+        return (shed(edge, &settings), CacheUse::Bypass);
+    };
+    let patience = if safe { timeouts.origin_head } else { timeouts.origin_head_unsafe };
+    let learns = safe.then(|| work_of(visit.parts.uri.path()));
+    let key = visit.parts.uri.path_and_query().map(|target| Key::new(settings.config.scheme(), &visit.host, target));
     let request = to_origin(visit, edge);
     edge.counters.origin_requests.one();
     match settings.origin.fetch(request, patience).await {
-        Ok(response) => (passing(response, timeouts.origin_idle, None), CacheUse::Bypass),
-        Err(fault) => (failed(fault, edge), CacheUse::Bypass),
+        Ok(response) => {
+            if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+                permit.on_drop();
+            } else if let Some(work) = learns {
+                permit.on_answer(work);
+            }
+            if let Some(key) = key.filter(|_| !safe) {
+                invalidate(&response, &key, edge);
+            }
+            (passing(response, timeouts.origin_idle, Some(Box::new(permit)), "fwd=bypass"), CacheUse::Bypass)
+        }
+        Err(fault) => {
+            if fault != Fault::Unreachable {
+                permit.on_drop();
+            }
+            edge.count_fault(fault);
+            (failed(fault), CacheUse::Bypass)
+        }
     }
 }
 
 /// RFC 9110 section 9.2.1.
-pub(crate) fn is_safe(method: &Method) -> bool {
+fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
@@ -48,30 +80,53 @@ fn to_origin(visit: Visit, edge: &Edge) -> Request<Upload> {
     request
 }
 
+/// Forgets what an unsafe request changed: its target, and on the same site what Location and Content-Location name.
+//= RFC 9111 section 4.4
+fn invalidate(response: &Response<Incoming>, key: &Key, edge: &Edge) {
+    if !(response.status().is_success() || response.status().is_redirection()) {
+        return;
+    }
+    forget(key, edge);
+    for name in [header::LOCATION, header::CONTENT_LOCATION] {
+        let named = response.headers().get(name).and_then(|value| Uri::try_from(value.as_bytes()).ok());
+        let Some(target) = named.as_ref().and_then(Uri::path_and_query).filter(|target| target.as_str().starts_with('/')) else { continue };
+        let other = match named.as_ref().and_then(|uri| uri.scheme().zip(uri.authority())) {
+            Some((scheme, authority)) => Key::new(scheme, authority, target),
+            None => key.sibling(target.as_str()),
+        };
+        if other.origin() == key.origin() {
+            forget(&other, edge);
+        }
+    }
+}
+
+fn forget(key: &Key, edge: &Edge) {
+    if edge.store.remove(key) {
+        edge.overflow.hot.purge(key.path());
+    }
+}
+
 /// Passes the origin's answer on as it comes. `held`, the place at the origin, is kept to the end of a short body and given up at the head
 /// of a long or endless one.
-pub(crate) fn passing(response: Response<Incoming>, idle: std::time::Duration, held: Option<Held>) -> Response<Payload> {
+pub(crate) fn passing(response: Response<Incoming>, idle: Duration, held: Option<Held>, why: &str) -> Response<Payload> {
     let (mut parts, body) = response.into_parts();
     headers::from_origin(&mut parts.headers);
+    respond::mark(&mut parts.headers, &format!("overspill; {why}; fwd-status={}", parts.status.as_u16()));
     let short = body.size_hint().upper().is_some_and(|length| length <= HELD_BODY_BYTES_MAX);
     let held = held.filter(|_| short);
     Response::from_parts(parts, Payload::Passing(Box::new(Passing::new(body, idle, held))))
 }
 
-/// Counts a fault of the origin and makes the page that says so.
-pub(crate) fn failed(fault: Fault, edge: &Edge) -> Response<Payload> {
+/// The page that says what is wrong with the origin.
+pub(crate) fn failed(fault: Fault) -> Response<Payload> {
     match fault {
-        Fault::Unreachable => {
-            edge.counters.origin_unreachable.one();
-            waiting::unreachable()
-        }
-        Fault::Broken => {
-            edge.counters.origin_broken.one();
-            waiting::unreachable()
-        }
-        Fault::Late => {
-            edge.counters.origin_timeouts.one();
-            waiting::late()
-        }
+        Fault::Unreachable | Fault::Broken => waiting::unreachable(),
+        Fault::Late => waiting::late(),
     }
+}
+
+/// The page for a visitor for whom the origin has no place in time.
+pub(crate) fn shed(edge: &Edge, settings: &Settings) -> Response<Payload> {
+    edge.counters.shed.one();
+    waiting::waiting(settings.config.origin_limits.queue_wait)
 }

@@ -4,6 +4,7 @@ use std::{convert::Infallible, net::IpAddr, sync::Arc};
 
 use arc_swap::Guard;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts, uri::Authority};
+use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     gate, headers,
     headers::Asker,
     overflow::Prepaid,
-    pass, waiting,
+    serve, waiting,
 };
 
 /// Where members publish their key (design section 4).
@@ -65,6 +66,9 @@ pub(crate) async fn answer(request: Request<Incoming>, peer: IpAddr, edge: Arc<E
     if !prepaid {
         edge.overflow.charge_head(edge.clock.time());
     }
+    if head && let Some(length) = payload.size_hint().exact().filter(|length| *length > 0) {
+        head_parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
     metered.begin(if head { Payload::Empty } else { payload }, head_parts.status, cache, prepaid);
     Ok(Response::from_parts(head_parts, metered))
 }
@@ -87,7 +91,7 @@ async fn route(mut visit: Visit, edge: &Arc<Edge>) -> Answer {
     if !visit.settings.config.accepts(&visit.host) {
         return (waiting::misdirected(), CacheUse::None);
     }
-    pass::pass(visit, edge).await
+    serve::serve(visit, edge).await
 }
 
 fn member_key(key: &str) -> Response<Payload> {

@@ -1,0 +1,364 @@
+//! Places at the origin: as many as its learned limit, a bounded queue before them, and an order of who goes first.
+//!
+//! Order: reserved requests (sessions, logins, everything unsafe), then the fetch that most visitors wait for, then who came first.
+//! Background refreshes only take places that nobody else wants.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use overspill_governance::time::Time;
+use overspill_protocol::observation::OriginLoad;
+use tokio::sync::oneshot;
+
+use crate::{
+    clock::Clock,
+    config::OriginLimits,
+    gradient::{Gradient, Work},
+    queueing::Queueing,
+};
+
+/// From this limit on a share of the places is kept for reserved requests; below it they only go first, or a small origin would idle.
+const RESERVE_FROM: u32 = 4;
+
+/// Who wants a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Sessions, logins, unsafe methods: what keeps a site usable for the people who run it.
+    Reserved,
+    /// Anybody.
+    Visit,
+}
+
+/// There is no place, or none in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Full;
+
+/// The places.
+pub(crate) struct Admission {
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+struct State {
+    limits: OriginLimits,
+    gradient: Gradient,
+    queueing: Queueing,
+    in_flight: u32,
+    reserved: u32,
+    waiting: Vec<Waiter>,
+    next: u64,
+}
+
+struct Waiter {
+    id: u64,
+    class: Class,
+    since: Time,
+    /// As many as there are visitors who wait for this request.
+    interest: Weak<()>,
+    place: oneshot::Sender<Permit>,
+}
+
+impl State {
+    /// Places kept free for reserved requests.
+    fn kept_free(&self) -> u32 {
+        let limit = self.gradient.limit();
+        let reserve = if limit >= RESERVE_FROM { limit / 4 } else { 0 };
+        reserve.saturating_sub(self.reserved)
+    }
+
+    fn has_place(&self, class: Class) -> bool {
+        let kept = if class == Class::Reserved { 0 } else { self.kept_free() };
+        self.in_flight + kept < self.gradient.limit()
+    }
+
+    fn take(&mut self, class: Class) {
+        self.in_flight += 1;
+        self.reserved += u32::from(class == Class::Reserved);
+    }
+
+    fn oldest(&self) -> Option<Time> {
+        self.waiting.iter().filter(|waiter| waiter.class == Class::Visit).map(|waiter| waiter.since).min()
+    }
+
+    /// Removes and returns the next who may go.
+    fn next_waiter(&mut self) -> Option<Waiter> {
+        let candidates = self.waiting.iter().enumerate().filter(|(_, waiter)| self.has_place(waiter.class));
+        let rank = |waiter: &Waiter| (waiter.class == Class::Reserved, waiter.interest.strong_count(), u64::MAX - waiter.id);
+        let (index, _) = candidates.max_by_key(|(_, waiter)| rank(waiter))?;
+        Some(self.waiting.swap_remove(index))
+    }
+
+    fn target(&mut self, now: Time) -> Duration {
+        self.limits.target_delay.max(self.queueing.service_median(now) / 2)
+    }
+}
+
+impl Admission {
+    pub(crate) fn new(limits: OriginLimits, clock: Clock) -> Arc<Self> {
+        let gradient = Gradient::new(limits.min, limits.initial, limits.max);
+        let state = State { limits, gradient, queueing: Queueing::default(), in_flight: 0, reserved: 0, waiting: Vec::new(), next: 0 };
+        Arc::new(Self { clock, state: Mutex::new(state) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes new bounds; what was learned stays.
+    pub(crate) fn bound(&self, limits: OriginLimits) {
+        let mut state = self.lock();
+        state.gradient.bound(limits.min, limits.max);
+        state.limits = limits;
+    }
+
+    /// Waits for a place, for as long as the settings allow. `interest` is held by every visitor who waits for this request.
+    pub(crate) async fn enter(self: &Arc<Self>, class: Class, interest: &Arc<()>) -> Result<Permit, Full> {
+        let now = self.clock.time();
+        let (id, place, patience) = {
+            let mut state = self.lock();
+            if state.has_place(class) && state.waiting.iter().all(|waiter| waiter.class != class) {
+                state.take(class);
+                if class == Class::Visit {
+                    state.queueing.on_delay(Duration::ZERO, now);
+                }
+                return Ok(Permit::new(self, class, now));
+            }
+            if state.waiting.len() >= state.limits.queue_max as usize {
+                return Err(Full);
+            }
+            let (sender, receiver) = oneshot::channel();
+            let id = state.next;
+            state.next += 1;
+            state.waiting.push(Waiter { id, class, since: now, interest: Arc::downgrade(interest), place: sender });
+            (id, receiver, state.limits.queue_wait)
+        };
+        let _waiting = Waiting { admission: self, id };
+        match tokio::time::timeout(patience, place).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(Full),
+        }
+    }
+
+    /// Takes a place that nobody else wants, or none.
+    pub(crate) fn enter_spare(self: &Arc<Self>) -> Option<Permit> {
+        let now = self.clock.time();
+        let mut state = self.lock();
+        if !state.waiting.is_empty() || !state.has_place(Class::Visit) {
+            return None;
+        }
+        state.take(Class::Visit);
+        drop(state);
+        Some(Permit::new(self, Class::Visit, now))
+    }
+
+    /// Notes a visitor whose request would go to the origin in calm.
+    pub(crate) fn wanted(&self, now: Time) {
+        self.lock().queueing.on_wanted(now);
+    }
+
+    /// Tells whether the origin has more to do than it can.
+    pub(crate) fn under_pressure(&self, now: Time) -> bool {
+        let mut state = self.lock();
+        let (target, limit, oldest) = (state.target(now), state.gradient.limit(), state.oldest());
+        state.queueing.under_pressure(target, limit, oldest, now)
+    }
+
+    /// Tells whether one more visitor would have to wait now.
+    pub(crate) fn is_busy(&self) -> bool {
+        let state = self.lock();
+        !state.waiting.is_empty() || !state.has_place(Class::Visit)
+    }
+
+    /// Median service time of pages; zero when nothing is known.
+    pub(crate) fn service_median(&self, now: Time) -> Duration {
+        self.lock().queueing.service_median(now)
+    }
+
+    /// The origin's load.
+    pub(crate) fn load(&self, now: Time) -> OriginLoad {
+        let under_pressure = self.under_pressure(now);
+        let mut state = self.lock();
+        let oldest = state.oldest();
+        OriginLoad {
+            in_flight: state.in_flight,
+            limit: state.gradient.limit(),
+            queued: u32::try_from(state.waiting.len()).unwrap_or(u32::MAX),
+            delay_min: state.queueing.delay_min(oldest, now),
+            service_median: state.queueing.service_median(now),
+            under_pressure,
+        }
+    }
+
+    /// Gives one place back and lets in whoever may go.
+    fn release(self: &Arc<Self>, class: Class) {
+        let now = self.clock.time();
+        {
+            let mut state = self.lock();
+            state.in_flight -= 1;
+            state.reserved -= u32::from(class == Class::Reserved);
+        }
+        loop {
+            let waiter = {
+                let mut state = self.lock();
+                let oldest = state.oldest();
+                let Some(waiter) = state.next_waiter() else { return };
+                if let (Class::Visit, Some(oldest)) = (waiter.class, oldest) {
+                    state.queueing.on_delay(now.since(oldest), now);
+                }
+                state.take(waiter.class);
+                waiter
+            };
+            if let Err(mut permit) = waiter.place.send(Permit::new(self, waiter.class, now)) {
+                // It has just given up. Taken back by hand: dropping the permit would come back here.
+                permit.released = true;
+                let mut state = self.lock();
+                state.in_flight -= 1;
+                state.reserved -= u32::from(waiter.class == Class::Reserved);
+            }
+        }
+    }
+}
+
+/// Takes a waiter out of the queue when it stops waiting, for whatever reason.
+struct Waiting<'a> {
+    admission: &'a Arc<Admission>,
+    id: u64,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.admission.lock().waiting.retain(|waiter| waiter.id != self.id);
+    }
+}
+
+/// A place at the origin, given back when dropped.
+pub(crate) struct Permit {
+    admission: Arc<Admission>,
+    class: Class,
+    entered: Time,
+    released: bool,
+}
+
+impl Permit {
+    fn new(admission: &Arc<Admission>, class: Class, entered: Time) -> Self {
+        Self { admission: Arc::clone(admission), class, entered, released: false }
+    }
+
+    /// Learns from the head of an answer.
+    pub(crate) fn on_answer(&self, work: Work) {
+        let now = self.admission.clock.time();
+        let service = now.since(self.entered);
+        let mut state = self.admission.lock();
+        let in_flight = state.in_flight;
+        state.gradient.on_answer(work, service, in_flight);
+        if work == Work::Page {
+            state.queueing.on_service(service, now);
+        }
+    }
+
+    /// Learns from an answer that did not come, or that said "too busy".
+    pub(crate) fn on_drop(&self) {
+        let now = self.admission.clock.time();
+        self.admission.lock().gradient.on_drop(now);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if !self.released {
+            self.admission.release(self.class);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    fn admission(limit: u32, queue_max: u32) -> Arc<Admission> {
+        let limits = OriginLimits {
+            min: 1,
+            initial: limit,
+            max: limit,
+            queue_max,
+            queue_wait: Duration::from_millis(50),
+            ..OriginLimits::default()
+        };
+        Admission::new(limits, Clock::new())
+    }
+
+    fn enter(admission: &Arc<Admission>, class: Class) -> impl Future<Output = Result<Permit, Full>> {
+        let admission = Arc::clone(admission);
+        async move { admission.enter(class, &Arc::new(())).await }.boxed()
+    }
+
+    #[tokio::test]
+    async fn places_are_as_many_as_the_limit_and_come_back() {
+        let admission = admission(2, 8);
+        let first = enter(&admission, Class::Visit).await.unwrap();
+        let _second = enter(&admission, Class::Visit).await.unwrap();
+        let mut third = enter(&admission, Class::Visit);
+        assert!(futures::poll!(&mut third).is_pending());
+        drop(first);
+        assert!(third.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_queue_is_bounded_in_length_and_in_time() {
+        let admission = admission(1, 1);
+        let _held = enter(&admission, Class::Visit).await.unwrap();
+        let mut waits = enter(&admission, Class::Visit);
+        assert!(futures::poll!(&mut waits).is_pending());
+        assert!(enter(&admission, Class::Visit).await.is_err());
+        assert!(waits.await.is_err());
+        assert_eq!(admission.load(Time::ZERO).queued, 0);
+    }
+
+    #[tokio::test]
+    async fn a_visitor_who_leaves_takes_no_place_with_it() {
+        let admission = admission(1, 8);
+        let held = enter(&admission, Class::Visit).await.unwrap();
+        let mut gone = enter(&admission, Class::Visit);
+        assert!(futures::poll!(&mut gone).is_pending());
+        drop(held); // the place is given to `gone`, which never takes it
+        drop(gone);
+        assert!(enter(&admission, Class::Visit).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn logins_go_before_visits_and_crowds_before_single_visitors() {
+        let admission = admission(1, 8);
+        let held = enter(&admission, Class::Visit).await.unwrap();
+        let (few, many) = (Arc::new(()), Arc::new(()));
+        let _many: Vec<_> = (0..5).map(|_| Arc::clone(&many)).collect();
+        let mut single = Box::pin(admission.enter(Class::Visit, &few));
+        let mut crowd = Box::pin(admission.enter(Class::Visit, &many));
+        let mut login = Box::pin(admission.enter(Class::Reserved, &few));
+        assert!(
+            futures::poll!(&mut single).is_pending() && futures::poll!(&mut crowd).is_pending() && futures::poll!(&mut login).is_pending()
+        );
+        drop(held);
+        let login = login.await.unwrap();
+        assert!(futures::poll!(&mut crowd).is_pending());
+        drop(login);
+        let crowd = crowd.await.unwrap();
+        assert!(futures::poll!(&mut single).is_pending());
+        drop(crowd);
+        assert!(single.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn visits_leave_reserved_places_free_and_refreshes_leave_more() {
+        let admission = admission(8, 8);
+        let visits: Vec<_> = (0..6).map(|_| enter(&admission, Class::Visit).now_or_never().unwrap().unwrap()).collect();
+        assert!(enter(&admission, Class::Visit).now_or_never().is_none());
+        assert!(admission.enter_spare().is_none());
+        let _logins = [enter(&admission, Class::Reserved).await.unwrap(), enter(&admission, Class::Reserved).await.unwrap()];
+        assert!(enter(&admission, Class::Reserved).now_or_never().is_none());
+        drop(visits);
+        assert!(admission.enter_spare().is_some());
+    }
+}

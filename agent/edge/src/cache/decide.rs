@@ -1,0 +1,127 @@
+//! What a stored response may be used for, now (RFC 9111 section 4).
+
+use std::time::Duration;
+
+use overspill_governance::time::Time;
+
+use super::{admit::Kept, stored::Stored};
+
+/// The operator's part of the decision.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    pub(crate) micro_cache: Duration,
+    pub(crate) stale_max: Duration,
+    pub(crate) stale_error_max: Duration,
+}
+
+/// What to do with a stored response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// Answer with it.
+    Fresh,
+    /// Answer with it, and refresh it in the background if the origin has a place to spare.
+    Stale,
+    /// Ask the origin. The copy may still help if the origin fails.
+    Ask,
+}
+
+/// Decides. `pressure`: the origin has more to do than it can.
+pub(crate) fn decide(stored: &Stored, pressure: bool, rules: Rules, now: Time) -> Use {
+    if stored.kept == Kept::Contract {
+        // By contract a copy is used only while the origin is under pressure.
+        return match stored.held_for(now) {
+            _ if !pressure => Use::Ask,
+            held if held <= rules.micro_cache => Use::Fresh,
+            held if held <= rules.stale_max => Use::Stale,
+            _ => Use::Ask,
+        };
+    }
+    if stored.is_fresh(now) {
+        return Use::Fresh;
+    }
+    if stored.forbids_stale {
+        return Use::Ask;
+    }
+    //= RFC 5861 section 3
+    let staleness = stored.staleness(now);
+    let allowed = if pressure { stored.stale_while_revalidate.max(rules.stale_max) } else { stored.stale_while_revalidate };
+    if !allowed.is_zero() && staleness <= allowed { Use::Stale } else { Use::Ask }
+}
+
+/// Tells whether a copy may be shown because the origin is too slow or has no place.
+pub(crate) fn helps_overload(stored: &Stored, rules: Rules, now: Time) -> bool {
+    decide(stored, true, rules, now) != Use::Ask
+}
+
+/// Tells whether a copy may be shown because the origin fails.
+//= RFC 9111 section 4.2.4 and RFC 5861 section 4
+pub(crate) fn helps_failure(stored: &Stored, rules: Rules, now: Time) -> bool {
+    match stored.kept {
+        Kept::Contract => stored.held_for(now) <= rules.stale_error_max,
+        _ => !stored.forbids_stale && stored.staleness(now) <= stored.stale_if_error.max(rules.stale_error_max),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cache::{
+            admit::{Asked, admit},
+            key::Key,
+        },
+        cookies::Cookies,
+    };
+    use bytes::Bytes;
+    use http::{
+        HeaderMap, HeaderValue, StatusCode, header,
+        uri::{Authority, PathAndQuery, Scheme},
+    };
+    use overspill_governance::time::Now;
+
+    const RULES: Rules =
+        Rules { micro_cache: Duration::from_secs(5), stale_max: Duration::from_mins(10), stale_error_max: Duration::from_hours(24) };
+
+    fn stored(control: Option<&'static str>) -> Stored {
+        let (request, mut response, now) = (HeaderMap::new(), HeaderMap::new(), Now::default());
+        if let Some(control) = control {
+            response.insert(header::CACHE_CONTROL, HeaderValue::from_static(control));
+        }
+        let asked = Asked { path: "/", headers: &request, cookies: Cookies::Free, at: now.date };
+        let admitted = admit(asked, StatusCode::OK, &response, now.date).unwrap();
+        let key = Key::new(&Scheme::HTTP, &Authority::from_static("a.example"), &PathAndQuery::from_static("/"));
+        Stored::new(key, admitted, (StatusCode::OK, response), (Bytes::new(), None), Vec::new(), now)
+    }
+
+    fn after(seconds: u64) -> Time {
+        Time::ZERO.after(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_page_that_says_nothing_is_used_only_under_pressure() {
+        let page = stored(None);
+        assert_eq!(decide(&page, false, RULES, after(0)), Use::Ask);
+        assert_eq!(decide(&page, true, RULES, after(5)), Use::Fresh);
+        assert_eq!(decide(&page, true, RULES, after(6)), Use::Stale);
+        assert_eq!(decide(&page, true, RULES, after(601)), Use::Ask);
+        assert!(helps_failure(&page, RULES, after(86_400)) && !helps_failure(&page, RULES, after(86_401)));
+    }
+
+    #[test]
+    fn stated_freshness_rules_in_calm_and_bends_under_pressure() {
+        let asset = stored(Some("max-age=60, stale-while-revalidate=30"));
+        assert_eq!(decide(&asset, false, RULES, after(59)), Use::Fresh);
+        assert_eq!(decide(&asset, false, RULES, after(60)), Use::Stale);
+        assert_eq!(decide(&asset, false, RULES, after(91)), Use::Ask);
+        assert_eq!(decide(&asset, true, RULES, after(91)), Use::Stale);
+    }
+
+    #[test]
+    fn must_revalidate_never_bends() {
+        for control in ["max-age=60, must-revalidate", "s-maxage=60", "max-age=60, proxy-revalidate"] {
+            let strict = stored(Some(control));
+            assert_eq!(decide(&strict, true, RULES, after(61)), Use::Ask, "{control}");
+            assert!(!helps_failure(&strict, RULES, after(61)) && !helps_overload(&strict, RULES, after(61)), "{control}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The cache key. It cannot be made without scheme, host, port, path and query: each was once left out somewhere, and poisoned a cache.
+
+use std::{fmt, sync::Arc};
+
+use http::uri::{Authority, PathAndQuery, Scheme};
+
+/// Names a resource: its URI, with the port always written out.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    text: Arc<str>,
+    /// Where the path begins.
+    path_at: u16,
+}
+
+impl Key {
+    /// Makes the key of `target` on `host`.
+    pub(crate) fn new(scheme: &Scheme, host: &Authority, target: &PathAndQuery) -> Self {
+        let port = host.port_u16().unwrap_or(if *scheme == Scheme::HTTPS { 443 } else { 80 });
+        let mut text = String::with_capacity(16 + host.as_str().len() + target.as_str().len());
+        text.push_str(scheme.as_str());
+        text.push_str("://");
+        text.extend(host.host().chars().map(|letter| letter.to_ascii_lowercase()));
+        text.push(':');
+        text.push_str(&port.to_string());
+        let path_at = u16::try_from(text.len()).unwrap_or(u16::MAX);
+        text.push_str(target.as_str());
+        Self { text: text.into(), path_at }
+    }
+
+    /// The same place, another target.
+    pub(crate) fn sibling(&self, target: &str) -> Self {
+        Self { text: format!("{}{target}", self.origin()).into(), path_at: self.path_at }
+    }
+
+    /// Scheme, host and port.
+    pub(crate) fn origin(&self) -> &str {
+        self.text.get(..usize::from(self.path_at)).unwrap_or_default()
+    }
+
+    /// Path and raw query.
+    pub(crate) fn path(&self) -> &str {
+        self.text.get(usize::from(self.path_at)..).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(scheme: Scheme, host: &'static str, target: &'static str) -> Key {
+        Key::new(&scheme, &Authority::from_static(host), &PathAndQuery::from_static(target))
+    }
+
+    #[test]
+    fn every_part_tells() {
+        let base = key(Scheme::HTTP, "blog.example", "/a?b");
+        assert_eq!(base, key(Scheme::HTTP, "BLOG.example:80", "/a?b"));
+        for other in [
+            key(Scheme::HTTPS, "blog.example", "/a?b"),
+            key(Scheme::HTTP, "blog.example:8080", "/a?b"),
+            key(Scheme::HTTP, "www.blog.example", "/a?b"),
+            key(Scheme::HTTP, "blog.example", "/A?b"),
+            key(Scheme::HTTP, "blog.example", "/a?B"),
+            key(Scheme::HTTP, "blog.example", "/a"),
+            key(Scheme::HTTP, "blog.example", "/a?"),
+        ] {
+            assert_ne!(base, other);
+        }
+        assert_eq!((base.origin(), base.path()), ("http://blog.example:80", "/a?b"));
+        assert_eq!(base.sibling("/c"), key(Scheme::HTTP, "blog.example", "/c"));
+    }
+}

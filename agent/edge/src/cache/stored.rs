@@ -1,0 +1,157 @@
+//! One stored response: immutable, shared, with its times frozen so that a hit is a few integer comparisons.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use overspill_governance::{
+    digest::ObjectDigest,
+    time::{Date, Now, Time},
+};
+
+use super::{
+    admit::{Admitted, Kept},
+    key::Key,
+    vary::{Encoding, Vary},
+};
+use crate::hot::{Hot, Spillable};
+
+/// A response whose body is whole.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) key: Key,
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) kept: Kept,
+    /// SHA-256 of the body, for what may be spilled; `None` for everything else.
+    pub(crate) digest: Option<ObjectDigest>,
+    /// Fresh until, by the calendar: for manifests.
+    pub(crate) fresh_until: Date,
+    /// What helpers may have, while this response is stored.
+    pub(crate) spillable: Option<Arc<Spillable>>,
+    /// The request fields that chose it, and the values that they had.
+    pub(crate) vary: Vary,
+    pub(crate) values: Vec<u8>,
+    came: Time,
+    initial_age: Duration,
+    lifetime: Duration,
+    pub(crate) forbids_stale: bool,
+    pub(crate) stale_while_revalidate: Duration,
+    pub(crate) stale_if_error: Duration,
+}
+
+impl Stored {
+    /// Makes the entry of a response that was admitted and has come whole. `digest` is the body's, if it was counted along the way.
+    pub(crate) fn new(
+        key: Key,
+        admitted: Admitted,
+        (status, mut headers): (StatusCode, HeaderMap),
+        (body, digest): (Bytes, Option<ObjectDigest>),
+        values: Vec<u8>,
+        now: Now,
+    ) -> Self {
+        // Made anew at each answer.
+        headers.remove(header::AGE);
+        headers.remove(header::CONTENT_LENGTH);
+        headers.entry(header::DATE).or_insert_with(|| http_date(now.date));
+        let remaining = admitted.lifetime.saturating_sub(admitted.age);
+        Self {
+            key,
+            status,
+            headers,
+            body,
+            kept: admitted.kept,
+            digest,
+            fresh_until: now.date.after(remaining),
+            spillable: None,
+            vary: admitted.vary,
+            values,
+            came: now.time,
+            initial_age: admitted.age,
+            lifetime: admitted.lifetime,
+            forbids_stale: admitted.control.forbids_stale(),
+            stale_while_revalidate: admitted.control.stale_while_revalidate.unwrap_or_default(),
+            stale_if_error: admitted.control.stale_if_error.unwrap_or_default(),
+        }
+    }
+
+    /// Lets helpers have it, if its digest was counted and a manifest can list it.
+    pub(crate) fn offer(&mut self, hot: &Hot) {
+        if let Some(digest) = self.digest {
+            self.spillable = hot.register(self.key.path(), digest, self.media_type(), self.fresh_until, self.body.clone());
+        }
+    }
+
+    //= RFC 9111 section 4.2.3
+    pub(crate) fn age(&self, now: Time) -> Duration {
+        self.initial_age + now.since(self.came)
+    }
+
+    /// How long ago it came here: what the contract's times count.
+    pub(crate) fn held_for(&self, now: Time) -> Duration {
+        now.since(self.came)
+    }
+
+    //= RFC 9111 section 4.2: fresh while the lifetime exceeds the age.
+    pub(crate) fn is_fresh(&self, now: Time) -> bool {
+        self.lifetime > self.age(now)
+    }
+
+    pub(crate) fn staleness(&self, now: Time) -> Duration {
+        self.age(now).saturating_sub(self.lifetime)
+    }
+
+    /// Seconds of freshness left; negative when stale (RFC 9211 section 2.2).
+    pub(crate) fn time_to_live(&self, now: Time) -> i64 {
+        let seconds = |span: Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
+        seconds(self.lifetime) - seconds(self.age(now))
+    }
+
+    pub(crate) fn answers(&self, request: &HeaderMap, encoding: Encoding) -> bool {
+        self.vary.values(request, encoding) == self.values
+    }
+
+    pub(crate) fn has_validator(&self) -> bool {
+        self.headers.contains_key(header::ETAG) || self.headers.contains_key(header::LAST_MODIFIED)
+    }
+
+    /// Value of Content-Type, or nothing.
+    pub(crate) fn media_type(&self) -> &str {
+        self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// What it weighs in memory: body, fields, and a little for the entry itself.
+    pub(crate) fn weight(&self) -> u64 {
+        let fields: usize = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
+        (self.body.len() + fields + self.key.path().len() + self.values.len() + 512) as u64
+    }
+
+    /// The same body under the fields of a 304 (RFC 9111 section 4.3.4).
+    pub(crate) fn confirmed(&self, admitted: Admitted, headers: HeaderMap, now: Now) -> Self {
+        let body = (self.body.clone(), self.digest);
+        Self::new(self.key.clone(), admitted, (self.status, headers), body, self.values.clone(), now)
+    }
+
+    /// Its fields, updated by those of a 304. Fields that describe the body as it was sent stay.
+    //= RFC 9111 section 3.2
+    pub(crate) fn updated_headers(&self, update: &HeaderMap) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        for name in update.keys() {
+            if matches!(*name, header::CONTENT_LENGTH | header::CONTENT_ENCODING | header::CONTENT_RANGE | header::CONTENT_TYPE) {
+                continue;
+            }
+            headers.remove(name);
+            for value in update.get_all(name) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+        headers
+    }
+}
+
+/// A date as HTTP writes it (RFC 9110 section 5.6.7).
+pub(crate) fn http_date(date: Date) -> HeaderValue {
+    let time = std::time::UNIX_EPOCH + Duration::from_secs(date.as_secs().min(253_402_300_799));
+    HeaderValue::try_from(httpdate::fmt_http_date(time)).unwrap_or_else(|_| HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"))
+}

@@ -1,0 +1,135 @@
+//! Which requests a stored response answers (RFC 9111 section 4.1), and the few kinds of Accept-Encoding that there really are.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// What a visitor's browser can decode, reduced to what servers really choose from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Encoding {
+    /// Nothing is compressed.
+    Identity,
+    /// gzip.
+    Gzip,
+    /// Brotli, or gzip.
+    Brotli,
+}
+
+impl Encoding {
+    /// Reads Accept-Encoding.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let mut found = Self::Identity;
+        for value in headers.get_all(header::ACCEPT_ENCODING) {
+            for coding in value.as_bytes().split(|byte| *byte == b',') {
+                let mut halves = coding.splitn(2, |byte| *byte == b';');
+                let name = halves.next().unwrap_or_default().trim_ascii();
+                if halves.next().is_some_and(refused) {
+                    continue;
+                }
+                if name.eq_ignore_ascii_case(b"br") {
+                    return Self::Brotli;
+                }
+                if name.eq_ignore_ascii_case(b"gzip") {
+                    found = Self::Gzip;
+                }
+            }
+        }
+        found
+    }
+
+    /// What is asked of the origin for such visitors.
+    pub(crate) fn to_origin(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Identity => "identity",
+            Self::Gzip => "gzip",
+            Self::Brotli => "br, gzip",
+        })
+    }
+}
+
+/// `q=0`, in any of its spellings.
+fn refused(parameters: &[u8]) -> bool {
+    let text: Vec<u8> = parameters.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    text.strip_prefix(b"q=").is_some_and(|weight| !weight.is_empty() && weight.iter().all(|byte| matches!(byte, b'0' | b'.')))
+}
+
+/// The request fields by which an origin chooses among representations.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Vary(Vec<HeaderName>);
+
+impl Vary {
+    /// Reads Vary; `None` when it is `*` or makes no sense: such a response answers no other request.
+    pub(crate) fn of(response: &HeaderMap) -> Option<Self> {
+        let mut names = Vec::new();
+        for value in response.get_all(header::VARY) {
+            for name in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|name| !name.is_empty()) {
+                if name == b"*" {
+                    return None;
+                }
+                names.push(HeaderName::from_bytes(name).ok()?);
+            }
+        }
+        // An origin that compresses without saying what by: its answer depends on Accept-Encoding all the same.
+        if response.contains_key(header::CONTENT_ENCODING) {
+            names.push(header::ACCEPT_ENCODING);
+        }
+        names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        names.dedup();
+        Some(Self(names))
+    }
+
+    /// Tells whether the response depends on nothing but, perhaps, Accept-Encoding.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.0.iter().all(|name| name == header::ACCEPT_ENCODING)
+    }
+
+    pub(crate) fn names(&self, name: &HeaderName) -> bool {
+        self.0.contains(name)
+    }
+
+    /// The values that a request has in these fields, in one text in which they cannot run into each other.
+    pub(crate) fn values(&self, request: &HeaderMap, encoding: Encoding) -> Vec<u8> {
+        let mut text = Vec::new();
+        for name in &self.0 {
+            if name == header::ACCEPT_ENCODING {
+                text.push(encoding as u8 + 1);
+            } else {
+                for value in request.get_all(name) {
+                    text.extend_from_slice(value.as_bytes().trim_ascii());
+                    text.push(b',');
+                }
+            }
+            text.push(0);
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn browsers_come_in_three_kinds() {
+        for (value, kind) in [
+            ("gzip, deflate, br, zstd", Encoding::Brotli),
+            ("GZIP;q=0.5, br;q=0", Encoding::Gzip),
+            ("gzip; q = 0.000, identity", Encoding::Identity),
+            ("deflate", Encoding::Identity),
+        ] {
+            assert_eq!(Encoding::of(&fields(&[("accept-encoding", value)])), kind, "{value}");
+        }
+    }
+
+    #[test]
+    fn variants_are_told_apart_by_the_named_fields_only() {
+        let vary = Vary::of(&fields(&[("vary", "Accept-Language , accept-encoding")])).unwrap();
+        let values = |language, agent| vary.values(&fields(&[("accept-language", language), ("user-agent", agent)]), Encoding::Gzip);
+        assert_eq!(values("de", "a"), values("de", "b"));
+        assert_ne!(values("de", "a"), values("fr", "a"));
+        assert!(Vary::of(&fields(&[("vary", "accept, *")])).is_none());
+        assert!(Vary::of(&fields(&[("content-encoding", "gzip")])).unwrap().names(&header::ACCEPT_ENCODING));
+    }
+}

@@ -1,0 +1,266 @@
+//! One fetch from the origin for the cache: a task of its own, so that it outlives the visitor who began it.
+
+use std::{future::poll_fn, sync::Arc, time::Duration};
+
+use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
+use http_body::Body;
+use hyper::body::Incoming;
+use overspill_governance::digest::ObjectDigest;
+use overspill_protocol::limits::OBJECT_BYTES_MAX;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    admission::{Class, Permit},
+    body::Passing,
+    cache::{
+        admit::{Admitted, Asked, Kept, admit},
+        control::Control,
+        growing::Growing,
+        stored::Stored,
+        validate,
+        vary::{Encoding, Vary},
+    },
+    cookies::Cookies,
+    edge::{Edge, Settings},
+    flight::{Course, Flight, Landing, Shared},
+    gradient::Work,
+    headers,
+    limits::{FINISHED_ALONE_BYTES, PATIENCE_MIN, PRESSURE_LOOK, STORED_BODY_BYTES_MAX},
+    origin::{Fault, nothing},
+    paths::{is_asset, is_passive_type},
+};
+
+/// What is to be fetched, for whom, and what is stored of it already.
+pub(crate) struct Order {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) course: Course,
+    pub(crate) target: Uri,
+    /// Fields of the request to the origin, without conditions.
+    pub(crate) fields: HeaderMap,
+    /// Fields of the visitor's request: what Vary speaks of.
+    pub(crate) asked: HeaderMap,
+    pub(crate) cookies: Cookies,
+    /// Has a validator.
+    pub(crate) copy: Option<Arc<Stored>>,
+    pub(crate) copy_was_spillable: bool,
+}
+
+/// Tells what kind of work a path is for the origin.
+pub(crate) fn work_of(path: &str) -> Work {
+    if is_asset(path) { Work::Asset } else { Work::Page }
+}
+
+/// Runs the fetch. `permit` is the place at the origin if it was taken already, by a background refresh.
+pub(crate) async fn fly(edge: Arc<Edge>, order: Order, flight: Arc<Flight>, permit: Option<Permit>) {
+    let background = permit.is_some();
+    let permit = match permit {
+        Some(permit) => permit,
+        None => {
+            let entered = tokio::select! {
+                entered = edge.admission.enter(Class::Visit, &flight.interest) => entered.ok(),
+                () = deserted(&flight) => None,
+            };
+            let Some(permit) = entered else {
+                edge.flights.close(&order.course, &flight);
+                flight.land(Landing::Shed);
+                return;
+            };
+            permit
+        }
+    };
+    fetch(&edge, &order, &flight, permit, background).await;
+    edge.flights.close(&order.course, &flight);
+}
+
+/// Waits until nobody wants the answer any more: then it needs no place in the queue.
+async fn deserted(flight: &Flight) {
+    while !flight.is_deserted() {
+        tokio::time::sleep(PRESSURE_LOOK).await;
+    }
+}
+
+async fn fetch(edge: &Arc<Edge>, order: &Order, flight: &Flight, permit: Permit, background: bool) {
+    let asked_at = edge.clock.date();
+    let timeouts = &order.settings.config.timeouts;
+    edge.counters.origin_requests.one();
+    let response = match order.settings.origin.fetch(order.request(), timeouts.origin_head).await {
+        Ok(response) => response,
+        Err(fault) => {
+            if fault != Fault::Unreachable {
+                permit.on_drop();
+            }
+            edge.count_fault(fault);
+            // Given back before anybody hears of it, or those who try again would find it taken.
+            drop(permit);
+            flight.land(Landing::Failed(fault));
+            return;
+        }
+    };
+    let now = edge.clock.now();
+    let (mut parts, body) = response.into_parts();
+    match parts.status {
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => permit.on_drop(),
+        _ => permit.on_answer(work_of(order.course.key.path())),
+    }
+    let asked = Asked { path: order.course.key.path(), headers: &order.asked, cookies: order.cookies, at: asked_at };
+    if parts.status == StatusCode::NOT_MODIFIED
+        && let Some(copy) = &order.copy
+    {
+        drop(permit);
+        headers::from_origin(&mut parts.headers);
+        let updated = copy.updated_headers(&parts.headers);
+        let confirmed = match admit(asked, copy.status, &updated, now.date) {
+            Some(admitted) => store(edge, order, copy.confirmed(admitted, updated, now)),
+            None => Arc::clone(copy),
+        };
+        flight.land(Landing::Confirmed(confirmed));
+        return;
+    }
+    let admitted = admit(asked, parts.status, &parts.headers, now.date).filter(|_| short_enough(&body));
+    let shared_error = parts.status.is_server_error() && is_for_everybody(&parts.headers);
+    if admitted.is_none() && !shared_error {
+        edge.store.pass(&order.course.key, now.time);
+        flight.land_alone(Response::from_parts(parts, body), permit);
+        return;
+    }
+    headers::from_origin(&mut parts.headers);
+    fill(edge, order, flight, (parts, body), admitted, permit, background).await;
+}
+
+/// An error page may be shown to all who wait for the same thing; it is not stored.
+fn is_for_everybody(headers: &HeaderMap) -> bool {
+    !headers.contains_key(header::SET_COOKIE) && !Control::of(headers).private && !headers.contains_key(header::VARY)
+}
+
+fn short_enough(body: &Incoming) -> bool {
+    body.size_hint().lower() <= STORED_BODY_BYTES_MAX
+}
+
+/// Takes the body in, for everybody who follows, and stores it when it is whole.
+async fn fill(
+    edge: &Arc<Edge>,
+    order: &Order,
+    flight: &Flight,
+    (parts, body): (http::response::Parts, Incoming),
+    admitted: Option<Admitted>,
+    permit: Permit,
+    background: bool,
+) {
+    let growing = Arc::new(Growing::default());
+    let vary = admitted.as_ref().map_or_else(Vary::default, |admitted| admitted.vary().clone());
+    let values = vary.values(&order.asked, order.course.encoding);
+    let length = body.size_hint().exact();
+    let shared = Arc::new(Shared {
+        status: parts.status,
+        headers: parts.headers.clone(),
+        kept: admitted.as_ref().map(Admitted::kept),
+        vary,
+        values,
+        length,
+        body: Arc::clone(&growing),
+    });
+    let mut hasher = is_spillable(&shared).then(Sha256::new);
+    let values = shared.values.clone();
+    flight.land(Landing::Shared(shared));
+    let idle = order.settings.config.timeouts.origin_idle;
+    let mut source = Passing::new(body, idle, Some(Box::new(permit)));
+    let whole = take_in(&mut source, &growing, &mut hasher, |came, taken| {
+        !background && flight.is_deserted() && !worth_finishing(length.unwrap_or(came), taken)
+    })
+    .await;
+    drop(source);
+    let bytes = if whole { growing.whole() } else { None };
+    if let (Some(admitted), Some(bytes)) = (admitted, bytes) {
+        let digest = hasher.map(|hasher| ObjectDigest(hasher.finalize().into()));
+        let stored =
+            Stored::new(order.course.key.clone(), admitted, (parts.status, parts.headers), (bytes, digest), values, edge.clock.now());
+        store(edge, order, stored);
+    }
+    // After the store has it: whoever finds the body ended finds it stored.
+    growing.end(whole);
+    if !whole {
+        edge.count_fault(Fault::Broken);
+    }
+}
+
+/// Stores a response, and offers it to helpers if it may be spilled and stands under the site's own name.
+fn store(edge: &Edge, order: &Order, mut stored: Stored) -> Arc<Stored> {
+    if order.settings.config.is_canonical(&order.course.key) {
+        stored.offer(&edge.overflow.hot);
+        if stored.spillable.is_none() && order.copy_was_spillable {
+            // Helpers may hold what it was.
+            edge.overflow.hot.purge(stored.key.path());
+        }
+    }
+    edge.store.insert(stored)
+}
+
+/// Appends what comes to `growing` until the end (true) or until it breaks off (false).
+async fn take_in(source: &mut Passing, growing: &Growing, hasher: &mut Option<Sha256>, give_up: impl Fn(u64, u64) -> bool) -> bool {
+    let mut length = 0;
+    loop {
+        poll_fn(|cx| growing.poll_room(cx)).await;
+        match poll_fn(|cx| source.poll_data(cx)).await {
+            Some(Ok(bytes)) => {
+                length += bytes.len() as u64;
+                if let Some(hasher) = hasher {
+                    hasher.update(&bytes);
+                }
+                growing.push(bytes);
+                if length > STORED_BODY_BYTES_MAX {
+                    growing.make_windowed();
+                }
+                if give_up(length, growing.progress().1) {
+                    return false;
+                }
+            }
+            Some(Err(_)) => return false,
+            None => return true,
+        }
+    }
+}
+
+/// Whether a body is fetched to its end although every visitor left: only when that costs little more than what visitors took (design section 8:
+/// never more than twice that), for an attacker could ask for everything and take nothing.
+fn worth_finishing(length: u64, taken: u64) -> bool {
+    length <= FINISHED_ALONE_BYTES.max(taken.saturating_mul(2))
+}
+
+/// Tells whether a response may be given to helpers: public and fresh on the origin's word, passive, the same for everybody, unencoded.
+fn is_spillable(shared: &Shared) -> bool {
+    let media_type = shared.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    shared.status == StatusCode::OK
+        && shared.kept == Some(Kept::Explicit)
+        && shared.vary.is_plain()
+        && !shared.headers.contains_key(header::CONTENT_ENCODING)
+        && is_passive_type(media_type)
+        && shared.length.is_none_or(|length| (1..=OBJECT_BYTES_MAX).contains(&length))
+}
+
+impl Order {
+    /// The request to the origin: for the whole, and conditional only on our own copy.
+    fn request(&self) -> Request<crate::origin::Upload> {
+        let mut request = Request::new(nothing());
+        *request.uri_mut() = self.settings.origin.uri(&self.target);
+        let fields = request.headers_mut();
+        *fields = self.fields.clone();
+        for condition in validate::CONDITIONS {
+            fields.remove(condition);
+        }
+        // One digest names an object, so that passive content is kept unencoded: compressing it again for visitors is the edge's own business.
+        let encoding = if is_asset(self.target.path()) { Encoding::Identity } else { self.course.encoding };
+        fields.insert(header::ACCEPT_ENCODING, encoding.to_origin());
+        if self.cookies == Cookies::Free {
+            fields.remove(header::COOKIE);
+        }
+        if let Some(copy) = &self.copy {
+            validate::ask_about(copy, fields);
+        }
+        request
+    }
+}
+
+/// How long a visitor of whom a copy could be shown waits for the origin.
+pub(crate) fn patience(edge: &Edge) -> Duration {
+    (edge.admission.service_median(edge.clock.time()) * 3).max(PATIENCE_MIN)
+}

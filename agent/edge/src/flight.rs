@@ -1,0 +1,139 @@
+//! Request collapsing: one fetch, any number of visitors who wait for it and follow its body as it comes.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use http::{HeaderMap, StatusCode};
+use hyper::body::Incoming;
+use tokio::sync::watch;
+
+use crate::{
+    admission::Permit,
+    cache::{
+        admit::Kept,
+        growing::Growing,
+        key::Key,
+        stored::Stored,
+        vary::{Encoding, Vary},
+    },
+    limits::FLIGHTS_MAX,
+    origin::Fault,
+};
+
+/// What becomes of a fetch.
+#[derive(Debug, Clone)]
+pub(crate) enum Landing {
+    /// An answer for everybody, whose body is coming.
+    Shared(Arc<Shared>),
+    /// The origin confirmed the stored response.
+    Confirmed(Arc<Stored>),
+    /// An answer for one visitor only: the first takes it, the others fetch their own.
+    Alone,
+    /// No answer.
+    Failed(Fault),
+    /// The origin had no place for it in time.
+    Shed,
+}
+
+/// An answer for everybody.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// On whose word it is stored; `None`: it is shared by those who wait, and not stored (an error page).
+    pub(crate) kept: Option<Kept>,
+    pub(crate) vary: Vary,
+    pub(crate) values: Vec<u8>,
+    /// Length of the body, if the origin said it.
+    pub(crate) length: Option<u64>,
+    pub(crate) body: Arc<Growing>,
+}
+
+/// What visitors must have in common to share a fetch.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Course {
+    pub(crate) key: Key,
+    pub(crate) encoding: Encoding,
+    /// They have cookies that may tell.
+    pub(crate) with_cookies: bool,
+}
+
+/// A fetch on its way.
+pub(crate) struct Flight {
+    landing: watch::Sender<Option<Landing>>,
+    /// The answer for one visitor only, until that visitor takes it.
+    leftover: Mutex<Option<(http::Response<Incoming>, Permit)>>,
+    /// Held by everybody who waits or follows; and once by the flight itself.
+    pub(crate) interest: Arc<()>,
+}
+
+impl Flight {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { landing: watch::Sender::new(None), leftover: Mutex::default(), interest: Arc::new(()) })
+    }
+
+    /// Tells everybody who waits.
+    pub(crate) fn land(&self, landing: Landing) {
+        self.landing.send_replace(Some(landing));
+    }
+
+    /// Lands with an answer for one visitor only.
+    pub(crate) fn land_alone(&self, response: http::Response<Incoming>, permit: Permit) {
+        *self.leftover.lock().unwrap_or_else(PoisonError::into_inner) = Some((response, permit));
+        self.land(Landing::Alone);
+    }
+
+    /// Takes the answer for one visitor only.
+    pub(crate) fn take_leftover(&self) -> Option<(http::Response<Incoming>, Permit)> {
+        self.leftover.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Waits until it is known what becomes of the fetch.
+    pub(crate) async fn landed(&self) -> Landing {
+        let mut landing = self.landing.subscribe();
+        let landed = landing.wait_for(Option::is_some).await;
+        landed.ok().and_then(|landing| landing.clone()).unwrap_or(Landing::Failed(Fault::Broken))
+    }
+
+    /// Tells whether nobody waits or follows any more.
+    pub(crate) fn is_deserted(&self) -> bool {
+        Arc::strong_count(&self.interest) == 1
+    }
+}
+
+/// All fetches that can be joined.
+#[derive(Default)]
+pub(crate) struct Flights(Mutex<HashMap<Course, Arc<Flight>>>);
+
+/// A visitor's part in a fetch.
+pub(crate) enum Boarding {
+    /// Begins it.
+    First(Arc<Flight>),
+    /// Joins it.
+    Joined(Arc<Flight>),
+}
+
+impl Flights {
+    /// Joins the fetch on this course, or begins it. Beyond the bound it begins one that nobody can join.
+    pub(crate) fn board(&self, course: &Course) -> Boarding {
+        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = flights.get(course) {
+            return Boarding::Joined(Arc::clone(flight));
+        }
+        let flight = Flight::new();
+        if flights.len() < FLIGHTS_MAX {
+            flights.insert(course.clone(), Arc::clone(&flight));
+        }
+        Boarding::First(flight)
+    }
+
+    /// Nobody can join this fetch from now on.
+    pub(crate) fn close(&self, course: &Course, flight: &Arc<Flight>) {
+        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if flights.get(course).is_some_and(|known| Arc::ptr_eq(known, flight)) {
+            flights.remove(course);
+        }
+    }
+}

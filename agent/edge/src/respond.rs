@@ -1,0 +1,108 @@
+//! Answers made of stored or shared responses: conditions, ranges, and the fields that say where an answer comes from.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use overspill_governance::time::Time;
+
+use crate::{
+    access::CacheUse,
+    body::Payload,
+    cache::{
+        range::{Part, part},
+        stored::Stored,
+        validate,
+    },
+    flight::Shared,
+    request::Answer,
+};
+
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+
+/// Fields that a 304 carries (RFC 9110 section 15.4.5), besides those that the edge adds.
+const OF_NOT_MODIFIED: [HeaderName; 7] =
+    [header::CACHE_CONTROL, header::CONTENT_LOCATION, header::DATE, header::ETAG, header::EXPIRES, header::LAST_MODIFIED, header::VARY];
+
+/// Answers with a stored response.
+pub(crate) fn from_stored(stored: &Stored, request: &HeaderMap, cache: CacheUse, now: Time) -> Answer {
+    let mut response = if stored.status == StatusCode::OK && validate::not_modified(request, &stored.headers) {
+        not_modified(&stored.headers)
+    } else {
+        match whole_or_part(stored, request) {
+            Part::Whole => with(stored.status, stored.headers.clone(), Payload::whole(stored.body.clone())),
+            Part::Some(range) => partial(stored, range),
+            Part::Unsatisfiable => unsatisfiable(stored),
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::AGE, HeaderValue::from(stored.age(now).as_secs()));
+    let ttl = stored.time_to_live(now);
+    let status = match cache {
+        CacheUse::Revalidated => format!("overspill; fwd=stale; fwd-status=304; ttl={ttl}"),
+        CacheUse::Stale => format!("overspill; hit; ttl={ttl}; detail=stale"),
+        _ => format!("overspill; hit; ttl={ttl}"),
+    };
+    mark(headers, &status);
+    (response, cache)
+}
+
+fn whole_or_part(stored: &Stored, request: &HeaderMap) -> Part {
+    if stored.status == StatusCode::OK && validate::range_allowed(request, &stored.headers) {
+        part(request, stored.body.len() as u64)
+    } else {
+        Part::Whole
+    }
+}
+
+fn with(status: StatusCode, headers: HeaderMap, payload: Payload) -> Response<Payload> {
+    let mut response = Response::new(payload);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+fn not_modified(stored: &HeaderMap) -> Response<Payload> {
+    let fields = OF_NOT_MODIFIED.iter().flat_map(|name| stored.get_all(name).iter().map(|value| (name.clone(), value.clone())));
+    with(StatusCode::NOT_MODIFIED, fields.collect(), Payload::Empty)
+}
+
+fn partial(stored: &Stored, range: std::ops::Range<u64>) -> Response<Payload> {
+    let bounds = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok()).filter(|(_, end)| *end <= stored.body.len());
+    let Some((start, end)) = bounds else { return unsatisfiable(stored) };
+    let mut response = with(StatusCode::PARTIAL_CONTENT, stored.headers.clone(), Payload::whole(stored.body.slice(start..end)));
+    let text = format!("bytes {}-{}/{}", range.start, range.end - 1, stored.body.len());
+    if let Ok(value) = HeaderValue::try_from(text) {
+        response.headers_mut().insert(header::CONTENT_RANGE, value);
+    }
+    response
+}
+
+fn unsatisfiable(stored: &Stored) -> Response<Payload> {
+    let mut response = with(StatusCode::RANGE_NOT_SATISFIABLE, HeaderMap::new(), Payload::Empty);
+    if let Ok(value) = HeaderValue::try_from(format!("bytes */{}", stored.body.len())) {
+        response.headers_mut().insert(header::CONTENT_RANGE, value);
+    }
+    response
+}
+
+/// Answers with a response whose body is still coming; `None` when its beginning is gone already.
+pub(crate) fn from_shared(shared: &Shared, interest: Arc<()>, request: &HeaderMap, first: bool) -> Option<Answer> {
+    let cache = if first { CacheUse::Miss } else { CacheUse::Collapsed };
+    let mut response = if shared.status == StatusCode::OK && validate::not_modified(request, &shared.headers) {
+        not_modified(&shared.headers)
+    } else {
+        let follower = shared.body.follow(interest)?;
+        with(shared.status, shared.headers.clone(), Payload::Following(follower, shared.length))
+    };
+    let stored = if shared.kept.is_some() { "; stored" } else { "" };
+    let collapsed = if first { "" } else { "; collapsed" };
+    mark(response.headers_mut(), &format!("overspill; fwd=miss; fwd-status={}{stored}{collapsed}", shared.status.as_u16()));
+    Some((response, cache))
+}
+
+/// Adds this cache's entry to Cache-Status (RFC 9211); the entries of caches nearer to the origin stand before it.
+pub(crate) fn mark(headers: &mut HeaderMap, status: &str) {
+    if let Ok(value) = HeaderValue::try_from(status) {
+        headers.append(CACHE_STATUS, value);
+    }
+}

@@ -1,0 +1,261 @@
+//! What the cache may answer, and what happens when it may not: collapsing, copies for bad times, and the waiting page at last.
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode, header};
+use http_body::Body;
+
+use crate::{
+    access::CacheUse,
+    body::Payload,
+    cache::{
+        admit::Kept,
+        control::Control,
+        decide::{Rules, Use, decide, helps_failure, helps_overload},
+        key::Key,
+        stored::Stored,
+        validate,
+        vary::Encoding,
+    },
+    cookies::{Cookies, classify},
+    edge::Edge,
+    fetch::{Order, fly, patience},
+    flight::{Boarding, Course, Flight, Landing, Shared},
+    headers,
+    limits::PRESSURE_LOOK,
+    overflow::Prepaid,
+    pass,
+    paths::{is_asset, is_entrance},
+    request::{Answer, Visit},
+    respond,
+    spill::{Course as Turn, Spiller},
+    waiting,
+};
+
+/// Answers a request for the site.
+pub(crate) async fn serve(visit: Visit, edge: &Arc<Edge>) -> Answer {
+    let cookies = classify(&visit.parts.headers);
+    let Some(target) = visit.parts.uri.path_and_query().filter(|_| may_look_up(&visit, cookies)) else {
+        return pass::pass(visit, edge, cookies).await;
+    };
+    let key = Key::new(visit.settings.config.scheme(), &visit.host, target);
+    let encoding = Encoding::of(&visit.parts.headers);
+    let (now, rules) = (edge.clock.time(), rules(&visit));
+    let stored = edge.store.find(&key, &visit.parts.headers, encoding);
+    // Copies by contract are for anybody, and only anybody may have them.
+    let copy = stored.filter(|stored| stored.kept != Kept::Contract || cookies == Cookies::Free);
+    if let Some(copy) = &copy
+        && copy.is_fresh(now)
+    {
+        // The hot path: no lock but the store's.
+        return hit(&visit, copy, CacheUse::Hit, edge);
+    }
+    let pressure = edge.admission.under_pressure(now);
+    edge.admission.wanted(now);
+    if let Some(copy) = &copy {
+        match decide(copy, pressure, rules, now) {
+            Use::Fresh => return hit(&visit, copy, CacheUse::Hit, edge),
+            Use::Stale => {
+                refresh(&visit, &key, encoding, cookies, copy, edge);
+                return hit(&visit, copy, CacheUse::Stale, edge);
+            }
+            Use::Ask => {}
+        }
+    }
+    if Control::of(&visit.parts.headers).only_if_cached {
+        return (waiting::late(), CacheUse::None);
+    }
+    let part_or_head = visit.parts.method == Method::HEAD || visit.parts.headers.contains_key(header::RANGE);
+    let with_cookies = cookies == Cookies::Unknown;
+    if copy.is_none() && (part_or_head || (with_cookies && !is_asset(visit.parts.uri.path()))) {
+        return pass::pass(visit, edge, cookies).await;
+    }
+    let course = Course { key, encoding, with_cookies };
+    Errand { visit, course, cookies, rules, copy }.run(pressure, edge).await
+}
+
+/// Only GET and HEAD, without authorization, a session, a body, or conditions that only the origin can judge.
+fn may_look_up(visit: &Visit, cookies: Cookies) -> bool {
+    let headers = &visit.parts.headers;
+    matches!(visit.parts.method, Method::GET | Method::HEAD)
+        && cookies != Cookies::Session
+        && !headers.contains_key(header::AUTHORIZATION)
+        && !headers.contains_key(header::IF_MATCH)
+        && !headers.contains_key(header::IF_UNMODIFIED_SINCE)
+        && !headers.contains_key(header::UPGRADE)
+        && visit.body.is_end_stream()
+        && !is_entrance(visit.parts.uri.path())
+}
+
+pub(crate) fn rules(visit: &Visit) -> Rules {
+    let config = &visit.settings.config;
+    Rules { micro_cache: config.micro_cache, stale_max: config.stale_max, stale_error_max: config.stale_error_max }
+}
+
+/// Answers with a stored response, or sends the visitor to a helper that holds it too when the site's own link cannot carry it.
+fn hit(visit: &Visit, stored: &Arc<Stored>, cache: CacheUse, edge: &Edge) -> Answer {
+    let now = edge.clock.now();
+    let request = &visit.parts.headers;
+    let (mut response, cache) = respond::from_stored(stored, request, cache, now.time);
+    let Some(spillable) = stored.spillable.as_ref().filter(|_| response.status() != StatusCode::NOT_MODIFIED) else {
+        return (response, cache);
+    };
+    let size = if visit.parts.method == Method::HEAD { 0 } else { response.body().size_hint().exact().unwrap_or_default() };
+    // Sessions never come this far.
+    let may_leave = Spiller::may_leave(request, false, visit.sent_back);
+    match edge.overflow.course(&visit.parts.method, spillable, size, may_leave, now) {
+        Turn::Serve => {
+            response.extensions_mut().insert(Prepaid);
+            (response, cache)
+        }
+        Turn::Spill(redirect) => {
+            let mut redirect = redirect.map(Payload::whole);
+            redirect.extensions_mut().insert(Prepaid);
+            (redirect, CacheUse::Spilled)
+        }
+        Turn::Shed => (pass::shed(edge, &visit.settings), CacheUse::None),
+    }
+}
+
+fn order(visit: &Visit, course: Course, cookies: Cookies, copy: Option<&Arc<Stored>>, edge: &Edge) -> Order {
+    let parts = &visit.parts;
+    let scheme = visit.settings.config.scheme();
+    Order {
+        settings: Arc::clone(&visit.settings),
+        course,
+        target: parts.uri.clone(),
+        fields: headers::to_origin(parts.headers.clone(), &Method::GET, &visit.host, visit.asker, scheme, &edge.loop_token),
+        asked: parts.headers.clone(),
+        cookies,
+        copy: copy.filter(|copy| copy.has_validator()).cloned(),
+        copy_was_spillable: copy.is_some_and(|copy| copy.spillable.is_some()),
+    }
+}
+
+/// Refreshes a copy in the background, if the origin has a place that nobody wants and no fetch is under way.
+fn refresh(visit: &Visit, key: &Key, encoding: Encoding, cookies: Cookies, copy: &Arc<Stored>, edge: &Arc<Edge>) {
+    let Some(permit) = edge.admission.enter_spare() else { return };
+    let course = Course { key: key.clone(), encoding, with_cookies: cookies == Cookies::Unknown };
+    if let Boarding::First(flight) = edge.flights.board(&course) {
+        edge.counters.origin_refreshes.one();
+        let order = order(visit, course, cookies, Some(copy), edge);
+        tokio::spawn(fly(Arc::clone(edge), order, flight, Some(permit)));
+    }
+}
+
+/// A visitor's errand to the origin, alone or with others.
+struct Errand {
+    visit: Visit,
+    course: Course,
+    cookies: Cookies,
+    rules: Rules,
+    copy: Option<Arc<Stored>>,
+}
+
+impl Errand {
+    async fn run(self, pressure: bool, edge: &Arc<Edge>) -> Answer {
+        let now = edge.clock.time();
+        // In calm, what must not be shared is not waited for together.
+        let unshared = |copy: &Arc<Stored>| copy.kept == Kept::Contract;
+        let alone = (!pressure && self.copy.as_ref().is_some_and(unshared)) || edge.store.is_passed(&self.course.key, now);
+        let boarding = if alone { Boarding::First(Flight::new()) } else { edge.flights.board(&self.course) };
+        let (flight, first) = match boarding {
+            Boarding::First(flight) => {
+                let order = order(&self.visit, self.course.clone(), self.cookies, self.copy.as_ref(), edge);
+                tokio::spawn(fly(Arc::clone(edge), order, Arc::clone(&flight), None));
+                (flight, true)
+            }
+            Boarding::Joined(flight) => (flight, false),
+        };
+        let interest = Arc::clone(&flight.interest);
+        let Some(landing) = self.wait(&flight, edge).await else { return self.with_copy(edge) };
+        match landing {
+            Landing::Shared(shared) => self.share(&shared, interest, first, edge).await,
+            Landing::Confirmed(stored) => hit(&self.visit, &stored, CacheUse::Revalidated, edge),
+            Landing::Alone => match flight.take_leftover().filter(|_| first) {
+                Some((response, permit)) => {
+                    let idle = self.visit.settings.config.timeouts.origin_idle;
+                    (pass::passing(response, idle, Some(Box::new(permit)), "fwd=miss"), CacheUse::Miss)
+                }
+                None => pass::pass(self.visit, edge, self.cookies).await,
+            },
+            Landing::Failed(fault) => match self.last_resort(edge, helps_failure) {
+                Some(copy) => hit(&self.visit, &copy, CacheUse::Stale, edge),
+                None => (pass::failed(fault), CacheUse::Miss),
+            },
+            Landing::Shed => match self.last_resort(edge, helps_overload) {
+                Some(copy) => hit(&self.visit, &copy, CacheUse::Stale, edge),
+                None => (pass::shed(edge, &self.visit.settings), CacheUse::Miss),
+            },
+        }
+    }
+
+    /// Waits for the fetch. With a copy that will do in need, only for a while: `None` means that it is needed.
+    async fn wait(&self, flight: &Flight, edge: &Edge) -> Option<Landing> {
+        let helps = self.copy.as_ref().is_some_and(|copy| helps_overload(copy, self.rules, edge.clock.time()));
+        if !helps {
+            return Some(flight.landed().await);
+        }
+        let deadline = edge.clock.time().after(patience(edge));
+        let mut landed = std::pin::pin!(flight.landed());
+        loop {
+            if let Ok(landing) = tokio::time::timeout(PRESSURE_LOOK, landed.as_mut()).await {
+                return Some(landing);
+            }
+            let now = edge.clock.time();
+            if now >= deadline || edge.admission.under_pressure(now) {
+                return None;
+            }
+        }
+    }
+
+    /// Answers with the copy at hand.
+    fn with_copy(&self, edge: &Edge) -> Answer {
+        match &self.copy {
+            Some(copy) => hit(&self.visit, copy, CacheUse::Stale, edge),
+            None => (pass::shed(edge, &self.visit.settings), CacheUse::Miss),
+        }
+    }
+
+    /// The copy at hand, or one that came meanwhile, if it may be shown now.
+    fn last_resort(&self, edge: &Edge, helps: fn(&Stored, Rules, overspill_governance::time::Time) -> bool) -> Option<Arc<Stored>> {
+        let found = edge.store.find(&self.course.key, &self.visit.parts.headers, self.course.encoding);
+        let copy = found.filter(|stored| stored.kept != Kept::Contract || self.cookies == Cookies::Free).or_else(|| self.copy.clone())?;
+        helps(&copy, self.rules, edge.clock.time()).then_some(copy)
+    }
+
+    /// Follows a shared answer, if it is an answer to this visitor's request too.
+    async fn share(self, shared: &Arc<Shared>, interest: Arc<()>, first: bool, edge: &Arc<Edge>) -> Answer {
+        let request = &self.visit.parts.headers;
+        // RFC 5861 section 4: these four are what stale-if-error speaks of.
+        let failed = matches!(
+            shared.status,
+            StatusCode::INTERNAL_SERVER_ERROR | StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
+        );
+        if failed && let Some(copy) = self.last_resort(edge, helps_failure) {
+            return hit(&self.visit, &copy, CacheUse::Stale, edge);
+        }
+        let pages_are_shared = || edge.admission.is_busy() || edge.admission.under_pressure(edge.clock.time());
+        let for_me = first
+            || (shared.vary.values(request, self.course.encoding) == shared.values
+                && (shared.kept != Some(Kept::Contract) || pages_are_shared()));
+        let fits = self.visit.parts.method == Method::GET || shared.kept.is_some();
+        if for_me
+            && fits
+            && let Some(answer) = respond::from_shared(shared, interest, &conditions(&self.visit), first)
+        {
+            return answer;
+        }
+        pass::pass(self.visit, edge, self.cookies).await
+    }
+}
+
+/// The request's fields as far as they may decide about an answer that is still coming: ranges need a whole body.
+fn conditions(visit: &Visit) -> http::HeaderMap {
+    let wanted = |name: &&http::HeaderName| **name != header::RANGE && **name != header::IF_RANGE;
+    validate::CONDITIONS
+        .iter()
+        .filter(wanted)
+        .flat_map(|name| visit.parts.headers.get_all(name).iter().map(|value| (name.clone(), value.clone())))
+        .collect()
+}
