@@ -183,6 +183,9 @@ impl Membership {
         if self.roster().is_none() {
             return Err(String::from("this site is in no mesh; there is nothing to leave"));
         }
+        if desk.is_silent() {
+            return Err(silent());
+        }
         if self.leaving.is_some() {
             return Err(String::from("this site is leaving already; wait for its leases to settle"));
         }

@@ -4,6 +4,7 @@ use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use core::time::Duration;
 
 use overspill_governance::{
+    digest::Digest,
     site::{Signed, SiteId},
     time::Time,
 };
@@ -40,6 +41,8 @@ pub(crate) struct Partner {
     pub(crate) proof: Proof,
     /// When it was last asked for its roster.
     pub(crate) roster_asked: Option<Time>,
+    /// When a beat of it was last answered out of turn.
+    pub(crate) beat_answered: Option<Time>,
     /// How it behaves.
     pub(crate) manners: Manners,
     dial: Dial,
@@ -65,10 +68,7 @@ impl Partners {
     /// Takes up members that are not known yet, and drops those who left.
     pub(crate) fn sync(&mut self, desk: &mut Desk, membership: &Membership) {
         self.all.retain(|site, _| membership.is_member(site));
-        for site in membership.others(&desk.id) {
-            if self.all.len() >= PARTNERS_MAX {
-                break;
-            }
+        for site in chosen(&desk.id, membership.others(&desk.id)) {
             self.all.entry(site).or_insert_with(|| Partner::new(site, desk));
         }
         desk.wake_in(Reason::Dial, Duration::ZERO);
@@ -173,7 +173,9 @@ impl Partners {
                 next = earlier(next, partner.manners.banned_until());
                 continue;
             }
-            if !addresses.is_empty() && under_way < DIALS_MAX && partner.dial.starts(now) {
+            // A member that named no address dials us.
+            let dial_due = partner.dial.due().filter(|_| !addresses.is_empty());
+            if dial_due.is_some() && under_way < DIALS_MAX && partner.dial.starts(now) {
                 under_way += 1;
                 desk.put(Output::Dial { peer: *site, addresses: addresses.to_vec() });
             }
@@ -181,7 +183,7 @@ impl Partners {
                 desk.put(Output::Prove { site: *site, host: canonical.into() });
             }
             let proof_due = if partner.connected { partner.proof.due() } else { None };
-            next = earlier(earlier(next, partner.dial.due()), proof_due);
+            next = earlier(earlier(next, dial_due.and_then(|_| partner.dial.due())), proof_due);
         }
         if let Some(at) = next {
             // A dial that is due but found no room is looked at again soon, not at once.
@@ -228,6 +230,7 @@ impl Partner {
             heard: None,
             proof: Proof::Open { at: now, failed: 0 },
             roster_asked: None,
+            beat_answered: None,
             manners: Manners::new(now),
             dial: Dial::NotBefore { at: now.after(pause), failed: 0 },
             skewed: false,
@@ -252,6 +255,17 @@ impl Partner {
     }
 }
 
+/// The members that we choose as partners. In a large mesh the choice is spread by a hash that both ends compute alike, so that no
+/// member is everybody's partner.
+fn chosen(us: &SiteId, mut others: Vec<SiteId>) -> Vec<SiteId> {
+    if others.len() > PARTNERS_MAX {
+        let place = |other: &SiteId| Digest::of_parts("overspill partner choice v1", &[&us.min(other).0, &us.max(other).0]);
+        others.sort_by_cached_key(place);
+        others.truncate(PARTNERS_MAX);
+    }
+    others
+}
+
 /// The end with the higher key lets the other dial first.
 fn courtesy(us: &SiteId, them: &SiteId) -> Duration {
     if us < them { Duration::ZERO } else { DIAL_COURTESY }
@@ -261,5 +275,25 @@ fn earlier(a: Option<Time>, b: Option<Time>) -> Option<Time> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_mesh_is_everybody_and_a_large_one_is_shared_out_evenly() {
+        let site = |at: u16| SiteId(*Digest::of("site", &at.to_le_bytes()).0.first_chunk().unwrap_or(&[0; 32]));
+        let others = |us: u16, members: u16| (0..members).filter(move |at| *at != us).map(site).collect::<Vec<_>>();
+        assert_eq!(chosen(&site(0), others(0, 20)).len(), 19);
+        let mut popularity: BTreeMap<SiteId, usize> = BTreeMap::new();
+        for us in 0..200 {
+            for other in chosen(&site(us), others(us, 200)) {
+                *popularity.entry(other).or_default() += 1;
+            }
+        }
+        assert_eq!(popularity.values().sum::<usize>(), 200 * PARTNERS_MAX);
+        assert!(popularity.values().all(|times| *times < 2 * PARTNERS_MAX), "nobody is everybody's partner");
     }
 }

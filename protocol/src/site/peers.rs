@@ -8,6 +8,7 @@ use super::{PARTNERS_INBOUND_MAX, Site};
 use crate::{
     event::Event,
     io::Output,
+    limits::{BEAT_PAUSE, LEASES_MAX},
     message::{Beat, Hello, Message},
     wire,
 };
@@ -190,10 +191,24 @@ impl Site {
 
     /// A heartbeat: each end says what it holds, so that what one has forgotten does not live on at the other.
     fn on_beat(&mut self, from: SiteId, beat: &Beat) -> Fault {
+        if beat.owned.len() > LEASES_MAX || beat.hosted.len() > LEASES_MAX {
+            return Some("a beat with more leases than there may be");
+        }
         self.helper.on_owned(&mut self.desk, from, |lease| beat.owned.contains(lease));
         self.owner.on_hosted(&mut self.desk, from, &beat.hosted);
         if self.owner.live_with(&from).next().is_some() {
             self.owner.publisher.send(&mut self.desk, from, beat.holds);
+        }
+        // An owner that believes in a lease which we do not know hears so at once.
+        let stale = beat.owned.iter().any(|lease| !self.helper.leases.contains_key(lease));
+        let now = self.desk.now.time;
+        let partner = self.partners.partner_mut(&from).filter(|partner| {
+            // Two ends that are both mistaken must not answer each other's answers for ever.
+            stale && partner.beat_answered.is_none_or(|at| now >= at.after(BEAT_PAUSE))
+        });
+        if let Some(partner) = partner {
+            partner.beat_answered = Some(now);
+            self.beat_to(from, None);
         }
         let generation = beat.generation.as_ref()?;
         self.helper.shelves.get_mut(&from).and_then(|shelf| shelf.on_generation(&self.desk, generation).err())

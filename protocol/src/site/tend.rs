@@ -2,14 +2,14 @@
 
 use core::time::Duration;
 
-use overspill_governance::site::SiteId;
+use overspill_governance::site::{Signed, SiteId};
 
 use super::Site;
 use crate::{
     event::Event,
     lease::{owner::crowd::Change, table::Phase},
     limits::{ADVERT_BUSY, ADVERT_CALM, BEAT_PAUSE, CHECKPOINT_PAUSE, LEASE_LOOK},
-    message::{Beat, Message},
+    message::{Beat, Generation, Message},
     timer::Reason,
 };
 
@@ -88,15 +88,20 @@ impl Site {
         self.desk.wake_in(Reason::Beat, BEAT_PAUSE);
         let generation = self.owner.publisher.generation(&self.desk);
         for partner in ends {
-            let owned = self.owner.leases.iter().filter(|(_, owned)| owned.terms.helper() == partner && owned.terms.phase <= Phase::Held);
-            let beat = Beat {
-                owned: owned.map(|(id, _)| *id).collect(),
-                hosted: self.helper.live_with(&partner).map(|(id, _)| *id).collect(),
-                generation: generation.clone().filter(|_| self.owner.live_with(&partner).next().is_some()),
-                holds: self.helper.shelves.get(&partner).map_or(0, |shelf| shelf.manifest().generation),
-            };
-            self.desk.send(partner, Message::Beat(beat));
+            self.beat_to(partner, generation.clone());
         }
+    }
+
+    /// Says to one partner what is held with it.
+    pub(super) fn beat_to(&mut self, partner: SiteId, generation: Option<Signed<Generation>>) {
+        let owned = self.owner.leases.iter().filter(|(_, owned)| owned.terms.helper() == partner && owned.terms.phase <= Phase::Held);
+        let beat = Beat {
+            owned: owned.map(|(id, _)| *id).collect(),
+            hosted: self.helper.live_with(&partner).map(|(id, _)| *id).collect(),
+            generation: generation.filter(|_| self.owner.live_with(&partner).next().is_some()),
+            holds: self.helper.shelves.get(&partner).map_or(0, |shelf| shelf.manifest().generation),
+        };
+        self.desk.send(partner, Message::Beat(beat));
     }
 
     /// Claims at once when much is unsettled, so that a helper does not have to stop at its cap.
