@@ -81,6 +81,12 @@ impl Request {
         if faults.is_empty() { Ok(loaded) } else { Err(Faults(faults)) }
     }
 
+    /// Variables that look like ours and are no setting: slips of the fingers, most likely.
+    pub fn strange_variables(&self) -> impl Iterator<Item = &str> {
+        let known = |name: &str| name == "OVERSPILL_CONFIG" || TABLE.iter().any(|setting| setting.variable() == name);
+        self.variables.keys().map(String::as_str).filter(move |name| !known(name))
+    }
+
     fn file_named(&self) -> Option<PathBuf> {
         let named = self.file.clone().or_else(|| self.variables.get("OVERSPILL_CONFIG").map(PathBuf::from));
         named.or_else(|| Some(PathBuf::from(FILE_DEFAULT)).filter(|path| Path::exists(path)))
@@ -129,6 +135,13 @@ mod tests {
         let told = faults.to_string();
         assert!(told.contains("overspill.toml:1: uplink: \"20\" has no unit; write for example 20Mbit/s"), "{told}");
         assert!(told.contains("--grace: grace: \"now\" does not begin with a number"), "{told}");
+    }
+
+    #[test]
+    fn a_slip_in_a_variable_is_noticed() {
+        let request =
+            request(Path::new("x"), &[], &[("OVERSPILL_UPLNK", "1Mbit/s"), ("OVERSPILL_UPLINK", "1Mbit/s"), ("OVERSPILL_CONFIG", "x")]);
+        assert_eq!(request.strange_variables().collect::<Vec<_>>(), ["OVERSPILL_UPLNK"]);
     }
 
     #[test]

@@ -45,6 +45,9 @@ pub fn run(request: Request) -> Outcome {
     let started = Instant::now();
     let loaded = config::load(&request)?;
     let level = telemetry::start(loaded.settings.log_format, &loaded.settings.log_level);
+    for variable in request.strange_variables() {
+        tracing::warn!(variable, "this environment variable is no setting and does nothing");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("agent").enable_all().build();
     let runtime = runtime.map_err(|error| Failure::of_system("no runtime", error))?;
     runtime.block_on(serve(request, loaded, level, started))
@@ -60,6 +63,8 @@ async fn serve(request: Request, loaded: Loaded, level: Level, started: Instant)
     let serving_after_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(listen = %edge.local_addr(), origin = settings.origin.authority, serving_after_ms, "serving");
     let access = edge.access().and_then(|records| start_access_log(records, settings));
+    // A long ledger takes its time to be read: visitors are served meanwhile.
+    keep.open_ledger();
     keep.start_mesh(settings, clock, Arc::clone(&edge));
     let agent = Arc::new(Agent {
         request,

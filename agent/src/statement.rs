@@ -155,3 +155,89 @@ impl Clerk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use overspill_governance::{
+        allotment::Allotment,
+        charter::Charter,
+        claim::Claim,
+        digest::Digest,
+        invite::MeshId,
+        line::{LineKey, LineState},
+        payword::Word,
+        site::{Key, Signed, Statement as _},
+        time::Date,
+        units::Credit,
+    };
+
+    const LEASE: LeaseId = LeaseId([5; 8]);
+
+    fn keys() -> (Key, Key) {
+        let (one, other) = (Key::from_seed([1; 32]), Key::from_seed([2; 32]));
+        if one.site() < other.site() { (one, other) } else { (other, one) }
+    }
+
+    fn claim(requests: u32, bytes: u64) -> Claim {
+        Claim { lease: LEASE, serial: requests, word: Word([0; 16]), requests, bytes: Bytes(bytes) }
+    }
+
+    /// The lower end serves the higher one and is paid twice, cumulatively.
+    fn story(low: &Key, high: &Key) -> Vec<Receipt> {
+        let (mesh, charter) = (MeshId(Digest::ZERO), Charter::default());
+        let mut state = LineState::first(LineKey::between(mesh, low.site(), high.site()).id(), &charter);
+        let mut receipts = Vec::new();
+        for (paid, claim) in [(300, claim(10, 1_000)), (200, claim(15, 1_700))] {
+            state = state.next(Credit(paid), claim.digest(), &charter).unwrap();
+            receipts.push(Receipt { state, low_sig: state.sign(low), high_sig: state.sign(high), claim: Some(claim) });
+        }
+        receipts
+    }
+
+    fn statement_of(key: &Key, partner: &Key, helper: &Key) -> Statement {
+        let (mesh, price) = (MeshId(Digest::ZERO), Credit(10));
+        let (owner, anchor) = (if helper.site() == key.site() { partner } else { key }, Word([0; 16]));
+        let allotment = Allotment {
+            mesh,
+            lease: LEASE,
+            owner: owner.site(),
+            helper: helper.site(),
+            requests: 100,
+            bytes: Bytes(1 << 20),
+            largest: Bytes(1 << 20),
+            anchor,
+            price_request: price,
+            price_mib: price,
+            made: Date::from_millis(0),
+            until: Date::from_millis(1),
+        };
+        let (low, high) = if key.site() < partner.site() { (key, partner) } else { (partner, key) };
+        let agreed = story(low, high).into_iter().map(|receipt| Entry::Agreed { with: partner.site(), receipt });
+        let mut clerk = Clerk::new(key.site());
+        for (seq, entry) in (1..).zip(std::iter::once(Entry::Allotted(Box::new(Signed::new(allotment, owner)))).chain(agreed)) {
+            clerk.take(&Record { seq, date: Date::from_millis(0), entry, at: 0 });
+        }
+        clerk.finish()
+    }
+
+    #[test]
+    fn both_ends_tell_the_same_story_from_their_sides() {
+        let (low, high) = keys();
+        let (ours, theirs) = (statement_of(&low, &high, &low), statement_of(&high, &low, &low));
+        let (line, mirror) = (&ours.lines[0], &theirs.lines[0]);
+        assert_eq!((line.balance_micro, line.earned_micro, line.spent_micro), (500, 500, 0));
+        assert_eq!((mirror.balance_micro, mirror.earned_micro, mirror.spent_micro), (-500, 0, 500));
+        assert_eq!(ours.balance_micro + theirs.balance_micro, 0);
+        assert_eq!((line.seq, &line.state, line.receipts), (mirror.seq, &mirror.state, mirror.receipts));
+    }
+
+    #[test]
+    fn cumulative_claims_are_counted_once() {
+        let (low, high) = keys();
+        let settled = Service { leases: 1, requests: 15, bytes: 1_700 };
+        assert_eq!(statement_of(&low, &high, &low).lines[0].given, settled);
+        assert_eq!(statement_of(&low, &high, &low).lines[0].taken, Service::default());
+        assert_eq!(statement_of(&high, &low, &low).lines[0].taken, settled);
+    }
+}

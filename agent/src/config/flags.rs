@@ -40,7 +40,7 @@ impl Args for Flags {
     fn augment_args(command: Command) -> Command {
         TABLE.iter().zip(NAMES.iter()).filter(|(setting, _)| setting.name != ELSEWHERE).fold(command, |command, (setting, name)| {
             let help = format!("{} [default: {}]", setting.sentence, setting.default);
-            let arg = Arg::new(setting.name).long(name.as_str()).value_name(setting.form).help(help).allow_hyphen_values(true);
+            let arg = Arg::new(setting.name).long(name.as_str()).value_name(setting.form).help(help).allow_negative_numbers(true);
             command.arg(arg.hide(HIDDEN.contains(&setting.name)).help_heading("Settings"))
         })
     }

@@ -28,21 +28,24 @@ pub(crate) struct Keep {
 }
 
 impl Keep {
-    /// Opens what can be opened. What cannot is left alone and told as an error.
+    /// Takes the directory. One that cannot be used is left alone and told as an error.
     ///
     /// # Errors
-    /// Only when another agent has the directory: two agents with one key would sign against each other.
+    /// Only when another agent has it: two agents with one key would sign against each other.
     pub(crate) fn open(directory: &Path) -> Result<Self, Failure> {
         let mut keep = Self::default();
         match State::open(directory) {
-            Ok(state) => keep.open_ledger(state),
+            Ok(state) => keep.state = Some(state),
             Err(error @ StateError::InUse { .. }) => return Err(state_failure(&error)),
             Err(error) => keep.suffer(state_failure(&error)),
         }
         Ok(keep)
     }
 
-    fn open_ledger(&mut self, state: State) {
+    /// Opens the ledger and its index. A ledger that cannot be used is left alone and told as an error.
+    pub(crate) fn open_ledger(&mut self) {
+        let Some(state) = &self.state else { return };
+        let path = state.file(names::LEDGER);
         let site = state.key().site();
         let index = match Index::open(&state.file(names::INDEX), site) {
             Ok(index) => Some(index),
@@ -52,7 +55,7 @@ impl Keep {
             }
         };
         let listener = index.as_ref().map_or_else(|| Box::new(|_: &_, _: &_, _: &_| ()) as _, Index::listener);
-        match Ledger::open(&state.file(names::LEDGER), site, listener) {
+        match Ledger::open(&path, site, listener) {
             Ok((ledger, opened)) => {
                 if opened.cut > 0 {
                     tracing::warn!(
@@ -70,9 +73,8 @@ impl Keep {
                 });
                 self.ledger = Some(ledger);
             }
-            Err(error) => self.suffer(ledger_failure(&error, &state.file(names::LEDGER))),
+            Err(error) => self.suffer(ledger_failure(&error, &path)),
         }
-        self.state = Some(state);
     }
 
     /// Starts the mesh, if there is a ledger to sign in.

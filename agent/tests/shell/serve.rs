@@ -69,3 +69,29 @@ fn what_a_killed_agent_leaves_behind_hinders_nobody() {
     assert_eq!(place.say(&["status", "--json"]).assert_done().json()["mesh"]["mesh"]["members"], 1);
     assert_eq!(agent.told().matches("ERROR").count(), 0, "{}", agent.told());
 }
+
+#[test]
+fn nonsense_on_the_control_socket_is_answered_and_harms_nobody() {
+    use std::io::{Read as _, Write as _};
+    let (place, origin) = (Place::new(), Origin::start("the blog"));
+    let agent = Agent::start(&place, &origin, &[]);
+    let ask = |question: &[u8]| {
+        let mut stream = std::os::unix::net::UnixStream::connect(place.state().join("control.sock")).unwrap();
+        stream.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
+        let mut answer = String::new();
+        // The agent may stop listening before all of it is said.
+        let _ = stream.write_all(question);
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let _ = stream.read_to_string(&mut answer);
+        answer
+    };
+    assert!(ask(b"{}\n").contains("does not understand"));
+    assert!(ask(b"\xff\xfe\n").is_empty());
+    assert!(ask(b"{\"version\":99,\"ask\":\"status\"}\n").contains("was asked in version 99"));
+    ask(&vec![b'x'; 1 << 20]);
+    for _ in 0..40 {
+        ask(b"");
+    }
+    place.say(&["status"]).assert_done();
+    assert_eq!(agent.get("/").0, 200);
+}
