@@ -18,6 +18,8 @@ pub mod config;
 pub mod exit;
 pub mod ledger;
 pub mod mesh;
+#[cfg(test)]
+mod reference;
 pub mod show;
 
 use exit::{Exit, Outcome};
