@@ -234,6 +234,8 @@ fn is_spillable(shared: &Shared) -> bool {
         && shared.vary.is_plain()
         && !shared.headers.contains_key(header::CONTENT_ENCODING)
         && is_passive_type(media_type)
+        // The site lets nobody else embed it; from a helper's address, its own pages would be somebody else.
+        && shared.headers.get("cross-origin-resource-policy").is_none_or(|policy| policy == "cross-origin")
         && shared.length.is_none_or(|length| (1..=OBJECT_BYTES_MAX).contains(&length))
 }
 

@@ -21,7 +21,7 @@ use crate::{
     hot::{Hot, Spillable},
     observe::{Observer, Readings},
     spill::{Ask, Course, Spiller, mark::Target},
-    uplink::{HEAD_BYTES, Uplink},
+    uplink::{HEAD_BYTES, SHED_PAGES_DEBT, Uplink},
 };
 
 /// Marks a response whose bytes the uplink was charged for when it was decided on.
@@ -114,6 +114,11 @@ impl Overflow {
         let method = if *method == Method::HEAD { ticket::Method::Head } else { ticket::Method::Get };
         let fresh = held.object.fresh_until > now.date;
         self.spiller.course(&Ask { method, path, digest, size, may_leave: may_leave && fresh }, now)
+    }
+
+    /// Tells whether the uplink owes so much that even a page would come too late.
+    pub(crate) fn is_drowned(&self, now: Time) -> bool {
+        self.uplink.debt(now) >= SHED_PAGES_DEBT
     }
 
     /// Counts a response's head that was not paid for before.

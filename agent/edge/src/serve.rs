@@ -52,6 +52,9 @@ pub(crate) async fn serve(visit: Visit, edge: &Arc<Edge>) -> Answer {
     }
     let pressure = edge.admission.under_pressure(now);
     edge.admission.wanted(now);
+    if copy.is_none() && is_too_late(&visit, edge) {
+        return (pass::shed(edge, &visit.settings), CacheUse::None);
+    }
     if let Some(copy) = &copy {
         match decide(copy, pressure, rules, now) {
             Use::Fresh => return hit(&visit, copy, CacheUse::Hit, edge),
@@ -98,6 +101,9 @@ fn hit(visit: &Visit, stored: &Arc<Stored>, cache: CacheUse, edge: &Edge) -> Ans
     let request = &visit.parts.headers;
     let (mut response, cache) = respond::from_stored(stored, request, cache, now.time);
     let Some(spillable) = stored.spillable.as_ref().filter(|_| response.status() != StatusCode::NOT_MODIFIED) else {
+        if response.status() != StatusCode::NOT_MODIFIED && is_too_late(visit, edge) {
+            return (pass::shed(edge, &visit.settings), CacheUse::None);
+        }
         return (response, cache);
     };
     let size = if visit.parts.method == Method::HEAD { 0 } else { response.body().size_hint().exact().unwrap_or_default() };
@@ -113,8 +119,14 @@ fn hit(visit: &Visit, stored: &Arc<Stored>, cache: CacheUse, edge: &Edge) -> Ans
             redirect.extensions_mut().insert(Prepaid);
             (redirect, CacheUse::Spilled)
         }
-        Turn::Shed => (pass::shed(edge, &visit.settings), CacheUse::None),
+        Turn::Shed => (waiting::overloaded(), CacheUse::None),
     }
+}
+
+/// Tells whether an answer of some size would only make the site's own link later for everybody. Who was sent here by a helper
+/// has waited already.
+fn is_too_late(visit: &Visit, edge: &Edge) -> bool {
+    !visit.sent_back && edge.overflow.is_drowned(edge.clock.time())
 }
 
 fn order(visit: &Visit, course: Course, cookies: Cookies, copy: Option<&Arc<Stored>>, edge: &Edge) -> Order {

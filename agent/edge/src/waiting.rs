@@ -34,6 +34,13 @@ pub(crate) fn waiting(retry: Duration) -> Response<Payload> {
     response
 }
 
+/// 503 for an asset that neither this site nor a helper can carry in time. Without a page: nobody would read it, and many get it.
+pub(crate) fn overloaded() -> Response<Payload> {
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "");
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
 /// 502: the site's own server cannot be reached or broke off.
 pub(crate) fn unreachable() -> Response<Payload> {
     page(StatusCode::BAD_GATEWAY, "This site is away", "The web server behind this site cannot be reached. Please try again later.")

@@ -1,0 +1,259 @@
+//! Stories of an overflow: an owner whose uplink is too small, a helper, and a control plane that is three lines long.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::{sync::Arc, thread};
+
+use common::{Act, Origin, Reply, edge, field, ok, parse, raw, until};
+use http::uri::{Authority, Scheme};
+use overspill_edge::{Canonical, Clock, Config, FillFailed, Handle, start};
+use overspill_governance::{
+    payword::{Chain, LeaseId},
+    site::SiteId,
+    time::Time,
+    units::{ByteRate, Bytes, RequestRate},
+};
+use overspill_protocol::{
+    manifest::{Manifest, Object},
+    plan::{Host, Plan, Spill},
+    ticket::TicketKey,
+};
+
+const LEASE: LeaseId = LeaseId([3; 8]);
+const KEY: TicketKey = TicketKey([4; 32]);
+const OWNER: SiteId = SiteId([1; 32]);
+const HELPER: SiteId = SiteId([2; 32]);
+/// The owner's uplink carries three of them in a second.
+const ASSET_BYTES: usize = 30_000;
+
+fn asset(path: &str) -> String {
+    path.repeat(ASSET_BYTES / path.len())
+}
+
+/// A site with images that any cache may keep, and pages that none may.
+fn site() -> Origin {
+    Origin::new(|head| {
+        let path = head.split(' ').nth(1).unwrap();
+        if path.ends_with(".png") {
+            return Act::Say(ok("Content-Type: image/png\r\nCache-Control: public, max-age=3600\r\n", &asset(path)));
+        }
+        Act::Say(ok("Content-Type: text/html\r\nCache-Control: no-store\r\n", "<p>page</p>"))
+    })
+}
+
+/// An owner and a helper on one clock.
+struct Mesh {
+    owner: Arc<Handle>,
+    helper: Arc<Handle>,
+    clock: Clock,
+    _site: Origin,
+    _other_site: Origin,
+}
+
+impl Mesh {
+    fn new() -> Self {
+        let (site, other_site, clock) = (site(), site(), Clock::new());
+        let begin = |origin: &Origin, change: fn(&mut Config)| {
+            let mut config = Config::new(origin.address.to_string().parse().unwrap());
+            config.threads = 2;
+            change(&mut config);
+            Arc::new(start(config, clock.clone()).unwrap())
+        };
+        let owner = begin(&site, |config| {
+            config.uplink = Some(ByteRate(100_000));
+            config.canonical = Some(Canonical { scheme: Scheme::HTTP, authority: Authority::from_static("blog.example") });
+        });
+        let helper = begin(&other_site, |_| ());
+        Self { owner, helper, clock, _site: site, _other_site: other_site }
+    }
+
+    /// The helper's name for this guest, with its port.
+    fn guest(&self) -> String {
+        format!("blog.helper.localhost:{}", self.helper.local_addr().port())
+    }
+
+    fn canonical() -> String {
+        "http://blog.example".to_owned()
+    }
+
+    /// What the owner holds, as its control plane would sign it.
+    fn manifest(&self) -> Arc<Manifest> {
+        let seen = self.owner.observe();
+        let mut objects: Vec<Object> = seen
+            .hot
+            .into_iter()
+            .map(|hot| Object {
+                path: hot.path,
+                digest: hot.digest,
+                size: hot.size,
+                media_type: hot.media_type,
+                fresh_until: hot.fresh_until,
+            })
+            .collect();
+        objects.sort_by(|a, b| a.path.cmp(&b.path));
+        let manifest = Manifest { owner: OWNER, generation: seen.generation, date: self.clock.date(), objects };
+        assert!(manifest.is_well_formed());
+        Arc::new(manifest)
+    }
+
+    /// Both ends learn of a lease over what the owner holds at this moment.
+    fn lease(&self) {
+        let (chain, manifest) = (Arc::new(Chain::from_seed([5; 32], LEASE, 1_000)), self.manifest());
+        let spill = Spill {
+            lease: LEASE,
+            helper: HELPER,
+            base: format!("http://{}", self.guest()),
+            requests: RequestRate(1_000),
+            bytes: ByteRate(1 << 30),
+            allotted: Bytes(1 << 30),
+            key: KEY,
+            chain: Arc::clone(&chain),
+            serial_from: 1,
+            clock_offset_ms: 0,
+            weight: 1,
+            held_back: false,
+            manifest: Arc::clone(&manifest),
+            until: Time::MAX,
+        };
+        let host = Host {
+            lease: LEASE,
+            owner: OWNER,
+            authority: self.guest(),
+            canonical: Self::canonical(),
+            requests: RequestRate(1_000),
+            bytes: ByteRate(1 << 30),
+            allotted_requests: 1_000,
+            allotted_bytes: Bytes(1 << 30),
+            storage: Bytes(1 << 20),
+            key: KEY,
+            anchor: chain.anchor(),
+            manifest,
+            generation_until: Time::MAX,
+            until: Time::MAX,
+            closed: false,
+        };
+        self.owner.apply(Arc::new(Plan { version: 1, made: self.clock.time(), spill: vec![spill], host: Vec::new() }));
+        self.helper.apply(Arc::new(Plan { version: 1, made: self.clock.time(), spill: Vec::new(), host: vec![host] }));
+    }
+
+    /// Moves what the helper wants from the owner, until the test ends.
+    fn fill(&self) {
+        let (owner, helper) = (Arc::clone(&self.owner), Arc::clone(&self.helper));
+        let mut wanted = helper.take_wanted().unwrap();
+        thread::spawn(move || {
+            while let Some(want) = wanted.blocking_recv() {
+                helper.filled(&want, owner.held(&want.digest).ok_or(FillFailed::Gone));
+            }
+        });
+    }
+
+    fn ask_owner(&self, path: &str, fields: &str) -> Reply {
+        common::ask(&self.owner, "GET", path, fields)
+    }
+
+    /// Asks the owner for an asset until it spills.
+    fn spilled(&self, path: &str) -> Reply {
+        let reply = (0..20).map(|_| self.ask_owner(path, "")).find(|reply| reply.status == 302);
+        reply.unwrap_or_else(|| panic!("never spilled: {:?}", self.owner.metrics()))
+    }
+
+    /// Follows a `Location` to whichever of the two it names.
+    fn follow(&self, reply: &Reply) -> Reply {
+        let url = reply.field("location").unwrap();
+        let (authority, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+        let edge = if authority == self.guest() { &self.helper } else { &self.owner };
+        assert!(authority == self.guest() || authority == "blog.example");
+        let request = format!("GET /{path} HTTP/1.1\r\nHost: {authority}\r\nCookie: id=secret\r\nConnection: close\r\n\r\n");
+        parse(&raw(edge, request.as_bytes()))
+    }
+}
+
+#[test]
+fn excess_goes_to_a_helper_which_serves_the_owners_bytes_once_for_each_ticket() {
+    let mesh = Mesh::new();
+    assert_eq!(mesh.ask_owner("/a.png", "").status, 200);
+    until("the image is spillable", || mesh.owner.observe().hot.len() == 1);
+    mesh.lease();
+    mesh.fill();
+
+    let redirect = mesh.spilled("/a.png");
+    assert_eq!(redirect.field("cache-control").as_deref(), Some("no-store"));
+    assert_eq!(redirect.field("access-control-allow-origin").as_deref(), Some("*"));
+    let served = mesh.follow(&redirect);
+    assert!(served.status == 200 && served.text() == asset("/a.png"), "{}", served.head);
+    assert_eq!(served.field("cache-status").as_deref(), Some("overspill; fwd=miss; stored"));
+    assert_eq!(served.field("set-cookie"), None);
+
+    let back = mesh.follow(&redirect);
+    assert_eq!(back.status, 302, "a ticket is good once");
+    assert!(back.field("location").unwrap().starts_with(&Mesh::canonical()));
+    let home = mesh.follow(&back);
+    assert!(home.status == 200 && home.text() == asset("/a.png"), "and whoever comes back is served here: {}", home.head);
+
+    let again = mesh.follow(&mesh.spilled("/a.png"));
+    assert_eq!(again.field("cache-status").as_deref(), Some("overspill; hit"));
+    let (owner, helper) = (mesh.owner.observe(), mesh.helper.observe());
+    assert_eq!((owner.spilled[0].serial, owner.spilled[0].sent_back), (2, 1));
+    assert_eq!((helper.hosted[0].serial, helper.hosted[0].requests), (2, 2));
+    assert_eq!(helper.hosted[0].bytes, owner.spilled[0].bytes);
+}
+
+#[test]
+fn what_must_stay_stays() {
+    let mesh = Mesh::new();
+    assert_eq!(mesh.ask_owner("/a.png", "").status, 200);
+    until("the image is spillable", || mesh.owner.observe().hot.len() == 1);
+    mesh.lease();
+    let _redirect = mesh.spilled("/a.png");
+    for fields in
+        ["Cookie: wordpress_logged_in_0123456789abcdef=admin\r\n", "Authorization: Basic eDp5\r\n", "CDN-Loop: overspill-0123\r\n"]
+    {
+        let reply = mesh.ask_owner("/a.png", fields);
+        assert_ne!(reply.status, 302, "{fields}");
+    }
+    assert_eq!(mesh.ask_owner("/page", "").status, 200, "pages are never spilled");
+    assert_ne!(common::ask(&mesh.owner, "POST", "/a.png", "Content-Length: 0\r\n").status, 302);
+}
+
+#[test]
+fn pressure_is_about_what_is_wanted_not_about_what_is_left() {
+    let mesh = Mesh::new();
+    assert_eq!(mesh.ask_owner("/a.png", "").status, 200);
+    until("the image is spillable", || mesh.owner.observe().hot.len() == 1);
+    assert!(!mesh.owner.observe().site.under_pressure);
+    until("pressure under a crowd", || {
+        mesh.lease();
+        let _crowd = mesh.ask_owner("/a.png", "");
+        mesh.owner.observe().site.under_pressure
+    });
+    assert!(mesh.owner.metrics().spill.spilled > 0, "what was spilled is wanted all the same");
+    until("calm when it is gone", || !mesh.owner.observe().site.under_pressure);
+}
+
+#[test]
+fn a_helper_keeps_its_own_site_apart_from_its_guests() {
+    let mesh = Mesh::new();
+    mesh.lease();
+    let guest = |path: &str| {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", mesh.guest());
+        parse(&raw(&mesh.helper, head.as_bytes()))
+    };
+    let reply = guest("/page");
+    assert_eq!(reply.status, 302, "the guest's name never shows the helper's pages");
+    assert!(reply.field("location").unwrap().starts_with(&format!("{}/page?overspill-back=", Mesh::canonical())));
+    let own = common::get(&mesh.helper, "/page");
+    assert_eq!((own.status, own.text().as_str()), (200, "<p>page</p>"));
+    let post = format!("POST / HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", mesh.guest());
+    assert_eq!(parse(&raw(&mesh.helper, post.as_bytes())).status, 405);
+}
+
+#[test]
+fn the_origin_never_sees_our_parameters() {
+    let origin = site();
+    let edge = edge(&origin, |_| ());
+    let reply = common::get(&edge, "/page?x=1&overspill-back=junk&overspill-ticket=junk");
+    assert_eq!(reply.status, 200);
+    assert_eq!(origin.asked_for("/page?x=1"), 1);
+    assert_eq!(field(&origin.asked()[0], "host").as_deref(), Some("blog.example"));
+}
