@@ -15,14 +15,14 @@ use crate::{
     cache::{
         admit::{Admitted, Asked, Kept, admit},
         control::Control,
-        growing::Growing,
+        growing::{Ending, Growing},
         stored::Stored,
         validate,
         vary::{Encoding, Vary},
     },
     cookies::Cookies,
     edge::{Edge, Settings},
-    flight::{Course, Flight, Landing, Shared},
+    flight::{Closing, Course, Flight, Landing, Shared},
     gradient::Work,
     headers,
     limits::{FINISHED_ALONE_BYTES, PATIENCE_MIN, PRESSURE_LOOK, STORED_BODY_BYTES_MAX},
@@ -53,23 +53,26 @@ pub(crate) fn work_of(path: &str) -> Work {
 /// Runs the fetch. `permit` is the place at the origin if it was taken already, by a background refresh.
 pub(crate) async fn fly(edge: Arc<Edge>, order: Order, flight: Arc<Flight>, permit: Option<Permit>) {
     let background = permit.is_some();
+    let _closing = Closing { flights: &edge.flights, course: &order.course, flight: &flight };
     let permit = match permit {
         Some(permit) => permit,
         None => {
             let entered = tokio::select! {
-                entered = edge.admission.enter(Class::Visit, &flight.interest) => entered.ok(),
-                () = deserted(&flight) => None,
+                entered = edge.admission.enter(Class::Visit, &flight.interest) => entered.map_err(|_| Landing::Shed),
+                // Whoever joins it in its last moment fetches alone.
+                () = deserted(&flight) => Err(Landing::Alone),
             };
-            let Some(permit) = entered else {
-                edge.flights.close(&order.course, &flight);
-                flight.land(Landing::Shed);
-                return;
-            };
-            permit
+            match entered {
+                Ok(permit) => permit,
+                Err(landing) => {
+                    edge.flights.close(&order.course, &flight);
+                    flight.land(landing);
+                    return;
+                }
+            }
         }
     };
     fetch(&edge, &order, &flight, permit, background).await;
-    edge.flights.close(&order.course, &flight);
 }
 
 /// Waits until nobody wants the answer any more: then it needs no place in the queue.
@@ -147,6 +150,7 @@ async fn fill(
     background: bool,
 ) {
     let growing = Arc::new(Growing::default());
+    let _ending = Ending(Arc::clone(&growing));
     let vary = admitted.as_ref().map_or_else(Vary::default, |admitted| admitted.vary().clone());
     let values = vary.values(&order.asked, order.course.encoding);
     let length = body.size_hint().exact();

@@ -79,6 +79,17 @@ impl Flight {
         self.landing.send_replace(Some(landing));
     }
 
+    /// Ends a fetch that died without a word, so that nobody waits for ever.
+    fn land_if_lost(&self) {
+        self.landing.send_if_modified(|landing| {
+            let lost = landing.is_none();
+            if lost {
+                *landing = Some(Landing::Failed(Fault::Broken));
+            }
+            lost
+        });
+    }
+
     /// Lands with an answer for one visitor only.
     pub(crate) fn land_alone(&self, response: http::Response<Incoming>, permit: Permit) {
         *self.leftover.lock().unwrap_or_else(PoisonError::into_inner) = Some((response, permit));
@@ -135,5 +146,40 @@ impl Flights {
         if flights.get(course).is_some_and(|known| Arc::ptr_eq(known, flight)) {
             flights.remove(course);
         }
+    }
+}
+
+/// Closes a flight when its fetch ends in whatever way: also by a panic, or by its thread's end.
+pub(crate) struct Closing<'a> {
+    pub(crate) flights: &'a Flights,
+    pub(crate) course: &'a Course,
+    pub(crate) flight: &'a Arc<Flight>,
+}
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.flights.close(self.course, self.flight);
+        self.flight.land_if_lost();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::uri::{Authority, PathAndQuery, Scheme};
+
+    fn course() -> Course {
+        let key = Key::new(&Scheme::HTTP, &Authority::from_static("a.example"), &PathAndQuery::from_static("/"));
+        Course { key, encoding: Encoding::Identity, with_cookies: false }
+    }
+
+    #[tokio::test]
+    async fn a_fetch_that_dies_leaves_nobody_waiting() {
+        let (flights, course) = (Flights::default(), course());
+        let Boarding::First(flight) = flights.board(&course) else { panic!("somebody flies already") };
+        let Boarding::Joined(joined) = flights.board(&course) else { panic!("nobody flies") };
+        drop(Closing { flights: &flights, course: &course, flight: &flight });
+        assert!(matches!(joined.landed().await, Landing::Failed(Fault::Broken)));
+        assert!(matches!(flights.board(&course), Boarding::First(_)));
     }
 }

@@ -99,6 +99,8 @@ pub(crate) fn to_origin(
     own: &HeaderValue,
 ) -> HeaderMap {
     strip_hop_by_hop(&mut headers);
+    // The edge has answered it (RFC 9110 section 10.1.1) and sends the body at once.
+    headers.remove(header::EXPECT);
     // CGI, FastCGI and WSGI write `-` and `_` alike: `X_Forwarded_For` would arrive as the field that is set below.
     let ambiguous: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().contains('_')).cloned().collect();
     for name in &ambiguous {

@@ -44,6 +44,7 @@ mod serve;
 mod spill;
 mod stream;
 mod uplink;
+mod upload;
 mod waiting;
 
 pub use access::{AccessRecord, CacheUse};

@@ -40,3 +40,5 @@ pub(crate) const FLIGHTS_MAX: usize = 1_024;
 pub(crate) const PATIENCE_MIN: Duration = Duration::from_secs(1);
 /// How often a visitor who waits for the origin looks whether pressure began meanwhile, so that the copy at hand will do.
 pub(crate) const PRESSURE_LOOK: Duration = Duration::from_millis(50);
+/// Bytes of a request body that are taken in before the request asks for a place at the origin: nearly every form and comment.
+pub(crate) const BUFFERED_UPLOAD_BYTES: usize = 64 * 1024;

@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use http::{Method, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use crate::{
@@ -17,10 +16,12 @@ use crate::{
     fetch::work_of,
     headers,
     limits::HELD_BODY_BYTES_MAX,
-    origin::{Fault, Upload, nothing},
+    origin::{Fault, Upload},
     paths::is_entrance,
     request::{Answer, Visit},
-    respond, waiting,
+    respond,
+    upload::take_in,
+    waiting,
 };
 
 /// Sends the request to the origin, and its answer to the visitor.
@@ -28,18 +29,16 @@ pub(crate) async fn pass(visit: Visit, edge: &Arc<Edge>, cookies: Cookies) -> An
     let settings = Arc::clone(&visit.settings);
     let timeouts = &settings.config.timeouts;
     let safe = is_safe(&visit.parts.method);
-    let reserved = !safe
-        || cookies == Cookies::Session
-        || visit.parts.headers.contains_key(header::AUTHORIZATION)
-        || is_entrance(visit.parts.uri.path());
-    let class = if reserved { Class::Reserved } else { Class::Visit };
-    let Ok(permit) = edge.admission.enter(class, &Arc::new(())).await else {
-        return (shed(edge, &settings), CacheUse::Bypass);
-    };
+    let class = class_of(&visit, cookies);
     let patience = if safe { timeouts.origin_head } else { timeouts.origin_head_unsafe };
     let learns = safe.then(|| work_of(visit.parts.uri.path()));
     let key = visit.parts.uri.path_and_query().map(|target| Key::new(settings.config.scheme(), &visit.host, target));
-    let request = to_origin(visit, edge);
+    let Some(request) = to_origin(visit, edge).await else {
+        return (waiting::plain(StatusCode::REQUEST_TIMEOUT, "The request body did not come in time.\n"), CacheUse::Bypass);
+    };
+    let Ok(permit) = edge.admission.enter(class, &Arc::new(())).await else {
+        return (shed(edge, &settings), CacheUse::Bypass);
+    };
     edge.counters.origin_requests.one();
     match settings.origin.fetch(request, patience).await {
         Ok(response) => {
@@ -63,21 +62,30 @@ pub(crate) async fn pass(visit: Visit, edge: &Arc<Edge>, cookies: Cookies) -> An
     }
 }
 
+/// Whoever is somebody, is about to be, or changes something, goes before anybody.
+fn class_of(visit: &Visit, cookies: Cookies) -> Class {
+    let parts = &visit.parts;
+    let reserved = !is_safe(&parts.method)
+        || cookies == Cookies::Session
+        || parts.headers.contains_key(header::AUTHORIZATION)
+        || is_entrance(parts.uri.path());
+    if reserved { Class::Reserved } else { Class::Visit }
+}
+
 /// RFC 9110 section 9.2.1.
 fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// Makes the origin's request of the visitor's.
-fn to_origin(visit: Visit, edge: &Edge) -> Request<Upload> {
+/// Makes the origin's request of the visitor's; nothing if the visitor does not send it.
+async fn to_origin(visit: Visit, edge: &Edge) -> Option<Request<Upload>> {
     let Visit { parts, body, host, asker, settings, .. } = visit;
-    let fields = headers::to_origin(parts.headers, &parts.method, &host, asker, settings.config.scheme(), &edge.loop_token);
-    let upload = if body.is_end_stream() { nothing() } else { body.map_err(Into::into).boxed_unsync() };
+    let upload = take_in(body, settings.config.timeouts.visitor_stall).await.ok()?;
     let mut request = Request::new(upload);
+    *request.headers_mut() = headers::to_origin(parts.headers, &parts.method, &host, asker, settings.config.scheme(), &edge.loop_token);
     *request.method_mut() = parts.method;
     *request.uri_mut() = settings.origin.uri(&parts.uri);
-    *request.headers_mut() = fields;
-    request
+    Some(request)
 }
 
 /// Forgets what an unsafe request changed: its target, and on the same site what Location and Content-Location name.

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use common::{Act, Origin, ask, edge, get, ok, together, until};
+use common::{Act, Origin, ask, edge, get, ok, raw, together, until};
 use overspill_edge::Config;
 
 const PAGE: &str = "Content-Type: text/html\r\n";
@@ -169,4 +169,25 @@ fn stale_while_revalidate_answers_at_once_and_refreshes_behind() {
     assert!(get(&edge, "/a.js").field("cache-status").unwrap().contains("detail=stale"));
     until("it is refreshed", || origin.asked_for("/a.js") == 2);
     assert_eq!(edge.metrics().origin_refreshes, 1);
+}
+
+#[test]
+fn a_visitor_who_never_sends_its_body_holds_no_place() {
+    let origin = Origin::new(|_| Act::Say(ok("", "in")));
+    let edge = edge(&origin, |config| {
+        places(config, 1);
+        config.timeouts.visitor_stall = Duration::from_secs(2);
+    });
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let answer = raw(&edge, b"POST /comment HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\nContent-Length: 10\r\n\r\nabc");
+                assert!(answer.starts_with(b"HTTP/1.1 408"), "{:?}", String::from_utf8_lossy(&answer));
+            });
+        }
+        until("they are there", || edge.metrics().requests_active == 4);
+        assert_eq!(ask(&edge, "POST", "/comment", "Content-Length: 0\r\n").text(), "in");
+        assert_eq!(edge.metrics().requests_active, 4, "they were given up before");
+    });
+    assert_eq!(origin.asked().len(), 1);
 }

@@ -56,10 +56,10 @@ impl Growing {
         grown.wake_followers();
     }
 
-    /// Ends the body: whole, or broken off.
+    /// Ends the body: whole, or broken off. The first word counts.
     pub(crate) fn end(&self, whole: bool) {
         let mut grown = self.lock();
-        grown.end = Some(if whole { End::Whole } else { End::Broken });
+        grown.end.get_or_insert(if whole { End::Whole } else { End::Broken });
         grown.wake_followers();
     }
 
@@ -134,6 +134,16 @@ impl Grown {
         if let Some(filler) = self.filler.take() {
             filler.wake();
         }
+    }
+}
+
+/// Breaks a body off when its filler ends in whatever way without having ended it.
+#[derive(Debug)]
+pub(crate) struct Ending(pub(crate) Arc<Growing>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.end(false);
     }
 }
 
