@@ -231,7 +231,7 @@ impl Ledger {
 
 /// Reads the whole disk, repairs a torn tail, writes the header of a new ledger.
 fn open(disk: &mut dyn Disk, site: SiteId, listener: &mut Listener) -> Result<Opened, OpenError> {
-    let len = disk.len()?;
+    let len = disk.size()?;
     let mut records = Records::of(Box::new(&mut *disk), len);
     while let Some((before, record)) = records.next_with_head()? {
         if before.site == site {

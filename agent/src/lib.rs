@@ -1,7 +1,8 @@
 //! The Overspill agent: where the pure machine of `overspill-protocol` meets sockets, disks, clocks and people.
 //!
 //! A library as well as a program, so that tests and benches reach in. Nothing depends on this crate.
-//! Read in this order: [`cli`] (what a person can say), [`config`] (what can be set).
+//! Read in this order: [`cli`] (what a person can say), [`config`] (what can be set), [`run`] (how the parts hold together), [`state`]
+//! and [`ledger`] (what is kept), [`driver`] and [`swarm`] (the mesh), [`admin`] (what is told).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod access_log;

@@ -16,6 +16,7 @@ use crate::config::{
 pub enum Command {
     /// Reads the configuration and says what is wrong in it.
     Check {
+        /// The flags for settings.
         #[command(flatten)]
         settings: Settings,
     },
@@ -27,6 +28,7 @@ pub enum Command {
         /// Prints one JSON object instead.
         #[arg(long)]
         json: bool,
+        /// The flags for settings.
         #[command(flatten)]
         settings: Settings,
     },

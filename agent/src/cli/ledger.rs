@@ -1,6 +1,6 @@
 //! `overspill ledger verify` and `overspill ledger show`: they read the file itself, beside a running agent or without one.
 
-use std::{io, path::Path};
+use std::{collections::VecDeque, io, path::Path};
 
 use overspill_governance::{
     audit::Audit,
@@ -20,6 +20,9 @@ use crate::{
     ledger::{Ledger, records::Records},
     state::names,
 };
+
+/// Records that `ledger show` tells: the newest, when there are more.
+const SHOWN_MAX: usize = 10_000;
 
 /// What `overspill ledger` can do.
 #[derive(Debug, clap::Subcommand)]
@@ -193,11 +196,12 @@ impl About {
     /// # Errors
     /// When the index cannot be trusted or the ledger not be read.
     pub fn by_index(self, index: &Index, ledger: &Ledger) -> io::Result<Vec<Record>> {
-        let found: io::Result<Vec<_>> = self.subjects().into_iter().map(|subject| index.records(ledger, subject)).collect();
-        let mut records = found?.concat();
-        records.sort_by_key(|record| record.seq);
-        records.dedup_by_key(|record| record.seq);
-        Ok(records)
+        let found: io::Result<Vec<_>> = self.subjects().into_iter().map(|subject| index.places(subject)).collect();
+        let mut places = found?.concat();
+        places.sort_by_key(|place| place.seq);
+        places.dedup_by_key(|place| place.seq);
+        let newest = places.len().saturating_sub(SHOWN_MAX);
+        places.drain(newest..).map(|place| ledger.record_after(place)).collect()
     }
 
     /// Its records, oldest first, found by reading everything.
@@ -206,10 +210,18 @@ impl About {
     /// When the ledger cannot be read.
     pub fn by_reading(self, mut records: Records<'_>) -> Result<Vec<Record>, Failure> {
         let subjects = self.subjects();
-        let found = records.by_ref().filter(|record| Subject::of(&record.entry).iter().any(|subject| subjects.contains(subject))).collect();
+        let mut found = VecDeque::new();
+        for record in records.by_ref() {
+            if Subject::of(&record.entry).iter().any(|subject| subjects.contains(subject)) {
+                if found.len() == SHOWN_MAX {
+                    found.pop_front();
+                }
+                found.push_back(record);
+            }
+        }
         match records.failure() {
             Some(error) => Err(Failure::of_system("the ledger cannot be read", error)),
-            None => Ok(found),
+            None => Ok(found.into()),
         }
     }
 }

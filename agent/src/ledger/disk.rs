@@ -24,7 +24,7 @@ pub trait Disk: Source {
     ///
     /// # Errors
     /// What the operating system says.
-    fn len(&mut self) -> io::Result<u64>;
+    fn size(&mut self) -> io::Result<u64>;
 
     /// Writes at `at`; fewer bytes are legal.
     ///
@@ -95,7 +95,7 @@ impl Source for FileDisk {
 }
 
 impl Disk for FileDisk {
-    fn len(&mut self) -> io::Result<u64> {
+    fn size(&mut self) -> io::Result<u64> {
         self.0.metadata().map(|found| found.len())
     }
 

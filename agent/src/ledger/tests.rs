@@ -65,7 +65,7 @@ impl Source for MemoryDisk {
 }
 
 impl Disk for MemoryDisk {
-    fn len(&mut self) -> io::Result<u64> {
+    fn size(&mut self) -> io::Result<u64> {
         Ok(self.with(|platter| platter.bytes.len() as u64))
     }
 

@@ -103,13 +103,13 @@ impl Agent {
                 self.wish(Command::Join { token }).await?;
                 Ok(json!({ "schema": "overspill.join/1", "site": self.site() }))
             }
-            Ask::KillMesh => {
-                self.meshed()?.die();
-                Ok(json!({ "schema": "overspill.kill-mesh/1" }))
-            }
             Ask::Leave => {
                 self.wish(Command::Leave).await?;
                 Ok(json!({ "schema": "overspill.leave/1", "site": self.site() }))
+            }
+            Ask::KillMesh => {
+                self.meshed()?.die();
+                Ok(json!({ "schema": "overspill.kill-mesh/1" }))
             }
         }
     }
@@ -176,6 +176,7 @@ impl Agent {
         })
     }
 
+    /// Answered from the index where that agrees with the ledger.
     fn records(&self, about: &str) -> Result<Value, Failure> {
         let (Some(ledger), index) = (self.ledger(), self.keep.index()) else { return Err(self.meshed().err().unwrap_or_else(no_site)) };
         let about = About::read(about)?;

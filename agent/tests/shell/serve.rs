@@ -95,3 +95,40 @@ fn nonsense_on_the_control_socket_is_answered_and_harms_nobody() {
     place.say(&["status"]).assert_done();
     assert_eq!(agent.get("/").0, 200);
 }
+
+#[test]
+fn the_mesh_task_dies_under_load_and_not_one_visitor_notices() {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+    let (place, origin) = (Place::new(), Origin::start("the blog"));
+    let agent = Agent::start(&place, &origin, &["--site", "http://blog.localhost"]);
+    place.say(&["init"]).assert_done();
+    let (over, served, failed) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !over.load(SeqCst) {
+                    let good = get(agent.listen, "/") == (200, "this is the blog\n".to_owned());
+                    let count = if good { &served } else { &failed };
+                    count.fetch_add(1, SeqCst);
+                }
+            });
+        }
+        for death in 1..=3 {
+            kill_mesh(&place);
+            wait_until("the mesh has died", || agent.told().matches("the mesh stopped").count() == death);
+            let before = served.load(SeqCst);
+            wait_until("visitors are served meanwhile", || served.load(SeqCst) > before + 10);
+            wait_until("the mesh is back", || place.say(&["status", "--json"]).json()["mesh"]["mesh"]["members"] == 1);
+        }
+        over.store(true, SeqCst);
+    });
+    assert_eq!(failed.load(SeqCst), 0);
+    assert_eq!(place.say(&["ledger", "verify"]).assert_done().code, 0);
+}
+
+/// Asks for what no command asks for.
+fn kill_mesh(place: &Place) {
+    use std::io::Write as _;
+    let mut socket = std::os::unix::net::UnixStream::connect(place.state().join("control.sock")).unwrap();
+    socket.write_all(b"{\"version\":1,\"ask\":\"kill_mesh\"}\n").unwrap();
+}
