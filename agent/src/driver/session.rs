@@ -283,7 +283,14 @@ impl Session<'_> {
     fn slice_for(&self, from: SiteId, ask: Frame) -> Option<FillAnswer> {
         let ask = wire::decode_fill_ask(&ask.into_bytes()).ok()?;
         Some(match self.site.admit_fill(&from, &ask, self.now()) {
-            Ok(()) => fills::cut(self.world.edge.held(&ask.digest).as_ref(), &ask),
+            Ok(()) => {
+                let answer = fills::cut(self.world.edge.held(&ask.digest).as_ref(), &ask);
+                if let FillAnswer::Slice(slice) = &answer {
+                    // It leaves by the same link as what visitors get.
+                    self.world.edge.charge(slice.bytes.len() as u64);
+                }
+                answer
+            }
             Err(refusal) => FillAnswer::Refused(refusal),
         })
     }
