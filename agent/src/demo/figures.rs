@@ -28,6 +28,8 @@ pub struct Arm {
     pub carried: Carried,
     /// Body bytes that were wanted.
     pub wanted_bytes: u64,
+    /// Right body bytes per second among what was wanted on the crowd's plateau; 0 when it has none.
+    pub plateau_rate: f64,
     /// Redirects followed, of all requests.
     pub redirected: u64,
     /// Requests that a helper sent back to the owner.
@@ -107,6 +109,7 @@ impl Arm {
         let requests = crowd.requests(content) as u64;
         let wanted_bytes = crowd.bytes(content);
         let mut arm = Self { wanted_bytes, carried: Carried { helpers: vec![0; helpers], ..Carried::default() }, ..Self::default() };
+        let (plateau, mut plateau_bytes) = (crowd.marks.plateau..crowd.marks.decay, 0);
         for record in &journal.records {
             arm.ends.count(record.outcome);
             arm.redirected += u64::from(record.redirect.is_some());
@@ -114,12 +117,16 @@ impl Arm {
             if record.outcome == Outcome::Right {
                 let bytes = content.resources[record.resource as usize].body.len() as u64;
                 arm.seen.right_bytes += bytes;
+                plateau_bytes += if plateau.contains(&record.wanted) { bytes } else { 0 };
                 match record.carrier {
                     Carrier::Helper(at) => arm.carried.helpers[usize::from(at)] += bytes,
                     Carrier::Cache => arm.carried.cache += bytes,
                     Carrier::Origin | Carrier::Nobody => arm.carried.origin += bytes,
                 }
             }
+        }
+        if !plateau.is_empty() {
+            arm.plateau_rate = plateau_bytes as f64 / (plateau.end - plateau.start).as_secs_f64();
         }
         arm.seen.requests = requests;
         arm.seen.errors = requests - arm.ends.right;

@@ -25,8 +25,8 @@ pub const UPLINK: u64 = 2_500_000;
 pub const PAGE_WEIGHT: usize = (UPLINK as f64 * 4.0 / (RENDERS * 20.0)) as usize;
 /// Share of the render rate that is used in calm.
 const CALM: f64 = 0.6;
-/// Share of the line that the owner tells the agent to fill with bodies; the rest is for headers, talk and fills.
-pub const BUDGET: f64 = 0.88;
+/// Share of the line that the owner tells the agent to fill towards visitors; the rest is for talk and fills.
+pub const BUDGET: f64 = 0.92;
 
 /// Everything that the arms share.
 #[derive(Debug)]

@@ -59,6 +59,7 @@ fn arm(arm: &Arm) -> Value {
     let cpu = arm.samples.iter().map(|sample| u64::from(sample.cpu_permille)).sum::<u64>() as f64 / 1e3 / arm.samples.len().max(1) as f64;
     if let Value::Object(fields) = &mut value {
         fields.insert("wanted_bytes".to_owned(), json!(arm.wanted_bytes));
+        fields.insert("plateau_right_bytes_per_second".to_owned(), json!(arm.plateau_rate.round()));
         fields.insert("ends".to_owned(), json!(arm.ends));
         fields.insert("carried".to_owned(), json!(arm.carried));
         fields.insert("redirected".to_owned(), json!(arm.redirected));

@@ -19,7 +19,8 @@ pub fn table(measured: &Measured) -> String {
     };
     row("requests wanted", &|arm| arm.seen.requests.to_string());
     row("right bytes in time", &|arm| format!("{} of {}", megabytes(arm.seen.right_bytes), megabytes(arm.wanted_bytes)));
-    row("", &|arm| percent(arm.seen.right_bytes_ratio));
+    row("  of all wanted", &|arm| percent(arm.seen.right_bytes_ratio));
+    row("  per second on the plateau", &|arm| format!("{:.2} MB", arm.plateau_rate / 1e6));
     row("requests answered right", &|arm| percent(arm.ends.right as f64 / arm.seen.requests.max(1) as f64));
     row("failed", &|arm| arm.seen.errors.to_string());
     row("  refused / late", &|arm| format!("{} / {}", arm.ends.refused, arm.ends.late));
