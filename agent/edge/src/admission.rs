@@ -145,7 +145,9 @@ impl Admission {
     pub(crate) fn enter_spare(self: &Arc<Self>) -> Option<Permit> {
         let now = self.clock.time();
         let mut state = self.lock();
-        if !state.waiting.is_empty() || !state.has_place(Class::Visit) {
+        // Half of the places at most: a page that nobody has a copy of may be asked for in the next moment.
+        let half = state.in_flight + state.kept_free() < (state.gradient.limit() / 2).max(1);
+        if !state.waiting.is_empty() || !half {
             return None;
         }
         state.take(Class::Visit);

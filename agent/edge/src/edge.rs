@@ -53,6 +53,8 @@ pub(crate) struct Edge {
     pub(crate) connections: Gauge,
     pub(crate) addresses: Addresses,
     pub(crate) active: Gauge,
+    /// Open WebSockets.
+    pub(crate) tunnels: Gauge,
     /// Token by which this agent knows its own requests when they come back (RFC 8586).
     pub(crate) loop_token: HeaderValue,
     /// Turns true once: stop accepting, finish what is in flight.
@@ -80,6 +82,7 @@ impl Edge {
             connections: Gauge::default(),
             addresses: Addresses::default(),
             active: Gauge::default(),
+            tunnels: Gauge::default(),
             loop_token: loop_token(),
             stopping: watch::Sender::new(false),
             given_up: watch::Sender::new(false),

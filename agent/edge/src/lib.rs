@@ -43,6 +43,7 @@ mod respond;
 mod serve;
 mod spill;
 mod stream;
+mod tunnel;
 mod uplink;
 mod upload;
 mod waiting;

@@ -42,3 +42,9 @@ pub(crate) const PATIENCE_MIN: Duration = Duration::from_secs(1);
 pub(crate) const PRESSURE_LOOK: Duration = Duration::from_millis(50);
 /// Bytes of a request body that are taken in before the request asks for a place at the origin: nearly every form and comment.
 pub(crate) const BUFFERED_UPLOAD_BYTES: usize = 64 * 1024;
+/// WebSockets at once: each holds two sockets; a Mastodon of a thousand people has a few hundred.
+pub(crate) const TUNNELS_MAX: u64 = 1_024;
+/// Bytes taken at once from one end of a tunnel.
+pub(crate) const TUNNEL_BUFFER_BYTES: usize = 8 * 1024;
+/// A tunnel in which one direction is silent for this long is closed: servers send pings at least every minute.
+pub(crate) const TUNNEL_SILENCE: Duration = Duration::from_mins(5);

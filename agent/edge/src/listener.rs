@@ -125,7 +125,7 @@ pub(crate) async fn accept(listener: TcpListener, edge: Arc<Edge>) {
 }
 
 /// Waits for a switch that is thrown once.
-async fn turned_true(switch: &mut watch::Receiver<bool>) {
+pub(crate) async fn turned_true(switch: &mut watch::Receiver<bool>) {
     // An error means that the edge is gone, which is as good.
     let _thrown = switch.wait_for(|thrown| *thrown).await.is_ok();
 }
@@ -153,7 +153,8 @@ async fn serve(stream: TcpStream, peer: IpAddr, edge: Arc<Edge>, admitted: Admit
         .max_headers(FIELDS_MAX)
         .max_header_size(HEAD_BYTES_MAX)
         .half_close(false)
-        .serve_connection(stream, service);
+        .serve_connection(stream, service)
+        .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let mut stopping = edge.stopping.subscribe();
     let result = tokio::select! {

@@ -19,13 +19,13 @@ use crate::{
     origin::{Fault, Upload},
     paths::is_entrance,
     request::{Answer, Visit},
-    respond,
+    respond, tunnel,
     upload::take_in,
     waiting,
 };
 
 /// Sends the request to the origin, and its answer to the visitor.
-pub(crate) async fn pass(visit: Visit, edge: &Arc<Edge>, cookies: Cookies) -> Answer {
+pub(crate) async fn pass(mut visit: Visit, edge: &Arc<Edge>, cookies: Cookies) -> Answer {
     let settings = Arc::clone(&visit.settings);
     let timeouts = &settings.config.timeouts;
     let safe = is_safe(&visit.parts.method);
@@ -33,14 +33,22 @@ pub(crate) async fn pass(visit: Visit, edge: &Arc<Edge>, cookies: Cookies) -> An
     let patience = if safe { timeouts.origin_head } else { timeouts.origin_head_unsafe };
     let learns = safe.then(|| work_of(visit.parts.uri.path()));
     let key = visit.parts.uri.path_and_query().map(|target| Key::new(settings.config.scheme(), &visit.host, target));
-    let Some(request) = to_origin(visit, edge).await else {
+    let tunnel = tunnel::asked(&mut visit.parts);
+    let Some(mut request) = to_origin(visit, edge).await else {
         return (waiting::plain(StatusCode::REQUEST_TIMEOUT, "The request body did not come in time.\n"), CacheUse::Bypass);
     };
+    if tunnel.is_some() {
+        tunnel::ask(request.headers_mut());
+    }
     let Ok(permit) = edge.admission.enter(class, &Arc::new(())).await else {
         return (shed(edge, &settings), CacheUse::Bypass);
     };
     edge.counters.origin_requests.one();
     match settings.origin.fetch(request, patience).await {
+        Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            let opened = tunnel.and_then(|visitor| tunnel::open(response, visitor, edge));
+            (opened.unwrap_or_else(waiting::unreachable), CacheUse::Bypass)
+        }
         Ok(response) => {
             if response.status() == StatusCode::SERVICE_UNAVAILABLE {
                 permit.on_drop();

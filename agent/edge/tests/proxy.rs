@@ -190,3 +190,30 @@ fn each_answer_has_one_record() {
     assert_eq!(record.target.to_string(), "/a?b");
     assert!(edge.access().is_none());
 }
+
+#[test]
+fn a_websocket_passes_both_ways_and_other_upgrades_do_not() {
+    const AGREED: &[u8] =
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n";
+    let origin = Origin::new(|head| match field(head, "upgrade").as_deref() {
+        Some("websocket") => Act::Say(AGREED.to_vec()),
+        Some(_) => Act::Say(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n".to_vec()),
+        None if head.starts_with("ping") => Act::Say(b"pong".to_vec()),
+        None => Act::Say(ok("", "plain")),
+    });
+    let edge = edge(&origin, |_| ());
+    let mut stream = TcpStream::connect(edge.local_addr()).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    stream
+        .write_all(b"GET /chat HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n")
+        .unwrap();
+    let head = common::read_head(&mut stream).unwrap();
+    assert!(head.starts_with("HTTP/1.1 101 ") && field(&head, "upgrade").as_deref() == Some("websocket"), "{head}");
+    stream.write_all(b"ping\r\n\r\n").unwrap();
+    let mut pong = [0; 4];
+    stream.read_exact(&mut pong).unwrap();
+    assert_eq!(&pong, b"pong");
+    let reply = ask(&edge, "GET", "/", "Upgrade: h2c\r\nHTTP2-Settings: x\r\n");
+    assert_eq!((reply.status, reply.text().as_str()), (200, "plain"));
+    assert!(edge.shutdown(LONG), "an open tunnel must not hold up the end");
+}

@@ -101,7 +101,8 @@ fn serve(mut stream: TcpStream, script: &Script, asked: &Mutex<Vec<String>>, now
     }
 }
 
-fn read_head(stream: &mut TcpStream) -> Option<String> {
+/// Reads one head.
+pub fn read_head(stream: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
