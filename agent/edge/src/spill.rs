@@ -8,6 +8,7 @@ mod book;
 mod choose;
 pub mod limits;
 pub mod mark;
+mod stay;
 
 use std::{
     cell::RefCell,
@@ -30,8 +31,8 @@ use overspill_protocol::{
 use self::{
     book::{Book, Page},
     choose::Chooser,
-    limits::{LOCATION_BYTES_MAX, REDIRECT_BYTES},
-    mark::{has_passed_an_agent, with_parameter},
+    limits::{LOCATION_BYTES_MAX, REDIRECT_BYTES, SHORT_BYTES_MIN},
+    mark::with_parameter,
 };
 use crate::uplink::{HEAD_BYTES, SHED_DEBT, SHED_PAGES_DEBT, Uplink};
 
@@ -130,17 +131,17 @@ impl Spiller {
         self.book.store(Arc::new(next));
     }
 
-    /// Tells whether sockets or processor are short, as last measured: then held assets go to helpers even within the budget.
+    /// Tells whether sockets or processor are short, as last measured: then large assets go to helpers even within the budget.
     pub fn set_short(&self, short: bool) {
         self.short.store(short, Relaxed);
     }
 
-    /// Tells whether a request may be answered by somebody else: no credentials, not sent back, no agent before us.
+    /// Tells whether a request may be answered by somebody else: no credentials, not sent back, no agent before us, no crawler.
     ///
     /// `has_session` is the cookie table's word; `sent_back` is [`Spiller::is_sent_back`]'s.
     #[must_use]
     pub fn may_leave(headers: &HeaderMap, has_session: bool, sent_back: bool) -> bool {
-        !has_session && !sent_back && !headers.contains_key(header::AUTHORIZATION) && !has_passed_an_agent(headers)
+        !has_session && !sent_back && !stay::must_stay(headers)
     }
 
     /// Checks the mark of a request for `path` that says a helper sent it back. A bad mark is as good as none.
@@ -168,8 +169,8 @@ impl Spiller {
     #[must_use]
     pub fn course(&self, ask: &Ask<'_>, now: Now) -> Course {
         let cost = ask.size.saturating_add(HEAD_BYTES);
-        let short = self.short.load(Relaxed);
-        if !(short && ask.may_leave) && self.uplink.take(cost, now.time) {
+        let leaves_anyhow = ask.may_leave && ask.size >= SHORT_BYTES_MIN && self.short.load(Relaxed);
+        if !leaves_anyhow && self.uplink.take(cost, now.time) {
             return Course::Serve;
         }
         self.uplink.note_excess(now.time);

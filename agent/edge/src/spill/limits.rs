@@ -9,6 +9,8 @@ pub const RETIRED_LEASES_MAX: usize = 128;
 pub const LEASE_BURST: Duration = Duration::from_millis(200);
 /// Bytes of a redirect's `Location`: servers and browsers take 8,000 (RFC 9110 section 4.1).
 pub const LOCATION_BYTES_MAX: usize = 4_096;
+/// Body bytes from which an asset leaves when sockets or processor are short: a redirect costs what serving less would.
+pub const SHORT_BYTES_MIN: u64 = 32 * 1024;
 /// Bytes of all `CDN-Loop` lines that are looked at: a longer one says nothing that a shorter one could not.
 pub const CDN_LOOP_BYTES_MAX: usize = 2_048;
 /// Bytes that a redirect costs the uplink, without its `Location`.
