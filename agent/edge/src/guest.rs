@@ -8,7 +8,6 @@ mod fill;
 mod hosting;
 pub mod limits;
 mod metrics;
-mod range;
 mod replay;
 mod serve;
 mod store;

@@ -217,6 +217,26 @@ fn what_must_stay_stays() {
 }
 
 #[test]
+fn a_purge_reaches_helpers_with_the_next_manifest() {
+    let mesh = Mesh::new();
+    assert_eq!(mesh.ask_owner("/a.png", "").status, 200);
+    until("the image is spillable", || mesh.owner.observe().hot.len() == 1);
+    mesh.lease();
+    mesh.fill();
+    let (one, other) = (mesh.spilled("/a.png"), mesh.spilled("/a.png"));
+    assert_eq!(mesh.follow(&one).status, 200);
+    let before = mesh.owner.observe().generation;
+    assert_eq!(common::ask(&mesh.owner, "POST", "/a.png", "Content-Length: 0\r\n").status, 200);
+    let after = mesh.owner.observe();
+    assert!(after.generation > before && after.hot.is_empty(), "{after:?}");
+    mesh.lease();
+    assert_eq!(mesh.helper.metrics().hosting.stored_objects, 0, "what is not listed is not kept");
+    let back = mesh.follow(&other);
+    assert_eq!(back.status, 302, "a ticket from before the purge leads home");
+    assert!(back.field("location").unwrap().starts_with(&Mesh::canonical()));
+}
+
+#[test]
 fn pressure_is_about_what_is_wanted_not_about_what_is_left() {
     let mesh = Mesh::new();
     assert_eq!(mesh.ask_owner("/a.png", "").status, 200);

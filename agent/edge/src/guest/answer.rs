@@ -15,8 +15,11 @@ use overspill_protocol::{
     ticket::{BACK_PARAMETER, BackMark},
 };
 
-use super::{limits::MAX_AGE_MAX, range};
-use crate::spill::{found, mark::with_parameter};
+use super::limits::MAX_AGE_MAX;
+use crate::{
+    cache::range::{Part, part},
+    spill::{found, mark::with_parameter},
+};
 
 /// Sends the visitor to the owner's own address for `path`, with a mark under the lease's key: it will not be spilled again.
 pub(crate) fn send_back(host: &Host, path: &str, now: Now) -> Response<Bytes> {
@@ -51,19 +54,19 @@ pub(crate) fn page(status: StatusCode, text: &'static str) -> Response<Bytes> {
 pub(crate) fn object(host: &Host, object: &Object, body: Bytes, request: &HeaderMap, was_stored: bool, now: Date) -> Response<Bytes> {
     let tag = entity_tag(&object.digest);
     let wanted = match request.get(header::IF_RANGE) {
-        Some(tag_wanted) if tag_wanted.as_bytes() != tag.as_bytes() => range::Wanted::Whole,
-        _ => range::wanted(request, body.len() as u64),
+        Some(tag_wanted) if tag_wanted.as_bytes() != tag.as_bytes() => Part::Whole,
+        _ => part(request, body.len() as u64),
     };
     let mut response = Response::new(Bytes::new());
     let length = body.len();
     match wanted {
-        range::Wanted::Whole => *response.body_mut() = body,
-        range::Wanted::Part(Range { start, end }) => {
+        Part::Whole => *response.body_mut() = body,
+        Part::Some(Range { start, end }) => {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             insert(response.headers_mut(), header::CONTENT_RANGE, format!("bytes {start}-{}/{length}", end - 1));
             *response.body_mut() = body.slice(start as usize..end as usize);
         }
-        range::Wanted::Nothing => {
+        Part::Unsatisfiable => {
             *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
             insert(response.headers_mut(), header::CONTENT_RANGE, format!("bytes */{length}"));
         }
