@@ -78,16 +78,17 @@ async fn route(mut visit: Visit, edge: &Arc<Edge>) -> Answer {
     if headers::has_looped(&visit.parts.headers, &edge.loop_token) {
         return (waiting::looped(), CacheUse::None);
     }
-    let asked = (&visit.parts.method, &visit.parts.uri, &visit.parts.headers);
-    if let Some((response, _)) = edge.overflow.host(visit.host.as_str(), asked, edge.clock.now()).await {
-        return (response.map(Payload::whole), CacheUse::Guest);
-    }
-    visit.sent_back = edge.overflow.unmark(&mut visit.parts.uri, edge.clock.now());
+    // Before guests: an owner checks that the name under which it sends visitors here is ours, lease or no lease.
     if visit.parts.uri.path() == WELL_KNOWN
         && let Some(key) = &visit.settings.member_key
     {
         return (member_key(key), CacheUse::None);
     }
+    let asked = (&visit.parts.method, &visit.parts.uri, &visit.parts.headers);
+    if let Some((response, _)) = edge.overflow.host(visit.host.as_str(), asked, edge.clock.now()).await {
+        return (response.map(Payload::whole), CacheUse::Guest);
+    }
+    visit.sent_back = edge.overflow.unmark(&mut visit.parts.uri, edge.clock.now());
     if !visit.settings.config.accepts(&visit.host) {
         return (waiting::misdirected(), CacheUse::None);
     }
