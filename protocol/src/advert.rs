@@ -16,6 +16,8 @@ use overspill_governance::{
     units::{ByteRate, Bytes, RequestRate},
 };
 
+use crate::{io::GuestAddress, limits::AUTHORITY_MAX};
+
 /// An agent's statement of what it can do for others and how it fares.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Advert {
@@ -33,6 +35,8 @@ pub struct Advert {
     pub addresses: Vec<String>,
     /// What it would carry for a partner; `None`: nothing at present.
     pub offer: Option<Offer>,
+    /// Domain and port under which it serves guests, each owner under a label of its own; empty: it hosts nobody.
+    pub guest_suffix: String,
     /// How much of what it can carry its own visitors want, in thousandths; above 1000 it is itself in need.
     pub load_permille: u16,
     /// Digest of the roster as it knows it: two that differ compare their rosters.
@@ -130,8 +134,17 @@ impl Heard {
 }
 
 impl Advert {
+    /// The one scheme and authority under which `owner`'s visitors would be served; `None` when the advert offers nothing.
+    #[must_use]
+    pub fn guest_base(&self, owner: &SiteId) -> Option<String> {
+        let scheme = if self.offer.as_ref()?.https { "https" } else { "http" };
+        let guest = GuestAddress { scheme: scheme.into(), suffix: self.guest_suffix.clone() };
+        (!self.guest_suffix.is_empty()).then(|| guest.base(owner))
+    }
+
     fn is_within_bounds(&self) -> bool {
         self.canonical.len() <= CANONICAL_BYTES_MAX
+            && self.guest_suffix.len() <= AUTHORITY_MAX
             && self.addresses.len() <= ADDRESSES_MAX
             && self.addresses.iter().all(|address| address.len() <= ADDRESS_BYTES_MAX)
     }

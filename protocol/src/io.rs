@@ -196,6 +196,12 @@ impl GuestAddress {
     pub fn authority(&self, owner: &SiteId) -> String {
         alloc::format!("{}.{}", owner.short(), self.suffix)
     }
+
+    /// The same with its scheme: where `owner`'s visitors are sent.
+    #[must_use]
+    pub fn base(&self, owner: &SiteId) -> String {
+        alloc::format!("{}://{}", self.scheme, self.authority(owner))
+    }
 }
 
 /// Hard caps on what a member carries for others, whatever it promised.

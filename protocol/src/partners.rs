@@ -39,6 +39,10 @@ pub(crate) struct Partner {
     pub(crate) heard: Option<Heard>,
     /// What is known of its host name.
     pub(crate) proof: Proof,
+    /// What is known of the host name under which it would serve our visitors.
+    pub(crate) guest_proof: Proof,
+    /// That name with its scheme, as its last advert has it.
+    guest_base: Option<String>,
     /// When it was last asked for its roster.
     pub(crate) roster_asked: Option<Time>,
     /// When a beat of it was last answered out of turn.
@@ -55,6 +59,7 @@ pub(crate) struct Partners {
     all: BTreeMap<SiteId, Partner>,
     canonical: String,
     addresses: Vec<String>,
+    guest_suffix: String,
     sequence: u64,
     advertised: Option<Time>,
 }
@@ -62,7 +67,8 @@ pub(crate) struct Partners {
 impl Partners {
     pub(crate) fn new(config: &Config) -> Self {
         let (canonical, addresses) = (config.canonical.clone(), config.addresses.clone());
-        Self { all: BTreeMap::new(), canonical, addresses, sequence: 0, advertised: None }
+        let guest_suffix = config.guest.as_ref().map_or_else(String::new, |guest| guest.suffix.clone());
+        Self { all: BTreeMap::new(), canonical, addresses, guest_suffix, sequence: 0, advertised: None }
     }
 
     /// Takes up members that are not known yet, and drops those who left.
@@ -134,6 +140,11 @@ impl Partners {
         let (mesh, partner) = (membership.mesh()?, self.all.get_mut(&from)?);
         match Heard::check(signed, from, mesh, partner.heard.as_ref(), desk.now) {
             Ok(heard) => {
+                let guest_base = heard.advert.guest_base(&desk.id);
+                if guest_base.is_some() && guest_base != partner.guest_base {
+                    (partner.guest_base, partner.guest_proof) = (guest_base, Proof::Open { at: desk.now.time, failed: 0 });
+                    desk.wake_in(Reason::Dial, Duration::ZERO);
+                }
                 (partner.heard, partner.skewed) = (Some(heard), false);
                 None
             }
@@ -151,9 +162,11 @@ impl Partners {
     }
 
     /// Takes the answer to a proof.
-    pub(crate) fn on_proved(&mut self, desk: &mut Desk, site: &SiteId, good: bool) {
+    pub(crate) fn on_proved(&mut self, desk: &mut Desk, site: &SiteId, host: &str, good: bool) {
         if let Some(partner) = self.all.get_mut(site) {
-            partner.proof.answer(good, desk.now.time);
+            let guest = partner.guest_base.as_deref() == Some(host);
+            let proof = if guest { &mut partner.guest_proof } else { &mut partner.proof };
+            proof.answer(good, desk.now.time);
             if !good {
                 desk.tell(Event::Unproven { peer: *site });
             }
@@ -182,8 +195,16 @@ impl Partners {
             if partner.connected && partner.proof.starts(now) {
                 desk.put(Output::Prove { site: *site, host: canonical.into() });
             }
-            let proof_due = if partner.connected { partner.proof.due() } else { None };
-            next = earlier(earlier(next, dial_due.and_then(|_| partner.dial.due())), proof_due);
+            if let Some(base) = partner.guest_base.as_ref().filter(|_| partner.connected)
+                && partner.guest_proof.starts(now)
+            {
+                desk.put(Output::Prove { site: *site, host: base.clone() });
+            }
+            if partner.connected {
+                let guest_due = partner.guest_base.as_ref().and_then(|_| partner.guest_proof.due());
+                next = earlier(earlier(next, partner.proof.due()), guest_due);
+            }
+            next = earlier(next, dial_due.and_then(|_| partner.dial.due()));
         }
         if let Some(at) = next {
             // A dial that is due but found no room is looked at again soon, not at once.
@@ -209,11 +230,10 @@ impl Partners {
         self.advertised = Some(desk.now.time);
         desk.wake_in(Reason::Advert, pause.min(ADVERT_CALM));
         self.sequence = desk.now.date.as_millis().max(self.sequence + 1);
-        let (canonical, addresses) = (self.canonical.clone(), self.addresses.clone());
+        let (canonical, addresses, guest_suffix) = (self.canonical.clone(), self.addresses.clone(), self.guest_suffix.clone());
         let (site, date, sequence) = (desk.id, desk.now.date, self.sequence);
-        let Some(signed) = desk.sign(Advert { mesh, site, date, sequence, canonical, addresses, offer, load_permille, roster }) else {
-            return;
-        };
+        let advert = Advert { mesh, site, date, sequence, canonical, addresses, offer, guest_suffix, load_permille, roster };
+        let Some(signed) = desk.sign(advert) else { return };
         for (site, _) in self.all.iter().filter(|(_, partner)| partner.connected) {
             desk.send(*site, Message::Advert(signed.clone()));
         }
@@ -229,6 +249,8 @@ impl Partner {
             last_heard: Time::ZERO,
             heard: None,
             proof: Proof::Open { at: now, failed: 0 },
+            guest_proof: Proof::Open { at: now, failed: 0 },
+            guest_base: None,
             roster_asked: None,
             beat_answered: None,
             manners: Manners::new(now),
@@ -240,8 +262,14 @@ impl Partner {
     /// The standing offer, if the partner is there, proved, with a clock like ours, and stated it lately.
     pub(crate) fn offer(&self, now: Time) -> Option<Offer> {
         let heard = self.heard.as_ref().filter(|heard| now.since(heard.at.time) <= OFFER_LIFETIME)?;
-        let fit = self.connected && !self.skewed && self.proof == Proof::Good && !self.manners.is_banned(now);
+        let fit =
+            self.connected && !self.skewed && self.proof == Proof::Good && self.proved_base().is_some() && !self.manners.is_banned(now);
         heard.advert.offer.filter(|_| fit)
+    }
+
+    /// Where it would serve our visitors, if that name publishes its key.
+    pub(crate) fn proved_base(&self) -> Option<&str> {
+        self.guest_base.as_deref().filter(|_| self.guest_proof == Proof::Good)
     }
 
     /// The partner's calendar minus ours, in milliseconds.

@@ -66,6 +66,8 @@ pub struct PartnerReport {
     pub heard_ago: Option<Duration>,
     /// Its host name publishes its key.
     pub proved: bool,
+    /// The host name under which it would serve our visitors publishes its key.
+    pub guest_proved: bool,
     /// Its clock and ours are too far apart.
     pub clocks_apart: bool,
     /// Its calendar minus ours, in milliseconds, as its last advert suggests.
@@ -152,6 +154,7 @@ impl Site {
             connected: partner.connected,
             heard_ago: partner.heard.as_ref().map(|_| now.time.since(partner.last_heard)),
             proved: partner.proof == Proof::Good,
+            guest_proved: partner.proved_base().is_some(),
             clocks_apart: partner.is_skewed(),
             clock_offset_ms: partner.clock_offset_ms(),
             load_permille: partner.heard.as_ref().map_or(0, |heard| heard.advert.load_permille),

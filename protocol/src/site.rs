@@ -131,7 +131,7 @@ impl Site {
             Input::Observed(observation) => self.on_observed(&observation),
             Input::Wanted(want) => self.on_wanted(want),
             Input::Fetched { want, from, good } => self.on_fetched(&want, from, good),
-            Input::Proved { site, host: _, good } => self.on_proved(&site, good),
+            Input::Proved { site, host, good } => self.on_proved(&site, &host, good),
             Input::Command { id, command } => self.on_command(id, command),
             Input::LedgerFailed => self.on_ledger_failed(),
             Input::Wake => self.on_wake(),

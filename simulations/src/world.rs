@@ -88,6 +88,10 @@ pub struct Body {
     pub clock_offset_ms: i64,
     /// Whether the disk takes entries.
     pub disk_full: bool,
+    /// Where guests really reach it.
+    pub guest_suffix: String,
+    /// Where its agent says that guests reach it.
+    pub stated_suffix: String,
     /// Its host name publishes nothing.
     pub mute_host: bool,
     /// Stopped by a signal: it is alive and does nothing.
@@ -154,6 +158,8 @@ impl World {
             server: Server::new(name, 20_000, 20),
             clock_offset_ms: 0,
             disk_full: false,
+            guest_suffix: format!("guests-{at}.example"),
+            stated_suffix: format!("guests-{at}.example"),
             mute_host: false,
             stopped: false,
             answers: Vec::new(),
@@ -243,7 +249,7 @@ impl World {
             seed,
             canonical: format!("http://site-{site}.example"),
             addresses: vec![format!("/memory/{site}")],
-            guest: Some(GuestAddress { scheme: String::from("http"), suffix: format!("guests-{site}.example") }),
+            guest: Some(GuestAddress { scheme: String::from("http"), suffix: body.stated_suffix.clone() }),
             caps: caps(),
         };
         let entries: Vec<Entry> =

@@ -167,3 +167,16 @@ fn a_purge_reaches_helpers_within_a_second() {
     assert!(generation(&story) > before);
     end(story);
 }
+
+#[test]
+fn a_helper_cannot_send_a_crowd_to_somebody_else() {
+    let mut story = Story::of(20, 3, Faults::default());
+    story.world.bodies[1].stated_suffix = String::from("victim.example");
+    story.world.crash(1, std::time::Duration::from_millis(100));
+    story.pass(40);
+    story.crowd(0, 100, 10);
+    assert_eq!(story.world.bodies[1].server.tally.guests, 0);
+    assert!(story.world.bodies[2].server.tally.guests > 0);
+    assert!(story.told(0, |event| matches!(event, Event::Unproven { .. })) >= 1);
+    end(story);
+}

@@ -179,7 +179,7 @@ impl HelperSide {
         if full || requests.0 == 0 || bytes.0 == 0 || self.month.sum(desk.now.date) >= self.caps.month {
             return Err(LeaseRefusal::NoRoom);
         }
-        let base = alloc::format!("{}://{}", address.scheme, address.authority(&from));
+        let base = address.base(&from);
         let held = LeaseHeld { lease: allotment.lease, base, requests, bytes };
         let live = Promise { requests, bytes, key: take.key, until: desk.in_(length), held: held.clone() };
         self.admit(desk, take, live, charter.settle_window.span());

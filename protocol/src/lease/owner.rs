@@ -187,7 +187,7 @@ impl OwnerSide {
     }
 
     /// The helper promised. What we no longer know is closed at once, so that it binds no capacity.
-    pub(crate) fn on_held(&mut self, desk: &mut Desk, from: SiteId, held: LeaseHeld) -> Option<&'static str> {
+    pub(crate) fn on_held(&mut self, desk: &mut Desk, from: SiteId, held: LeaseHeld, proved: Option<&str>) -> Option<&'static str> {
         let known = self.leases.get_mut(&held.lease).filter(|owned| owned.terms.helper() == from);
         let Some((owned, Some(live))) = known.map(|owned| (&mut owned.terms, owned.live.as_mut())) else {
             desk.send(from, Message::LeaseClosed(LeaseClosed { lease: held.lease }));
@@ -196,8 +196,10 @@ impl OwnerSide {
         if owned.phase != Phase::Asked {
             return None;
         }
-        if !is_base(&held.base) {
-            return Some("a lease at an address that is none");
+        // It stands in the `Location` of our answers: a helper must not be able to send our crowd to somebody else.
+        if proved != Some(held.base.as_str()) {
+            self.turn(desk, held.lease, Turn::Refused);
+            return Some("a lease at an address that does not prove to be the helper's");
         }
         let replaces = live.take.replaces;
         live.base = held.base;
@@ -379,13 +381,4 @@ impl OwnerSide {
             self.turn(desk, oldest, Turn::GivenUp);
         }
     }
-}
-
-/// Whether a helper's address is `http(s)://authority` and nothing more: it stands in the `Location` of our answers.
-fn is_base(base: &str) -> bool {
-    let authority = base.strip_prefix("https://").or_else(|| base.strip_prefix("http://"));
-    authority.is_some_and(|authority| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
-        !authority.is_empty() && authority.len() <= crate::limits::AUTHORITY_MAX && authority.bytes().all(plain)
-    })
 }

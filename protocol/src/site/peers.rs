@@ -157,7 +157,8 @@ impl Site {
                 None
             }
             Message::LeaseHeld(held) => {
-                let fault = self.owner.on_held(&mut self.desk, from, held);
+                let proved = self.partners.partner(&from).and_then(|partner| partner.proved_base());
+                let fault = self.owner.on_held(&mut self.desk, from, held, proved);
                 self.owner.publisher.send(&mut self.desk, from, 0);
                 self.beat();
                 fault
@@ -248,14 +249,14 @@ impl Site {
         }
     }
 
-    pub(super) fn on_proved(&mut self, site: &SiteId, good: bool) {
+    pub(super) fn on_proved(&mut self, site: &SiteId, host: &str, good: bool) {
         match self.membership.on_joiner_proved(&mut self.desk, site, good) {
             Some(Some(notice)) => {
                 self.desk.put(Output::Broadcast(Message::RosterTell(vec![notice]).into()));
                 self.on_roster_changed();
             }
             Some(None) => {}
-            None => self.partners.on_proved(&mut self.desk, site, good),
+            None => self.partners.on_proved(&mut self.desk, site, host, good),
         }
     }
 

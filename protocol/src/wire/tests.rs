@@ -67,6 +67,7 @@ fn specimens() -> Vec<Message> {
         canonical: String::from("https://blog.example"),
         addresses: vec![String::from("/ip4/192.0.2.1/tcp/7400")],
         offer: Some(offer),
+        guest_suffix: String::from("overflow.example"),
         load_permille: 250,
         roster: Digest([8; 32]),
     };
@@ -132,7 +133,7 @@ fn every_kind_has_its_golden_bytes() {
     JoinRefused    18 010003000000 8964d3583c291d94
     RosterAsk      46 010004000000 a0bdedefc482c73e
     RosterTell     14 010005000000 27a84cd938a1aa5a
-    Advert        273 010006000000 2d8d4cf072fa2d6c
+    Advert        297 010006000000 f80b80c16c58f4a4
     Beat          191 010007000000 96bf51bab257e132
     LeaseTake     295 010008000000 6ad9b662c868d547
     LeaseHeld      53 010009000000 6112705e9a6afd68

@@ -99,7 +99,10 @@ impl World {
             Output::Fetch { want, from } => self.fetch(site, want, from),
             Output::Refuse { .. } => {}
             Output::Prove { site: of, host } => {
-                let good = self.index_of(&of).is_some_and(|at| !self.bodies[at].mute_host && host == format!("http://site-{at}.example"));
+                let good = self.index_of(&of).is_some_and(|at| {
+                    let names = [format!("http://site-{at}.example"), format!("http://{}.{}", id.short(), self.bodies[at].guest_suffix)];
+                    !self.bodies[at].mute_host && names.contains(&host)
+                });
                 let span = self.latency();
                 self.after(span, Happening::Tell { site, life, input: Box::new(Input::Proved { site: of, host, good }) });
             }
