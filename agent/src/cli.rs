@@ -133,14 +133,16 @@ fn carry_out(line: Line) -> Outcome {
     };
     let place = |request: Request| config::load(&request).map(|loaded| loaded.settings);
     let bare = || place(request(Settings::default()));
-    let directory = || bare().map(|settings| state::directory(&settings));
+    // Whoever names the directory can look at a running agent even while its file is being mended.
+    let named = state.clone().or_else(|| std::env::var("OVERSPILL_STATE").ok());
+    let directory = || named.map_or_else(|| bare().map(|settings| state::directory(&settings)), |named| Ok(PathBuf::from(named)));
     match command {
         Command::Run(settings) => run::run(request(settings)),
         Command::Reload(Json { json }) => reload(&directory()?, json),
         Command::Init { options, settings } => mesh::init(&options, &place(request(settings))?),
         Command::Invite { options, settings } => mesh::invite(&options, &place(request(settings))?),
-        Command::Join(options) => mesh::join(&options, &bare()?),
-        Command::Leave(Json { json }) => mesh::leave(json, &bare()?),
+        Command::Join(options) => mesh::join(&options, &directory()?),
+        Command::Leave(Json { json }) => mesh::leave(json, &directory()?),
         Command::Status(Json { json }) => show::status(&directory()?, json),
         Command::Partners(Json { json }) => show::partners(&directory()?, json),
         Command::Statement(Json { json }) => show::statement(&directory()?, json),

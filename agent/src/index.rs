@@ -115,14 +115,14 @@ impl Index {
             return Ok(());
         }
         tracing::info!(entries = head.seq, "the index is rebuilt");
-        self.db.clear().map_err(to_io)?;
+        guarded(|| self.db.clear())?;
         self.doubtful.store(false, Relaxed);
         let mut records = ledger.records()?;
         while let Some((before, record)) = records.next_with_head()? {
             let after = records.head().unwrap_or(before);
             self.note(&before, &record, &after);
         }
-        self.db.flush().map_err(to_io)?;
+        guarded(|| self.db.flush())?;
         if self.doubtful.load(Relaxed) { Err(io::Error::other("the index cannot be written")) } else { Ok(()) }
     }
 
@@ -167,7 +167,8 @@ impl Index {
             batch.insert(subject.key(record.seq), place(before).to_vec());
         }
         batch.insert(CHECKPOINT, place(after).to_vec());
-        if let Err(error) = self.db.apply_batch(batch)
+        let written = guarded(|| self.db.apply_batch(batch));
+        if let Err(error) = written
             && !self.doubtful.swap(true, Relaxed)
         {
             tracing::warn!(%error, "the index cannot be written; lookups read the ledger instead");
@@ -193,12 +194,16 @@ fn place(head: &Head) -> [u8; 48] {
     value
 }
 
-/// Damaged files make this database panic as often as fail; either way the index is thrown away.
 fn open_db(path: &Path) -> io::Result<sled::Db> {
     let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None).mode(sled::Mode::LowSpace);
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| config.open())) {
-        Ok(opened) => opened.map_err(to_io),
-        Err(_) => Err(io::Error::other("its files make no sense")),
+    guarded(|| config.open())
+}
+
+/// Damaged files and full disks make this database panic as often as fail. Neither may end the thread that writes the ledger.
+fn guarded<T>(act: impl FnOnce() -> sled::Result<T>) -> io::Result<T> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)) {
+        Ok(done) => done.map_err(to_io),
+        Err(_) => Err(io::Error::other("the index's database gave up")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `overspill init`, `invite`, `join` and `leave`: what a person wishes of the mesh.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use overspill_protocol::{event::Answer, io::Command};
 use serde_json::{Value, json};
@@ -122,14 +122,14 @@ pub fn invite(options: &Invite, settings: &Settings) -> Outcome {
 ///
 /// # Errors
 /// When no agent runs, or the sponsor refuses.
-pub fn join(options: &Join, settings: &Settings) -> Outcome {
+pub fn join(options: &Join, directory: &Path) -> Outcome {
     let token = if options.token == "-" {
         let read = std::io::read_to_string(std::io::Read::take(std::io::stdin(), 16 * 1024));
         read.map_err(|error| Failure::of_system("the token cannot be read", error))?
     } else {
         options.token.clone()
     };
-    let told = ask::ask(&state::directory(settings), Ask::Join { token: token.trim().to_owned() })?;
+    let told = ask::ask(directory, Ask::Join { token: token.trim().to_owned() })?;
     tell(&told, options.json, || println!("This site is a member now; `overspill partners` shows with whom."));
     Ok(())
 }
@@ -138,8 +138,8 @@ pub fn join(options: &Join, settings: &Settings) -> Outcome {
 ///
 /// # Errors
 /// When no agent runs, or it refuses.
-pub fn leave(json: bool, settings: &Settings) -> Outcome {
-    let told = ask::ask(&state::directory(settings), Ask::Leave)?;
+pub fn leave(json: bool, directory: &Path) -> Outcome {
+    let told = ask::ask(directory, Ask::Leave)?;
     tell(&told, json, || println!("This site has left the mesh; `overspill statement` shows what is still owed."));
     Ok(())
 }

@@ -103,11 +103,13 @@ settings! {
     threads: Option<u32>, "threads" = "none", Start, "Threads that serve visitors (none: one for each core).";
     connections: u32, "connections" = "10000", Reload, "Visitors' connections at once; more are refused.";
     micro_cache: Duration, "micro_cache" = "5s", Reload, "How long an answer without stated freshness is reused while the origin is overloaded.";
-    stale_max: Duration, "stale_max" = "10min", Reload, "How old a stale answer may grow while the origin is overloaded or down.";
+    stale_max: Duration, "stale_max" = "10min", Reload, "How old a stale answer may grow while the origin is overloaded.";
+    stale_error_max: Duration, "stale_error_max" = "1d", Reload, "How old a stale answer may grow while the origin fails.";
     origin_limit_min: u32, "origin_limit.min" = "2", Reload, "Requests at the origin at once: never learn a lower limit.";
     origin_limit_initial: u32, "origin_limit.initial" = "8", Reload, "Requests at the origin at once: the limit before anything is learned.";
     origin_limit_max: u32, "origin_limit.max" = "256", Reload, "Requests at the origin at once: never learn a higher limit.";
     origin_queue: u32, "origin_limit.queue" = "512", Reload, "Requests that may wait for the origin.";
+    origin_wait: Duration, "origin_limit.wait" = "5s", Reload, "How long a request may wait for the origin.";
     origin_delay: Duration, "origin_limit.delay" = "50ms", Reload, "The least queueing delay that counts as origin pressure.";
     origin_timeout: Duration, "origin_limit.timeout" = "30s", Reload, "How long the origin may take to begin an answer.";
     trusted_proxies: Vec<IpAddr>, "trusted_proxies" = "none", Reload, "Proxies in front whose X-Forwarded-For is believed.";

@@ -24,13 +24,14 @@ pub(super) fn config(settings: &Settings) -> Result<Config, Failure> {
         uplink: settings.uplink,
         micro_cache: settings.micro_cache,
         stale_max: settings.stale_max,
+        stale_error_max: settings.stale_error_max,
         origin_limits: OriginLimits {
             min: settings.origin_limit_min,
             initial: settings.origin_limit_initial,
             max: settings.origin_limit_max,
             queue_max: settings.origin_queue,
+            queue_wait: settings.origin_wait,
             target_delay: settings.origin_delay,
-            ..careful.origin_limits.clone()
         },
         timeouts: Timeouts { origin_head: settings.origin_timeout, ..careful.timeouts.clone() },
         connections: Connections { max: settings.connections, ..careful.connections.clone() },
