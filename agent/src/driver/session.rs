@@ -37,6 +37,8 @@ const DONE_WAITING_MAX: usize = 256;
 const LISTEN_PATIENCE: Duration = Duration::from_secs(2);
 /// How long further interfaces may take after the first.
 const LISTEN_SETTLE: Duration = Duration::from_millis(30);
+/// What peers may do before the site is there: those of the last session dial within milliseconds.
+const EARLY_MAX: usize = 256;
 /// Rounds of "input, outputs" that one input may lead to by failing ledgers: the first fault silences the site.
 const ROUNDS_MAX: usize = 4;
 
@@ -59,11 +61,11 @@ pub(super) async fn run(world: &World, opening: &mut Opening) -> Ended {
     let member = world.ledger.head().seq > 0;
     let mut events = None;
     let mut net = None;
-    let mut addresses = Vec::new();
+    let (mut addresses, mut early) = (Vec::new(), Vec::new());
     if opening.wish.is_some() || member {
         match swarm::start(&world.setup.seed, &world.setup.listen) {
             Ok((handle, mut receiver)) => {
-                addresses = listening(&mut receiver, world.setup.listen.len()).await;
+                (addresses, early) = listening(&mut receiver, world.setup.listen.len()).await;
                 net = Some((handle.clone(), Fetcher::new(handle)));
                 events = Some(receiver);
             }
@@ -86,6 +88,10 @@ pub(super) async fn run(world: &World, opening: &mut Opening) -> Ended {
     let mut session = Session { world, site, hands, waiting: BTreeMap::new(), next_id: 0, member, silent: false };
     if let Some((command, answer)) = opening.wish.take() {
         session.wish(command, answer);
+    }
+    for event in early {
+        session.settle().await;
+        session.on_event(event);
     }
     session.turn(events, results, opening).await
 }
@@ -113,10 +119,11 @@ impl Opening {
 }
 
 /// Waits until every listener has said where it listens; one on all interfaces says it several times.
-async fn listening(events: &mut mpsc::Receiver<SwarmEvent>, expected: usize) -> Vec<String> {
-    let mut addresses = Vec::new();
+/// What peers did meanwhile comes back with the addresses.
+async fn listening(events: &mut mpsc::Receiver<SwarmEvent>, expected: usize) -> (Vec<String>, Vec<SwarmEvent>) {
+    let (mut addresses, mut early) = (Vec::new(), Vec::new());
     let started = Instant::now();
-    loop {
+    while early.len() < EARLY_MAX {
         let left = LISTEN_PATIENCE.saturating_sub(started.elapsed());
         let patience = if addresses.len() < expected { left } else { LISTEN_SETTLE };
         match timeout(patience, events.recv()).await {
@@ -124,8 +131,7 @@ async fn listening(events: &mut mpsc::Receiver<SwarmEvent>, expected: usize) -> 
                 tracing::info!(address, "listening for partners");
                 addresses.push(address);
             }
-            // A peer that connects in these milliseconds is not known to the site; it dials again.
-            Ok(Some(_)) => {}
+            Ok(Some(event)) => early.push(event),
             Ok(None) | Err(_) => break,
         }
     }
@@ -134,7 +140,7 @@ async fn listening(events: &mut mpsc::Receiver<SwarmEvent>, expected: usize) -> 
     if !addresses.iter().all(is_loopback) {
         addresses.retain(|address| !is_loopback(address));
     }
-    addresses
+    (addresses, early)
 }
 
 struct Session<'a> {

@@ -206,6 +206,11 @@ impl Actor {
 
     fn dial(&mut self, to: &SiteId, addresses: &[String]) {
         let Some(peer) = peer_of(to) else { return };
+        if self.swarm.is_connected(&peer) {
+            // Whoever asks does not know of the connection. Saying it twice does no harm.
+            let _ = self.ends.event.try_send(SwarmEvent::Connected { peer: *to });
+            return;
+        }
         let addresses: Vec<Multiaddr> = addresses.iter().take(ADDRESSES_MAX).filter_map(|text| text.parse().ok()).collect();
         if addresses.is_empty() {
             return tracing::debug!(peer = %to.short(), "no address to dial");

@@ -1,4 +1,6 @@
 //! The mesh end to end: real agents as separate processes on loopback, real HTTP, real libp2p, real ledgers.
 
+mod crash;
 mod join;
+mod spill;
 mod support;

@@ -110,6 +110,8 @@ impl Site {
             }
             http::ask(&url).is_ok_and(|(status, ..)| status == 200)
         });
+        // Visitors come first; commands are taken a moment later.
+        eventually(&format!("{} takes commands", self.name), || UnixStream::connect(self.state().join("control.sock")).is_ok());
     }
 
     /// Runs the agent under another site's name, and waits until it takes commands.
