@@ -183,7 +183,11 @@ impl Errand {
         let Some(landing) = self.wait(&flight, edge).await else { return self.with_copy(edge) };
         match landing {
             Landing::Shared(shared) => self.share(&shared, interest, first, edge).await,
-            Landing::Confirmed(stored) => hit(&self.visit, &stored, CacheUse::Revalidated, edge),
+            // It confirms the first visitor's variant, which may not be this one's.
+            Landing::Confirmed(stored) if stored.answers(&self.visit.parts.headers, self.course.encoding) => {
+                hit(&self.visit, &stored, CacheUse::Revalidated, edge)
+            }
+            Landing::Confirmed(_) => pass::pass(self.visit, edge, self.cookies).await,
             Landing::Alone => match flight.take_leftover().filter(|_| first) {
                 Some((response, permit)) => {
                     let idle = self.visit.settings.config.timeouts.origin_idle;

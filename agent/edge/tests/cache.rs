@@ -223,3 +223,24 @@ fn an_attacker_who_asks_and_leaves_does_not_drain_the_origin() {
     until("the fetch is broken off", || edge.metrics().origin_broken == 1);
     assert_eq!(edge.metrics().stored_responses, 0);
 }
+
+#[test]
+fn a_confirmation_of_one_variant_is_not_taken_for_another() {
+    let origin = Origin::new(|head| {
+        let language = field(head, "accept-language").unwrap_or_default();
+        let fields = format!("Cache-Control: no-cache\r\nVary: Accept-Language\r\nETag: \"{language}\"\r\n");
+        match field(head, "if-none-match") {
+            Some(tag) if tag == format!("\"{language}\"") => {
+                Act::SayAfter(Duration::from_millis(200), format!("HTTP/1.1 304 Not Modified\r\n{fields}\r\n").into_bytes())
+            }
+            _ => Act::Say(ok(&fields, &language)),
+        }
+    });
+    let edge = edge(&origin, |_| ());
+    let asks = |language: &str| ask(&edge, "GET", "/", &format!("Accept-Language: {language}\r\n"));
+    for language in ["de", "fr"] {
+        asks(language);
+    }
+    let replies = together(8, |visitor| if visitor % 2 == 0 { asks("de").text() == "de" } else { asks("fr").text() == "fr" });
+    assert!(replies.into_iter().all(|right| right));
+}

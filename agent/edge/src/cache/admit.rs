@@ -157,4 +157,45 @@ mod tests {
             assert_eq!(kept(path, Cookies::Free, &[], 200, &[]), None, "{path}");
         }
     }
+
+    const RESPONSE_FIELDS: [(&str, &str); 10] = [
+        ("cache-control", "max-age=600"),
+        ("cache-control", "public, s-maxage=60"),
+        ("expires", "Sun, 06 Nov 2094 08:49:37 GMT"),
+        ("last-modified", "Sun, 06 Nov 1994 08:39:37 GMT"),
+        ("etag", "\"1\""),
+        ("vary", "accept-encoding"),
+        ("content-encoding", "gzip"),
+        ("content-type", "text/html"),
+        ("age", "30"),
+        ("date", "Sun, 06 Nov 1994 08:49:37 GMT"),
+    ];
+    const FORBIDDING: [(&str, &str); 6] = [
+        ("cache-control", "no-store"),
+        ("cache-control", "private"),
+        ("cache-control", "private=\"x\", max-age=60"),
+        ("set-cookie", "session=1"),
+        ("vary", "*"),
+        ("content-range", "bytes 0-1/2"),
+    ];
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_outweighs_a_word_that_forbids(
+            chosen in proptest::collection::vec(0..RESPONSE_FIELDS.len(), 0..6),
+            forbids in 0..FORBIDDING.len(),
+            at in 0_usize..6,
+            status in proptest::sample::select(vec![200_u16, 203, 301, 404]),
+        ) {
+            let mut response: Vec<_> = chosen.iter().map(|index| RESPONSE_FIELDS[*index]).collect();
+            response.insert(at.min(response.len()), FORBIDDING[forbids]);
+            let mut headers = HeaderMap::new();
+            for (name, value) in response {
+                headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+            }
+            let (request, date) = (HeaderMap::new(), Date::from_millis(784_111_777_000));
+            let asked = Asked { path: "/a", headers: &request, cookies: Cookies::Free, at: date };
+            proptest::prop_assert!(admit(asked, StatusCode::from_u16(status).unwrap(), &headers, date).is_none());
+        }
+    }
 }
