@@ -128,6 +128,10 @@ pub const SUCCESSOR_PERCENT: u64 = 60;
 pub const CHAIN_WORDS_MIN: u32 = 64;
 /// Smallest credit worth a lease, in micro-credits.
 pub const LEASE_CREDIT_MIN: i64 = 100;
+/// Leases of one owner that a helper keeps, the unsettled ones included: an owner that never settles must not crowd out the others.
+pub const LEASES_PER_OWNER_MAX: usize = 16;
+/// Last claims that are sent for a lease under which nothing was served, before it is closed without an answer.
+pub const EMPTY_CLAIMS_MAX: u32 = 4;
 /// Leases over but unsettled that are remembered: a helper that was away comes back for its claim. The oldest are given up beyond it.
 pub const UNSETTLED_MAX: usize = 256;
 /// How long an unsettled lease is remembered.

@@ -18,20 +18,19 @@ use super::{
     table::{Phase, Turn},
 };
 use crate::{
-    advert::Offer,
     desk::Desk,
     event::Event,
     io::{Caps, GuestAddress},
-    limits::{DRAIN_SHARE_PERCENT, DRAIN_TIME, HELPER_LOST, LEASES_MAX, UNSETTLED_MAX},
+    limits::{DRAIN_TIME, HELPER_LOST},
     membership::Membership,
-    message::{LeaseHeld, LeaseRefusal, LeaseRefused, LeaseTake, Message},
+    message::LeaseHeld,
     observation::Hosted,
     partners::Partners,
-    settle::lines::Lines,
     ticket::TicketKey,
 };
 
 pub(crate) mod fetch;
+mod grant;
 pub(crate) mod month;
 
 use fetch::Fetches;
@@ -118,86 +117,6 @@ impl HelperSide {
             self.month.add(guest.terms.allotment.body.made, more);
             (guest.seen, guest.saved) = (taken, taken);
         }
-    }
-
-    /// What we would carry for a partner now: our caps less what is promised and what our own site needs.
-    pub(crate) fn offer(&self, today: Date) -> Option<Offer> {
-        let address = self.address.as_ref()?;
-        let (requests, bytes) = self.free(None);
-        let (storage, month) = (self.caps.storage, self.caps.month.saturating_sub(self.month.sum(today)));
-        let free = !self.pressed && requests.0 > 0 && bytes.0 > 0 && month.0 > 0 && self.hosted() < LEASES_MAX;
-        free.then_some(Offer { requests, bytes, storage, https: address.scheme == "https" })
-    }
-
-    /// Answers an owner that takes our offer. The allotment is in the ledger before the owner hears of it.
-    pub(crate) fn on_take(&mut self, desk: &mut Desk, context: (&Membership, &Partners, &Lines), from: SiteId, take: LeaseTake) {
-        let lease = take.allotment.body.lease;
-        match self.grant(desk, context, from, &take) {
-            Ok(held) => desk.send(from, Message::LeaseHeld(held)),
-            Err(reason) => desk.send(from, Message::LeaseRefused(LeaseRefused { lease, reason })),
-        }
-    }
-
-    fn grant(
-        &mut self,
-        desk: &mut Desk,
-        (membership, partners, lines): (&Membership, &Partners, &Lines),
-        from: SiteId,
-        take: &LeaseTake,
-    ) -> Result<LeaseHeld, LeaseRefusal> {
-        let allotment = &take.allotment.body;
-        if let Some(known) = self.leases.get(&allotment.lease) {
-            let same = known.terms.allotment == take.allotment && known.terms.phase == Phase::Held;
-            return known
-                .live
-                .as_ref()
-                .filter(|live| same && live.key == take.key)
-                .map(|live| live.held.clone())
-                .ok_or(LeaseRefusal::Taken);
-        }
-        let address = self.address.clone().ok_or(LeaseRefusal::NoRoom)?;
-        let charter = membership.charter().ok_or(LeaseRefusal::BadTerms)?;
-        if desk.is_silent() {
-            return Err(LeaseRefusal::Silent);
-        }
-        let parties = (allotment.owner, allotment.helper, Some(allotment.mesh)) == (from, desk.id, membership.mesh());
-        let length = allotment.until.since(allotment.made);
-        let dated = desk.now.date.agrees_with(allotment.made) && length <= charter.lease_length.span();
-        if !parties || !dated || !take.allotment.is_good(charter) {
-            return Err(LeaseRefusal::BadTerms);
-        }
-        if !partners.is_proved(&from) {
-            return Err(LeaseRefusal::Unproven);
-        }
-        if lines.service_room(membership, from, self.unsettled(&from)) <= Credit::ZERO {
-            return Err(LeaseRefusal::NoCredit);
-        }
-        let replaced = take.replaces.filter(|old| self.leases.get(old).is_some_and(|guest| guest.terms.owner() == from));
-        let (requests, bytes) = self.free(replaced);
-        let (requests, bytes) = (requests.min(take.requests), bytes.min(take.bytes));
-        let full = membership.leaving().is_some() || self.hosted() >= LEASES_MAX || self.leases.len() >= UNSETTLED_MAX || self.pressed;
-        if full || requests.0 == 0 || bytes.0 == 0 || self.month.sum(desk.now.date) >= self.caps.month {
-            return Err(LeaseRefusal::NoRoom);
-        }
-        let base = address.base(&from);
-        let held = LeaseHeld { lease: allotment.lease, base, requests, bytes };
-        let live = Promise { requests, bytes, key: take.key, until: desk.in_(length), held: held.clone() };
-        self.admit(desk, take, live, charter.settle_window.span());
-        if let Some(old) = replaced {
-            self.turn(desk, old, Turn::Succeeded);
-        }
-        Ok(held)
-    }
-
-    fn admit(&mut self, desk: &mut Desk, take: &LeaseTake, live: Promise, window: core::time::Duration) {
-        let (lease, owner) = (take.allotment.body.lease, take.allotment.body.owner);
-        desk.persist(Entry::Allotted(take.allotment.clone().into()));
-        desk.tell(Event::LeaseHeld { lease, partner: owner, as_owner: false });
-        let nothing = nothing_of(&take.allotment.body);
-        let terms = Terms::new(take.allotment.clone(), Phase::Held, desk.now.time);
-        let claiming = Claiming { due: desk.in_(window), ..Claiming::default() };
-        self.leases.insert(lease, Guest { terms, live: Some(live), seen: nothing, saved: nothing, claiming });
-        self.shelves.entry(owner).or_insert_with(|| Shelf::new(owner));
     }
 
     /// Takes what the data plane served. Numbers only grow; what it says of leases that it should not know is ignored.
@@ -302,38 +221,6 @@ impl HelperSide {
     pub(crate) fn unsettled(&self, owner: &SiteId) -> Credit {
         let theirs = self.leases.values().filter(|guest| guest.terms.owner() == *owner);
         Credit(theirs.map(|guest| guest.unsettled().0).fold(0, i64::saturating_add))
-    }
-
-    /// Leases that bind capacity or may still serve.
-    fn hosted(&self) -> usize {
-        self.leases.values().filter(|guest| guest.terms.phase.is_live()).count()
-    }
-
-    /// Rates that leases which drain may share: what held ones leave of the caps.
-    pub(crate) fn left_for_draining(&self) -> (RequestRate, ByteRate) {
-        let (requests, bytes) = self.bound(None);
-        let draining =
-            self.leases.values().filter(|guest| guest.terms.phase == Phase::Draining && guest.live.is_some()).count().max(1) as u64;
-        let requests = u64::from(self.caps.requests.0.saturating_sub(requests.0)) / draining;
-        (RequestRate(u32::try_from(requests).unwrap_or(u32::MAX)), ByteRate(self.caps.bytes.0.saturating_sub(bytes.0) / draining))
-    }
-
-    /// Rates that may be promised and that no held lease binds, not counting one that is about to be replaced.
-    fn free(&self, without: Option<LeaseId>) -> (RequestRate, ByteRate) {
-        let (requests, bytes) = self.bound(without);
-        let promised = 100 - DRAIN_SHARE_PERCENT;
-        let most = u32::try_from(u64::from(self.caps.requests.0) * promised / 100).unwrap_or(u32::MAX);
-        let most_bytes = self.caps.bytes.0 / 100 * promised;
-        (RequestRate(most.saturating_sub(requests.0)), ByteRate(most_bytes.saturating_sub(bytes.0)))
-    }
-
-    /// Rates that held leases bind.
-    fn bound(&self, without: Option<LeaseId>) -> (RequestRate, ByteRate) {
-        let held = self.leases.iter().filter(|(id, guest)| guest.terms.phase == Phase::Held && Some(**id) != without);
-        let promises = held.filter_map(|(_, guest)| guest.live.as_ref());
-        promises.fold((RequestRate(0), ByteRate(0)), |(requests, bytes), promise| {
-            (RequestRate(requests.0.saturating_add(promise.requests.0)), ByteRate(bytes.0.saturating_add(promise.bytes.0)))
-        })
     }
 
     /// The one name under which `owner` is served here.

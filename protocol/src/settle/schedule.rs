@@ -9,7 +9,7 @@ use crate::{
         helper::Guest,
         table::{Phase, Turn},
     },
-    limits::SETTLE_RETRY_MIN,
+    limits::{EMPTY_CLAIMS_MAX, SETTLE_RETRY_MIN},
     message::{ClaimAsk, ClaimMade, Message},
     partners::Partners,
     timer::Reason,
@@ -77,6 +77,12 @@ impl Settle {
     /// Claims what a lease has earned so far; the checkpoint is in the ledger before the claim leaves.
     fn claim(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, lease: LeaseId, owner: SiteId) {
         let Some(guest) = ends.helper.leases.get_mut(&lease) else { return };
+        let empty = guest.terms.phase == Phase::Settling && guest.seen.serial == 0;
+        if empty && guest.claiming.tries >= EMPTY_CLAIMS_MAX {
+            // There is nothing to lose by closing it: an owner that asks later is told that nothing was served.
+            ends.helper.turn(desk, lease, Turn::GivenUp);
+            return;
+        }
         if guest.seen != guest.saved {
             desk.persist(Entry::Taken(guest.seen));
             guest.saved = guest.seen;
