@@ -95,8 +95,9 @@ pub const ROSTER_DIGESTS_MAX: usize = 8_000;
 
 /// Pause between two heartbeats to a partner with whom a lease is held.
 pub const BEAT_PAUSE: Duration = Duration::from_millis(400);
-/// A helper not heard for this long gets no visitors: three beats lost, and the next plan is out before two seconds are over.
-pub const HELPER_SILENCE: Duration = Duration::from_millis(1_300);
+/// A helper not heard for this long gets no visitors: three beats lost. Plans are looked at with every observation, ten times a second,
+/// so that the next one is out before two seconds are over.
+pub const HELPER_SILENCE: Duration = Duration::from_millis(1_500);
 /// A helper not heard for this long has lost its lease.
 pub const HELPER_LOST: Duration = Duration::from_secs(20);
 /// Pause between two manifests of a changed hot set; a purge does not wait for it.
