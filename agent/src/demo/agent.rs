@@ -10,7 +10,12 @@ use std::{
 use anyhow::Context as _;
 use http::Method;
 use serde_json::Value;
-use tokio::{net::TcpStream, task::JoinHandle};
+use tokio::{
+    net::{TcpStream, UnixStream},
+    task::JoinHandle,
+};
+
+use crate::state::names;
 
 use super::{
     ask::ask,
@@ -95,14 +100,16 @@ impl Agent {
         let visitors = public.relay_to(listen, shaping)?;
         let peers = peers.relay_to(talk, Shaping { out: uplink.clone(), into: owner, traffic: Traffic::Peers })?;
         let agent = Self { name, origin, uplink, process, config, admin, visitors, peers };
-        agent.serves(listen).await.with_context(|| format!("{} does not serve; see {}", agent.name, log.display()))?;
+        agent.serves(listen, &state).await.with_context(|| format!("{} does not serve; see {}", agent.name, log.display()))?;
         Ok(agent)
     }
 
-    async fn serves(&self, listen: SocketAddr) -> anyhow::Result<()> {
+    /// Waits for visitors' listener, and for the control socket: it opens later, and commands that find none take the agent for absent.
+    async fn serves(&self, listen: SocketAddr, state: &Path) -> anyhow::Result<()> {
         let begun = Instant::now();
-        while TcpStream::connect(listen).await.is_err() {
-            anyhow::ensure!(begun.elapsed() < limits::START_WITHIN, "nobody listens on {listen}");
+        let control = state.join(names::SOCKET);
+        while TcpStream::connect(listen).await.is_err() || UnixStream::connect(&control).await.is_err() {
+            anyhow::ensure!(begun.elapsed() < limits::START_WITHIN, "nobody listens on {listen} and {}", control.display());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
