@@ -156,6 +156,12 @@ impl Site {
         self.desk.id
     }
 
+    /// Whether `peer` is a member of our mesh: what others pass on is not worth passing further.
+    #[must_use]
+    pub fn is_member(&self, peer: &SiteId) -> bool {
+        self.membership.is_member(peer)
+    }
+
     /// Whether `peer` may have a slice of one of our objects: it helps us under that lease, and the object is in our manifest.
     /// That it has at most [`crate::limits::FILLS_OUTSTANDING_MAX`] outstanding is the driver's to count.
     ///

@@ -267,8 +267,8 @@ impl Session<'_> {
             SwarmEvent::Disconnected { peer } => self.tell(Input::Disconnected { peer }),
             SwarmEvent::Message { from, frame } => self.tell(Input::Message { from, bytes: frame.into_bytes() }),
             SwarmEvent::Gossip { from, heard, bytes } => {
-                // What cannot be read goes no further. What can is passed on even if we knew it: others may not.
-                let good = wire::decode_small(&bytes).is_ok();
+                // What cannot be read, or comes from a stranger, goes no further.
+                let good = self.site.is_member(&from) && wire::decode_small(&bytes).is_ok();
                 if let Some((swarm, _)) = &self.hands.net {
                     swarm.judge(heard, good);
                 }

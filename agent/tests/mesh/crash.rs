@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use overspill_governance::entry::Entry;
+
 use crate::{
     spill::{assert_settled, crowd_until_helped, two_partners},
     support::{
@@ -50,20 +52,24 @@ fn the_mesh_task_dies_and_no_visitor_notices() {
     assert_settled(&owner, &helper);
 }
 
-/// Rounds of `kill -9` at moments that a seed draws, while leases run and settle. More with `OVERSPILL_CRASH_ROUNDS=100`.
+/// Rounds of `kill -9` while leases run and settle: at moments that a seed draws, and in every other round within milliseconds after
+/// the victim's ledger has grown, when what was signed is on its way. More with `OVERSPILL_CRASH_ROUNDS=100`.
 #[test]
 fn no_moment_is_a_bad_moment_to_be_killed() {
-    let rounds = std::env::var("OVERSPILL_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(12_u32);
-    let mut draw = std::env::var("OVERSPILL_CRASH_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0x9e37_79b9_7f4a_7c15_u64);
+    let number = |name: &str, otherwise: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise);
+    let (rounds, mut draw) = (number("OVERSPILL_CRASH_ROUNDS", 12), number("OVERSPILL_CRASH_SEED", 0x9e37_79b9_7f4a_7c15));
     println!("rounds {rounds}, seed {draw}");
     let (mut owner, mut helper) = two_partners();
     let crowd: Crowd = crowd_until_helped(&owner, 20);
     for round in 0..rounds {
         draw = draw.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let moment = Duration::from_millis(300 + (draw >> 33) % 2_500);
-        std::thread::sleep(moment);
         let victim = if draw >> 63 == 0 { &mut owner } else { &mut helper };
-        println!("round {round}: {} after {moment:?}", victim.name);
+        std::thread::sleep(Duration::from_millis(300 + (draw >> 33) % 1_500));
+        if round % 2 == 1 {
+            wait_for_growth(victim);
+            std::thread::sleep(Duration::from_micros((draw >> 40) % 12_000));
+        }
+        println!("round {round}: {}", victim.name);
         victim.kill();
         victim.overspill(&["ledger", "verify"]).ok();
         victim.run();
@@ -73,5 +79,20 @@ fn no_moment_is_a_bad_moment_to_be_killed() {
     assert_eq!(Tally::read(&tally.wrong), 0, "{tally:?}");
     assert_settled(&owner, &helper);
     assert_all_paid(&owner, &helper);
+    let receipts = entries(&owner).iter().filter(|entry| matches!(entry, Entry::Agreed { .. })).count();
+    println!("{receipts} receipts, {tally:?}");
+    assert!(receipts as u64 >= rounds / 6, "the kills fell into a time in which nothing was settled: {receipts} receipts");
     assert_eq!(get(&owner.url("/")).unwrap().status, 200);
+}
+
+/// Waits until something was written to the site's ledger, or a few seconds have passed.
+fn wait_for_growth(site: &Site) {
+    let len = || std::fs::metadata(site.state().join("ledger")).map_or(0, |found| found.len());
+    let before = len();
+    for _ in 0..4_000 {
+        if len() != before {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }

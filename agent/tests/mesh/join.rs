@@ -2,7 +2,10 @@
 
 use std::{io::Write as _, net::TcpStream, time::Duration};
 
-use crate::support::{Ran, Site, eventually, get};
+use overspill::swarm::{self, SwarmEvent};
+use overspill_governance::site::SiteId;
+
+use crate::support::{PATIENCE, Ran, Site, eventually, get};
 
 /// A running site that founded a mesh.
 fn founder(name: &'static str) -> Site {
@@ -121,6 +124,38 @@ fn garbage_on_the_listener_disturbs_nobody() {
     }
     // Connections that say nothing at all.
     let _silent: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(("127.0.0.1", founder.mesh_port)).unwrap()).collect();
+    join(&helper, &invite(&founder)).ok();
+    assert_eq!(get(&founder.url("/")).unwrap().status, 200);
+    assert!(!founder.log().contains("panicked"), "{}", founder.log());
+}
+
+/// A peer that holds a key and speaks our protocols, and says whatever `says`; returns when it was hung up on.
+fn stranger(to: &Site, says: Vec<Vec<u8>>) {
+    let Ok(site) = to.json(&["status"])["site"].as_str().unwrap_or_default().parse::<SiteId>() else { panic!("no site in the status") };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (handle, mut events) = swarm::start(&[66; 32], &[]).unwrap();
+        handle.dial(site, vec![format!("/ip4/127.0.0.1/tcp/{}", to.mesh_port)]);
+        let story = async {
+            loop {
+                match events.recv().await.unwrap() {
+                    SwarmEvent::Connected { .. } => says.iter().for_each(|bytes| handle.send(site, bytes.clone())),
+                    SwarmEvent::Disconnected { .. } => return,
+                    _ => {}
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, story).await.expect("a stranger is hung up on");
+    });
+}
+
+#[test]
+fn strangers_who_talk_nonsense_or_nothing_are_hung_up_on() {
+    let (founder, helper) = (founder("founder"), newcomer("helper"));
+    let nonsense =
+        vec![Vec::new(), vec![0xff; 3], vec![1, 0, 0xff, 0xff, 0xff, 0xff], vec![0; 4_000], vec![1; 200_000], vec![1, 0, 5, 0, 0, 0]];
+    stranger(&founder, nonsense);
+    stranger(&founder, Vec::new());
     join(&helper, &invite(&founder)).ok();
     assert_eq!(get(&founder.url("/")).unwrap().status, 200);
     assert!(!founder.log().contains("panicked"), "{}", founder.log());
