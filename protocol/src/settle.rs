@@ -74,18 +74,17 @@ impl Settle {
         if last && phase.is_live() {
             ends.owner.turn(desk, lease, Turn::Drained);
         }
-        self.answer(desk, ends, lease, from);
-        None
+        self.answer(desk, ends, lease, from)
     }
 
     /// As owner: answers the claim that is waiting on a lease, by a proposal when we sequence the line, else in words.
-    fn answer(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, lease: LeaseId, helper: SiteId) {
-        let Some((mesh, charter)) = ends.membership.mesh().zip(ends.membership.charter()) else { return };
-        let Some(account) = self.lines.open(desk.id, helper, mesh, charter) else { return };
-        let Some(owned) = ends.owner.leases.get_mut(&lease) else { return };
-        let Some(made) = owned.claimed.clone() else { return };
+    fn answer(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, lease: LeaseId, helper: SiteId) -> Option<&'static str> {
+        let (mesh, charter) = (ends.membership.mesh()?, ends.membership.charter()?);
+        let account = self.lines.open(desk.id, helper, mesh, charter)?;
+        let owned = ends.owner.leases.get_mut(&lease)?;
+        let made = owned.claimed.clone()?;
         if account.frozen || desk.is_silent() || (account.line.is_low() && account.line.pending().is_some()) {
-            return;
+            return None;
         }
         let bounds = Bounds {
             settled: owned.terms.settled,
@@ -117,6 +116,8 @@ impl Settle {
                 }
             }
         }
+        let unproven = matches!(assessment, Assessment::Nothing(Refusal::Unproven | Refusal::SerialBeyond));
+        unproven.then_some("a claim that no ticket's word proves")
     }
 
     /// As helper: the owner says what it makes of a claim.
@@ -128,9 +129,17 @@ impl Settle {
             desk.tell(Event::ClaimReduced { lease: answer.lease, partner: from, reason });
         }
         if let Some(claim) = answer.accepted {
-            let (saved, fits) = (&guest.saved, claim.lease == answer.lease);
-            if !fits || claim.requests > saved.requests || claim.bytes > saved.bytes || claim.serial > saved.serial {
+            let saved = &guest.saved;
+            if claim.requests > saved.requests || claim.bytes > saved.bytes || claim.serial > saved.serial {
                 return Some("an answer to a claim that was never made");
+            }
+            // What we propose cannot be taken back: it must be what an honest owner is bound to sign.
+            let headroom = Credit(i64::MAX);
+            let bounds = Bounds { settled: guest.terms.settled, issued: None, headroom };
+            match assess(&claim, &guest.terms.allotment.body, bounds) {
+                Assessment::Whole { .. } => {}
+                Assessment::Nothing(Refusal::NothingNew) => return None,
+                _ => return Some("an answer that its own allotment does not allow"),
             }
             guest.claiming.accepted = Some(claim);
             self.propose_accepted(desk, ends, from);
@@ -250,7 +259,7 @@ impl Settle {
             guest.claiming = Claiming { due, ..Claiming::default() };
         }
         for lease in waits(ends) {
-            self.answer(desk, ends, lease, partner);
+            let _ = self.answer(desk, ends, lease, partner);
         }
         self.propose_accepted(desk, ends, partner);
     }

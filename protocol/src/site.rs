@@ -113,7 +113,7 @@ impl Site {
             }
             Entry::LeaseEnded { lease } => {
                 self.owner.leases.remove(&lease);
-                self.helper.leases.remove(&lease);
+                self.helper.restore_ended(lease);
             }
             other => return self.membership.restore(other),
         }

@@ -5,16 +5,22 @@
 use std::time::Duration;
 
 use overspill_governance::{
+    allotment::Allotment,
     charter::Charter,
-    site::{Key, SiteId},
+    digest::Digest,
+    invite::MeshId,
+    payword::{LeaseId, Word},
+    site::{Key, Signed, SiteId},
     time::{Date, Now, Time},
-    units::{ByteRate, Bytes, RequestRate},
+    units::{ByteRate, Bytes, Credit, RequestRate},
 };
 use overspill_protocol::{
     event::{Answer, Event},
     io::{Caps, Command, Config, GuestAddress, Input, Output},
-    limits::{MISSPEAKS_FORGIVEN, STRANGER_LIFETIME, STRANGERS_MAX},
+    limits::{LEASES_PER_OWNER_MAX, MISSPEAKS_FORGIVEN, STRANGER_LIFETIME, STRANGERS_MAX},
+    message::{LeaseClosed, LeaseRefusal, LeaseRefused, LeaseTake, Message},
     site::Site,
+    ticket::TicketKey,
     wire,
 };
 use proptest::prelude::*;
@@ -172,4 +178,70 @@ proptest! {
         prop_assert_eq!(report.mesh.unwrap().members, 2);
         prop_assert!(report.lines.is_empty() && report.leases.is_empty());
     }
+}
+
+/// What `b` answers to a lease that `a`'s key asks for, after `bend` had its way with the terms.
+fn asked(b: &mut Site, mesh: MeshId, at: Now, bend: impl FnOnce(&mut Allotment)) -> Option<Message> {
+    let key = Key::from_seed([1; 32]);
+    let charter = Charter::default();
+    let mut allotment = Allotment {
+        mesh,
+        lease: LeaseId([7; 8]),
+        owner: key.site(),
+        helper: b.id(),
+        requests: 100,
+        bytes: Bytes(1 << 20),
+        largest: Bytes(1 << 20),
+        anchor: Word([1; 16]),
+        price_request: charter.price_request,
+        price_mib: charter.price_mib,
+        made: at.date,
+        until: at.date.after(Duration::from_secs(60)),
+    };
+    bend(&mut allotment);
+    let allotment = Signed::new(allotment, &key);
+    let (requests, bytes, storage) = (RequestRate(50), ByteRate(1 << 19), Bytes(1 << 20));
+    let take = LeaseTake { allotment, key: TicketKey([3; 32]), requests, bytes, storage, replaces: None };
+    b.handle(Input::Message { from: key.site(), bytes: wire::encode(&Message::LeaseTake(take)) }, at);
+    drain(b).into_iter().find_map(|output| match output {
+        Output::Send { message, .. } if matches!(*message, Message::LeaseHeld(_) | Message::LeaseRefused(_)) => Some(*message),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_helper_holds_only_what_the_charter_allows_and_only_once() {
+    let (a, mut b, _) = pair();
+    let mesh = a.report(now(0)).mesh.unwrap().id;
+    let at = now(9_000_000);
+    let refused = |reason| Some(Message::LeaseRefused(LeaseRefused { lease: LeaseId([7; 8]), reason }));
+    let bad = refused(LeaseRefusal::BadTerms);
+    assert_eq!(asked(&mut b, mesh, at, |terms| terms.price_mib = Credit(0)), bad);
+    assert_eq!(asked(&mut b, mesh, at, |terms| terms.mesh = MeshId(Digest::ZERO)), bad);
+    assert_eq!(asked(&mut b, mesh, at, |terms| terms.owner = SiteId([5; 32])), bad);
+    assert_eq!(asked(&mut b, mesh, at, |terms| terms.helper = SiteId([5; 32])), bad);
+    assert_eq!(asked(&mut b, mesh, at, |terms| terms.until = Date::MAX), bad);
+    assert_eq!(asked(&mut b, mesh, at, |terms| terms.made = at.date.before(Duration::from_secs(600))), bad);
+    let held = asked(&mut b, mesh, at, |_| ());
+    assert!(matches!(held, Some(Message::LeaseHeld(_))), "{held:?}");
+    assert_eq!(asked(&mut b, mesh, at, |_| ()), held, "an answer that was lost is given again");
+    assert_eq!(asked(&mut b, mesh, at, |terms| terms.requests = 101), refused(LeaseRefusal::Taken));
+    let leases = |b: &Site| b.report(at).leases.len();
+    assert_eq!(leases(&b), 1);
+}
+
+#[test]
+fn one_owner_does_not_fill_a_helper_with_leases() {
+    let (a, mut b, _) = pair();
+    let mesh = a.report(now(0)).mesh.unwrap().id;
+    let mut held = 0;
+    for name in 0..60_u8 {
+        // Slow enough that no message is dropped for its haste, and each lease is closed at once.
+        let at = now(9_000_000 + u64::from(name) * 100_000);
+        let lease = LeaseId([name; 8]);
+        held += usize::from(matches!(asked(&mut b, mesh, at, |terms| terms.lease = lease), Some(Message::LeaseHeld(_))));
+        b.handle(Input::Message { from: a.id(), bytes: wire::encode(&Message::LeaseClosed(LeaseClosed { lease })) }, at);
+        drain(&mut b);
+    }
+    assert_eq!(held, LEASES_PER_OWNER_MAX);
 }

@@ -1,6 +1,10 @@
 //! The helper's side of leases: what is promised to whom within hard caps, what was served, and what is claimed for it.
 
-use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    string::String,
+    vec::Vec,
+};
 
 use overspill_governance::{
     allotment::Allotment,
@@ -21,7 +25,7 @@ use crate::{
     desk::Desk,
     event::Event,
     io::{Caps, GuestAddress},
-    limits::{DRAIN_TIME, HELPER_LOST},
+    limits::{DRAIN_TIME, HELPER_LOST, UNSETTLED_MAX},
     membership::Membership,
     message::LeaseHeld,
     observation::Hosted,
@@ -85,6 +89,8 @@ pub(crate) struct HelperSide {
     pub(crate) fetches: Fetches,
     pub(crate) address: Option<GuestAddress>,
     pub(crate) caps: Caps,
+    /// Names of leases that have ended, the latest last: an allotment is good for one lease only.
+    ended: VecDeque<LeaseId>,
     month: Month,
     pressed: bool,
 }
@@ -97,6 +103,7 @@ impl HelperSide {
             fetches: Fetches::default(),
             address,
             caps,
+            ended: VecDeque::new(),
             month: Month::default(),
             pressed: false,
         }
@@ -108,6 +115,20 @@ impl HelperSide {
         let nothing = nothing_of(&allotment.body);
         let terms = Terms::new(allotment, Phase::Settling, now);
         self.leases.insert(lease, Guest { terms, live: None, seen: nothing, saved: nothing, claiming: Claiming::default() });
+    }
+
+    /// Takes back a lease's end from the ledger.
+    pub(crate) fn restore_ended(&mut self, lease: LeaseId) {
+        if self.leases.remove(&lease).is_some() {
+            self.remember_ended(lease);
+        }
+    }
+
+    fn remember_ended(&mut self, lease: LeaseId) {
+        self.ended.push_back(lease);
+        if self.ended.len() > UNSETTLED_MAX {
+            self.ended.pop_front();
+        }
     }
 
     /// Takes back a checkpoint from the ledger.
@@ -192,6 +213,7 @@ impl HelperSide {
             Ok(Phase::Settling) => guest.claiming = Claiming { due: desk.now.time, ..Claiming::default() },
             Ok(Phase::Ended) => {
                 self.leases.remove(&lease);
+                self.remember_ended(lease);
                 self.fetches.forget(&lease);
                 desk.persist(Entry::LeaseEnded { lease });
                 desk.tell(Event::LeaseEnded { lease, partner, reason: turn.words() });

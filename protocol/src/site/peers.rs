@@ -150,6 +150,10 @@ impl Site {
 
     fn on_lease_message(&mut self, from: SiteId, message: Message) -> Fault {
         match message {
+            // A lease of ours by the same name would make receipts ambiguous.
+            Message::LeaseTake(take) if self.owner.leases.contains_key(&take.allotment.body.lease) => {
+                Some("a lease by a name that is in use")
+            }
             Message::LeaseTake(take) => {
                 let context = (&self.membership, &self.partners, &self.settle.lines);
                 self.helper.on_take(&mut self.desk, context, from, take);

@@ -61,6 +61,9 @@ impl HelperSide {
                 .map(|live| live.held.clone())
                 .ok_or(LeaseRefusal::Taken);
         }
+        if self.ended.contains(&allotment.lease) {
+            return Err(LeaseRefusal::Taken);
+        }
         let address = self.address.clone().ok_or(LeaseRefusal::NoRoom)?;
         let charter = membership.charter().ok_or(LeaseRefusal::BadTerms)?;
         if desk.is_silent() {
