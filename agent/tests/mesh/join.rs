@@ -60,7 +60,7 @@ fn a_token_admits_one_site_once() {
 fn membership_survives_both_agents() {
     let (mut founder, mut helper) = (founder("founder"), newcomer("helper"));
     join(&helper, &invite(&founder)).ok();
-    founder.kill();
+    founder.stop();
     helper.kill();
     helper.run();
     founder.run();

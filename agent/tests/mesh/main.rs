@@ -1,4 +1,5 @@
 //! The mesh end to end: real agents as separate processes on loopback, real HTTP, real libp2p, real ledgers.
+#![allow(clippy::unwrap_used)]
 
 mod crash;
 mod join;

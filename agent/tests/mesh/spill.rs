@@ -18,11 +18,16 @@ pub(crate) fn two_partners() -> (Site, Site) {
     let mut helper = Site::new("helper");
     owner.overspill(&["init", "--name", "Two", "--rule", "settle_window=1"]).ok();
     owner.run();
-    helper.run();
+    joins(&mut helper, &owner);
+    (owner, helper)
+}
+
+/// Runs a site and joins it to the owner's mesh.
+fn joins(site: &mut Site, owner: &Site) {
+    site.run();
     let token = owner.overspill(&["invite"]).ok();
     let token = token.lines().find(|line| line.starts_with("overspill1")).unwrap();
-    helper.overspill(&["join", token]).ok();
-    (owner, helper)
+    site.overspill(&["join", token]).ok();
 }
 
 /// A crowd strikes and goes on until helpers have served so many visitors.
@@ -66,6 +71,28 @@ fn a_crowd_is_carried_and_paid_for() {
     eventually("in calm nobody is sent away again", || {
         get(&owner.url(&asset(2))).is_ok_and(|answer| answer.status == 200 && !answer.was_helped())
     });
+}
+
+#[test]
+fn three_helpers_share_a_crowd_and_each_is_paid() {
+    let (owner, first) = two_partners();
+    let (mut second, mut third) = (Site::new("second"), Site::new("third"));
+    joins(&mut second, &owner);
+    joins(&mut third, &owner);
+    let helpers = [&first, &second, &third];
+    let crowd = crowd_until_helped(&owner, 100);
+    eventually("every helper has served", || helpers.iter().all(|helper| !served(&entries(helper)).is_empty()));
+    let tally = crowd.ends();
+    assert_eq!((Tally::read(&tally.wrong), Tally::read(&tally.failed)), (0, 0), "{tally:?}");
+    eventually("the owner agrees with each of them", || {
+        let ours = balances(&entries(&owner));
+        let agrees = |helper: &&Site| {
+            let theirs = balances(&entries(helper));
+            !theirs.is_empty() && theirs.iter().all(|(line, state)| ours.get(line) == Some(state) && state.1.0 != 0)
+        };
+        helpers.iter().all(agrees)
+    });
+    assert_no_second_signature(&[&owner, &first, &second, &third]);
 }
 
 #[test]
