@@ -165,6 +165,8 @@ fn sessions(page: &str) -> Vec<Step> {
 
 impl Step {
     fn take(&self, place: &Path, page: &Path) {
+        let lasting = ["overspill run", "overspill demo"].iter().find(|lasting| self.command.contains(**lasting));
+        assert!(lasting.is_none(), "{}: `{}` does not end by itself; show it in a block of another kind", page.display(), self.command);
         let program = Path::new(env!("CARGO_BIN_EXE_overspill"));
         let path = std::env::join_paths(
             program.parent().map(Path::to_path_buf).into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
