@@ -115,6 +115,22 @@ impl Agent {
         Ok(())
     }
 
+    /// Waits until its mesh part takes commands: an agent serves visitors before it has read its ledger.
+    ///
+    /// # Errors
+    /// When it does not come to that; with what it last said.
+    pub async fn takes_commands(&self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        loop {
+            let status = self.ask(&["status"]).await;
+            if status.as_ref().is_ok_and(|status| status["trouble"].is_null()) {
+                return Ok(());
+            }
+            anyhow::ensure!(begun.elapsed() < limits::START_WITHIN, "{} takes no commands: {status:?}", self.name);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// The port at which visitors reach it.
     #[must_use]
     pub fn port(&self) -> u16 {

@@ -48,6 +48,7 @@ impl Mesh {
         let (seed, rate) = (*seed, *rate);
         let wanted = Wanted { name: "owner".to_owned(), entries, seed, rate, owner: None, threads: 2, folder };
         let owner = Agent::start(wanted).await?;
+        owner.takes_commands().await?;
         owner.ask(&["init", "--name", "demo"]).await?;
         let own = content::blog(HELPER_PAGES, PAGE_WEIGHT);
         let mut helpers = Vec::with_capacity(*count);
@@ -55,6 +56,7 @@ impl Mesh {
             let (name, seed) = (format!("helper-{number}"), seed.wrapping_add(number as u64));
             let wanted = Wanted { name, entries: &own, seed, rate, owner: Some(owner.uplink.clone()), threads: 1, folder };
             let helper = Agent::start(wanted).await?;
+            helper.takes_commands().await?;
             let invite = owner.ask(&["invite"]).await?;
             let token = invite["token"].as_str().context("`overspill invite --json` printed no token")?;
             helper.ask(&["join", token]).await?;
