@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{Method, Request, Response, StatusCode, Uri, header};
+use http::{Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -126,6 +126,8 @@ fn forget(key: &Key, edge: &Edge) {
 /// of a long or endless one.
 pub(crate) fn passing(response: Response<Incoming>, idle: Duration, held: Option<Held>, why: &str) -> Response<Payload> {
     let (mut parts, body) = response.into_parts();
+    // RFC 9112 section 2.3: an intermediary sends its own version. An origin of HTTP/1.0 would cost each visitor the connection.
+    parts.version = Version::HTTP_11;
     headers::from_origin(&mut parts.headers);
     respond::mark(&mut parts.headers, &format!("overspill; {why}; fwd-status={}", parts.status.as_u16()));
     let short = body.size_hint().upper().is_some_and(|length| length <= HELD_BODY_BYTES_MAX);

@@ -37,6 +37,15 @@ fn bodies_pass_in_both_directions() {
 }
 
 #[test]
+fn an_origin_of_http_1_0_costs_no_visitor_the_connection() {
+    let origin = Origin::new(|_| Act::Say(b"HTTP/1.0 404 Not Found\r\nContent-Length: 4\r\nSet-Cookie: a=b\r\n\r\ngone".to_vec()));
+    let edge = edge(&origin, |_| ());
+    let twice = "GET / HTTP/1.1\r\nHost: blog.example\r\n\r\nGET / HTTP/1.1\r\nHost: blog.example\r\nConnection: close\r\n\r\n";
+    let answers = String::from_utf8_lossy(&raw(&edge, twice.as_bytes())).into_owned();
+    assert_eq!(answers.matches("HTTP/1.1 404").count(), 2, "{answers}");
+}
+
+#[test]
 fn what_is_not_one_clear_request_is_refused_and_the_connection_closed() {
     let origin = Origin::new(|_| Act::Say(ok("", "reached")));
     let edge = edge(&origin, |_| ());
