@@ -12,8 +12,8 @@ use crate::demo::limits::RELAY_QUEUE;
 
 /// Largest piece that a connection puts into the line's queue at once.
 pub(super) const PIECE_MAX: usize = 16 * 1024;
-/// Smallest: TCP's initial window of ten frames (RFC 6928), which a sender puts on the way without asking how full the line is.
-const PIECE_MIN: usize = 10 * 1_460;
+/// Smallest: one Ethernet frame's payload.
+const PIECE_MIN: usize = 1_460;
 /// Unused time that the line makes up for: hides that waits end on ticks.
 const BURST: Duration = Duration::from_millis(20);
 /// Waits end on ticks of this length, so that many connections share one wake-up.
@@ -79,8 +79,8 @@ impl Uplink {
         self.count(traffic).load(Ordering::Relaxed)
     }
 
-    /// How much one connection may put into the queue: all that wait together fill [`RELAY_QUEUE`], and not more, as long as an
-    /// initial window for each fits. Beyond, the queue grows where a router would drop: senders that repeat come late as well.
+    /// How much one connection may put into the queue: all that wait together fill [`RELAY_QUEUE`], and not more, as long as a
+    /// frame for each fits.
     pub(super) fn piece(&self) -> usize {
         let queue = (self.0.rate as u128 * RELAY_QUEUE.as_millis() / 1_000) as usize;
         (queue / (self.0.waiting.load(Ordering::Relaxed) + 1)).clamp(PIECE_MIN, PIECE_MAX)
@@ -160,11 +160,8 @@ mod tests {
     async fn many_connections_share_the_queue_evenly() {
         let uplink = Uplink::new(1_000_000);
         assert_eq!(uplink.piece(), PIECE_MAX);
-        let waiting: Vec<_> = (0..15).map(|_| Waiting::enter(&uplink.0.waiting)).collect();
-        assert_eq!(uplink.piece(), 250_000 / 16);
-        let more: Vec<_> = (0..100).map(|_| Waiting::enter(&uplink.0.waiting)).collect();
-        assert_eq!(uplink.piece(), PIECE_MIN);
-        drop(more);
+        let waiting: Vec<_> = (0..100).map(|_| Waiting::enter(&uplink.0.waiting)).collect();
+        assert_eq!(uplink.piece(), 250_000 / 101);
         drop(waiting);
         assert_eq!(uplink.piece(), PIECE_MAX);
     }
