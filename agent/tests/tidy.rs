@@ -192,8 +192,11 @@ fn locked_versions_keep_the_security_floors() {
     let packages = lock["package"].as_array().expect("the lock file lists packages");
     let mut failures = Vec::new();
     for (name, floor) in FLOORS {
-        let locked: Vec<&str> =
-            packages.iter().filter(|package| package["name"].as_str() == Some(name)).filter_map(|package| package["version"].as_str()).collect();
+        let locked: Vec<&str> = packages
+            .iter()
+            .filter(|package| package["name"].as_str() == Some(name))
+            .filter_map(|package| package["version"].as_str())
+            .collect();
         if locked.is_empty() {
             failures.push(format!("{name} is not in Cargo.lock: drop its floor, or find out why it left"));
         }
@@ -248,7 +251,10 @@ fn the_architecture_page_and_the_tree_agree() {
         }
         let Some(folder) = section else { continue };
         if let Some(cell) = line.strip_prefix("| `").and_then(|rest| rest.split(" |").next()) {
-            named.entry(folder).or_default().extend(cell.split('`').filter(|part| part.chars().any(char::is_alphabetic)).map(str::to_owned));
+            named
+                .entry(folder)
+                .or_default()
+                .extend(cell.split('`').filter(|part| part.chars().any(char::is_alphabetic)).map(str::to_owned));
         }
     }
     let mut failures = Vec::new();

@@ -16,6 +16,7 @@ use overspill_protocol::{
 use tokio::sync::mpsc;
 
 use crate::{
+    body::Payload,
     config::Config,
     guest::{FillFailed, GuestUse, Guests},
     hot::{Hot, Spillable},
@@ -121,9 +122,12 @@ impl Overflow {
         self.uplink.debt(now) >= SHED_PAGES_DEBT
     }
 
-    /// Counts a response's head that was not paid for before.
-    pub(crate) fn charge_head(&self, now: Time) {
-        self.uplink.charge(HEAD_BYTES, now);
+    /// Charges the uplink for an answer that was not paid for when it was decided on. Returns whether its body is paid for too:
+    /// what is still coming from the origin is paid for as it leaves.
+    pub(crate) fn charge_answer(&self, payload: &Payload, size: u64, now: Time) -> bool {
+        let is_whole = matches!(payload, Payload::Empty | Payload::Whole(_));
+        self.uplink.charge(HEAD_BYTES + if is_whole { size } else { 0 }, now);
+        is_whole
     }
 }
 

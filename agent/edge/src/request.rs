@@ -62,9 +62,11 @@ pub(crate) async fn answer(request: Request<Incoming>, peer: IpAddr, edge: Arc<E
     };
     edge.count_answer(response.status(), cache);
     let (mut head_parts, payload) = response.into_parts();
-    let prepaid = head_parts.extensions.remove::<Prepaid>().is_some();
-    if !prepaid {
-        edge.overflow.charge_head(edge.clock.time());
+    let size = if head { 0 } else { payload.size_hint().exact().unwrap_or_default() };
+    let prepaid = head_parts.extensions.remove::<Prepaid>().is_some() || edge.overflow.charge_answer(&payload, size, edge.clock.time());
+    let pause = edge.overflow.uplink.pause(size, edge.clock.time());
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
     }
     if head && let Some(length) = payload.size_hint().exact().filter(|length| *length > 0) {
         head_parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));

@@ -17,9 +17,16 @@ pub const BURST: Duration = Duration::from_millis(150);
 /// Part of a full bucket that passive assets leave alone: pages and redirects cannot be spilled, so they find it filled.
 pub const KEPT_FOR_PAGES: Duration = Duration::from_micros(BURST.as_micros() as u64 * 15 / 100);
 /// Debt at which an asset that nobody can take is refused: what is served beyond it would come too late to be of use.
-pub const SHED_DEBT: Duration = Duration::from_millis(1_000);
+pub const SHED_DEBT: Duration = Duration::from_millis(800);
 /// Debt at which even pages are refused, later than assets, because a page is what the visitor came for.
 pub const SHED_PAGES_DEBT: Duration = Duration::from_millis(1_500);
+/// How much of the debt waits on the line itself; the rest waits here, before the answer begins, so that fills and redirects find
+/// the line short. Who owns the queue decides who waits (Gettys and Nichols, "Bufferbloat", 2011).
+const AHEAD: Duration = Duration::from_millis(50);
+/// Answers up to this size never wait: a redirect moves its bytes elsewhere.
+const UNPACED_BYTES_MAX: u64 = 1_024;
+/// Debt that is a crowd, however short it lasts: several page loads at once, beyond a full bucket.
+const PRESSED_DEBT: Duration = Duration::from_millis(100);
 /// Debt beyond this is forgiven: two seconds after any excess the site is itself again.
 const DEBT_MAX: Duration = Duration::from_millis(2_000);
 /// Bytes charged for a response's head, which the body's count does not know of.
@@ -98,9 +105,18 @@ impl Uplink {
         self.excess[(slot % WINDOW_SLOTS) as usize].store(slot + 1, Relaxed);
     }
 
-    /// Tells whether the last second held excess in several tenths: more than one visitor's page load.
+    /// How long an answer of `bytes` waits before it begins, so that the line is never handed much more than it carries.
+    #[must_use]
+    pub fn pause(&self, bytes: u64, now: Time) -> Duration {
+        if bytes <= UNPACED_BYTES_MAX { Duration::ZERO } else { self.debt(now).saturating_sub(AHEAD) }
+    }
+
+    /// Tells whether the last second held excess in several tenths, or much at once: more than one visitor's page load.
     #[must_use]
     pub fn is_pressed(&self, now: Time) -> bool {
+        if self.debt(now) >= PRESSED_DEBT {
+            return true;
+        }
         let slot = slot(now);
         let recent = |seen: &&AtomicU64| seen.load(Relaxed).checked_sub(1).is_some_and(|at| at + WINDOW_SLOTS > slot);
         self.excess.iter().filter(recent).count() >= PRESSED_SLOTS

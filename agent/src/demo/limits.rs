@@ -4,8 +4,6 @@ use std::time::Duration;
 
 /// Connections that one relay carries at once: above the largest crowd's, below the file descriptors of a stock account.
 pub const RELAY_CONNECTIONS_MAX: usize = 4_096;
-/// What a small router buffers towards its uplink; a longer queue would be kinder than real ones.
-pub const RELAY_QUEUE: Duration = Duration::from_millis(250);
 /// Visitors under way at once; further ones count as failed, so that an overloaded machine shows in the figures.
 pub const VISITORS_MAX: usize = 4_000;
 /// Connections that one visitor opens to one host, as browsers do over HTTP/1.1.

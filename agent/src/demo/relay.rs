@@ -126,14 +126,14 @@ async fn carry(visitor: TcpStream, site: SocketAddr, shaping: Shaping) -> std::i
 
 /// Copies at the uplink's rate. At most one piece of each connection waits, so a slow line pushes back on the sender as TCP does.
 async fn shaped(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, uplink: Uplink, traffic: Traffic) -> std::io::Result<()> {
+    let mut flow = uplink.flow(traffic);
     let mut piece = vec![0; uplink::PIECE_MAX];
     loop {
-        // The buffer is not filled beyond the share that this connection may put into the line's queue.
-        let read = from.read(&mut piece[..uplink.piece()]).await?;
+        let read = from.read(&mut piece).await?;
         if read == 0 {
             return to.shutdown().await;
         }
-        uplink.pass(read, traffic).await;
+        flow.pass(read).await;
         to.write_all(&piece[..read]).await?;
     }
 }

@@ -229,7 +229,11 @@ fn keep_started(mut fresh: Loaded, old: &Loaded) -> (Loaded, Vec<&'static str>) 
 pub(crate) fn charter(rules: &[(String, i64)]) -> Result<Charter, Failure> {
     rules.iter().try_fold(Charter::default(), |charter, (name, value)| {
         charter.with(name, *value).map_err(|error| {
-            Failure::new(Exit::Usage, format!("--rule {name}={value}: {error}"), "nothing was founded; the rules stand in docs/src/charter.md")
+            Failure::new(
+                Exit::Usage,
+                format!("--rule {name}={value}: {error}"),
+                "nothing was founded; the rules stand in docs/src/charter.md",
+            )
         })
     })
 }
