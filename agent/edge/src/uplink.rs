@@ -17,7 +17,7 @@ pub const BURST: Duration = Duration::from_millis(150);
 /// Part of a full bucket that passive assets leave alone: pages and redirects cannot be spilled, so they find it filled.
 pub const KEPT_FOR_PAGES: Duration = Duration::from_micros(BURST.as_micros() as u64 * 15 / 100);
 /// Debt at which an asset that nobody can take is refused: what is served beyond it would come too late to be of use.
-pub const SHED_DEBT: Duration = Duration::from_millis(800);
+pub const SHED_DEBT: Duration = Duration::from_millis(500);
 /// Debt at which even pages are refused, later than assets, because a page is what the visitor came for.
 pub const SHED_PAGES_DEBT: Duration = Duration::from_millis(1_500);
 /// How much of the debt waits on the line itself; the rest waits here, before the answer begins, so that fills and redirects find
@@ -26,7 +26,7 @@ const AHEAD: Duration = Duration::from_millis(50);
 /// Answers up to this size never wait: a redirect moves its bytes elsewhere.
 const UNPACED_BYTES_MAX: u64 = 1_024;
 /// Debt that is a crowd, however short it lasts: several page loads at once, beyond a full bucket.
-const PRESSED_DEBT: Duration = Duration::from_millis(100);
+const PRESSED_DEBT: Duration = Duration::from_millis(50);
 /// Debt beyond this is forgiven: two seconds after any excess the site is itself again.
 const DEBT_MAX: Duration = Duration::from_millis(2_000);
 /// Bytes charged for a response's head, which the body's count does not know of.
@@ -36,7 +36,7 @@ const SLOT: Duration = Duration::from_millis(100);
 /// Slots that a window has: pressure ends a second after the last excess.
 const WINDOW_SLOTS: u64 = 10;
 /// Slots with excess that make pressure: one visitor's page load ends within two.
-const PRESSED_SLOTS: usize = 3;
+const PRESSED_SLOTS: usize = 2;
 
 /// The uplink's budget and its use. Shared by all threads without a lock.
 #[derive(Debug, Default)]

@@ -11,14 +11,14 @@ pub const FILLS_MAX: usize = 256;
 /// Visitors waiting for one fill; the next is sent back, because the owner can answer it sooner.
 pub const FILL_WAITERS_MAX: usize = 1_024;
 /// How long a visitor waits for a fill before being sent back: more would cost the owner's answer its deadline.
-pub const FILL_PATIENCE: Duration = Duration::from_millis(1_200);
+pub const FILL_PATIENCE: Duration = Duration::from_millis(1_500);
 /// A fill that nobody ended by then is asked for again: its answer may have been lost with the mesh task.
 pub const FILL_LIFETIME: Duration = Duration::from_secs(5);
 /// How long a failed fill is not asked for again: visitors are sent back at once meanwhile.
 pub const FILL_REST: Duration = Duration::from_millis(500);
 /// What a lease's rates may save up here: more than the owner may (its redirects arrive bunched), and no more than a second.
 pub const LEASE_BURST: Duration = Duration::from_secs(1);
-/// Debt of our own uplink from which guests are sent back: our own visitors come first.
-pub const GUEST_DEBT_MAX: Duration = Duration::from_millis(250);
+/// Debt of our own uplink from which guests are sent back: our own visitors come first, but a bunch of redirects is let even out.
+pub const GUEST_DEBT_MAX: Duration = Duration::from_millis(800);
 /// Most seconds for which a visitor's browser keeps a guest object.
 pub const MAX_AGE_MAX: u64 = 86_400;

@@ -5,7 +5,7 @@
 //! helpers, each fills it once, and a helper that comes or goes moves only the objects that are its own. Loads are bounded by
 //! the caller: it goes down the order until a helper takes the request.
 
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use std::hash::BuildHasher as _;
 
 use overspill_governance::site::SiteId;
 
@@ -28,9 +28,7 @@ impl Chooser {
         if let Some(seed) = self.fixed {
             return path.bytes().fold(mix(seed), |hash, byte| mix(hash ^ u64::from(byte)));
         }
-        let mut hasher = self.state.build_hasher();
-        path.hash(&mut hasher);
-        hasher.finish()
+        self.state.hash_one(path)
     }
 
     /// Writes the indices of `helpers` into `order`, in this object's order. Helpers of weight 0 are left out.

@@ -5,8 +5,9 @@ use std::time::Duration;
 /// Leases whose use is remembered after they left the plan: marks of their last tickets still come back, and a lease that
 /// returns must not hand out a serial twice.
 pub const RETIRED_LEASES_MAX: usize = 128;
-/// What a lease's rates may save up: at most this much of a second's promise reaches the helper at once.
-pub const LEASE_BURST: Duration = Duration::from_millis(200);
+/// What a lease's rates may save up: redirects come bunched, as pages do, and what a helper cannot take at once falls back on the
+/// owner's full uplink. Less than the helper allows itself.
+pub const LEASE_BURST: Duration = Duration::from_millis(800);
 /// Bytes of a redirect's `Location`: servers and browsers take 8,000 (RFC 9110 section 4.1).
 pub const LOCATION_BYTES_MAX: usize = 4_096;
 /// Body bytes from which an asset leaves when sockets or processor are short: a redirect costs what serving less would.
