@@ -26,7 +26,7 @@ const AHEAD: Duration = Duration::from_millis(50);
 /// Answers up to this size never wait: a redirect moves its bytes elsewhere.
 const UNPACED_BYTES_MAX: u64 = 1_024;
 /// Debt that is a crowd, however short it lasts: several page loads at once, beyond a full bucket.
-const PRESSED_DEBT: Duration = Duration::from_millis(50);
+const PRESSED_DEBT: Duration = Duration::from_millis(100);
 /// Debt beyond this is forgiven: two seconds after any excess the site is itself again.
 const DEBT_MAX: Duration = Duration::from_millis(2_000);
 /// Bytes charged for a response's head, which the body's count does not know of.
@@ -36,7 +36,7 @@ const SLOT: Duration = Duration::from_millis(100);
 /// Slots that a window has: pressure ends a second after the last excess.
 const WINDOW_SLOTS: u64 = 10;
 /// Slots with excess that make pressure: one visitor's page load ends within two.
-const PRESSED_SLOTS: usize = 2;
+const PRESSED_SLOTS: usize = 3;
 
 /// The uplink's budget and its use. Shared by all threads without a lock.
 #[derive(Debug, Default)]
@@ -114,12 +114,10 @@ impl Uplink {
     /// Tells whether the last second held excess in several tenths, or much at once: more than one visitor's page load.
     #[must_use]
     pub fn is_pressed(&self, now: Time) -> bool {
-        if self.debt(now) >= PRESSED_DEBT {
-            return true;
-        }
         let slot = slot(now);
         let recent = |seen: &&AtomicU64| seen.load(Relaxed).checked_sub(1).is_some_and(|at| at + WINDOW_SLOTS > slot);
-        self.excess.iter().filter(recent).count() >= PRESSED_SLOTS
+        let slots = self.excess.iter().filter(recent).count();
+        slots >= PRESSED_SLOTS || (slots > 0 && self.debt(now) >= PRESSED_DEBT)
     }
 
     /// Bytes sent so far, and bytes wanted so far.

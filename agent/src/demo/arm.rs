@@ -45,7 +45,7 @@ pub async fn run(name: &str, setting: &Setting, field: &Field, display: &Display
     display.clear();
     let samples = sampler.stop().await;
     let helpers = field.ground.helper_ports.len();
-    let mut arm = Arm::measure(&setting.crowd, &setting.content, &journal, helpers);
+    let mut arm = Arm::measure(&setting.crowd, &setting.content, setting.uplink, &journal, helpers);
     arm.samples = samples;
     arm.origin = serde_json::from_str(&ask(Method::GET, field.side, "side", "/load").await?)?;
     Ok((arm, journal))

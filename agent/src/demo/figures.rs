@@ -34,7 +34,9 @@ pub struct Arm {
     pub redirected: u64,
     /// Requests that a helper sent back to the owner.
     pub sent_back: u64,
-    /// From the crowd's onset to the first redirect.
+    /// When more was wanted than the owner's line carries, after the run's start.
+    pub struck: Duration,
+    /// From then to the first redirect.
     pub onset_to_first_redirect: Option<Duration>,
     /// From the crowd's end to the end of the last second in which 1 % of the requests or more were redirected.
     pub end_to_share_below_1pct: Duration,
@@ -105,7 +107,7 @@ impl Carried {
 impl Arm {
     /// Computes the figures of a run with `helpers` helpers.
     #[must_use]
-    pub fn measure(crowd: &Crowd, content: &Content, journal: &Journal, helpers: usize) -> Self {
+    pub fn measure(crowd: &Crowd, content: &Content, uplink: u64, journal: &Journal, helpers: usize) -> Self {
         let requests = crowd.requests(content) as u64;
         let wanted_bytes = crowd.bytes(content);
         let mut arm = Self { wanted_bytes, carried: Carried { helpers: vec![0; helpers], ..Carried::default() }, ..Self::default() };
@@ -137,7 +139,8 @@ impl Arm {
         arm.seen.p95_ms = quantile(&latencies, 0.95);
         arm.seen.p99_ms = quantile(&latencies, 0.99);
         let first = journal.records.iter().filter_map(|record| record.redirect).map(|redirect| redirect.at);
-        arm.onset_to_first_redirect = first.filter(|at| *at >= crowd.marks.onset).min().map(|at| at - crowd.marks.onset);
+        arm.struck = crowd.strikes(content, uplink);
+        arm.onset_to_first_redirect = first.filter(|at| *at >= crowd.marks.onset).min().map(|at| at.saturating_sub(arm.struck));
         arm.end_to_share_below_1pct = share_below(&journal.records, crowd.marks.end, 0.01);
         arm.timeline = Timeline::new(crowd, content, journal, helpers);
         arm
@@ -228,7 +231,7 @@ mod tests {
             record(10, 30, 0, Outcome::Right, Carrier::Helper(1)),
             record(10, 5, 1, Outcome::Refused, Carrier::Nobody),
         ]);
-        let arm = Arm::measure(&crowd, &content, &journal, 2);
+        let arm = Arm::measure(&crowd, &content, 2_500_000, &journal, 2);
         assert_eq!((arm.seen.requests, arm.seen.errors, arm.ends.right, arm.ends.refused), (9, 7, 2, 1));
         assert_eq!(arm.carried, Carried { origin: 0, cache: 6 << 10, helpers: vec![0, 12 << 10] });
         assert!((arm.carried.helped_ratio() - 2.0 / 3.0).abs() < 1e-9);

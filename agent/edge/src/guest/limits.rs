@@ -22,3 +22,7 @@ pub const LEASE_BURST: Duration = Duration::from_secs(1);
 pub const GUEST_DEBT_MAX: Duration = Duration::from_millis(800);
 /// Most seconds for which a visitor's browser keeps a guest object.
 pub const MAX_AGE_MAX: u64 = 86_400;
+/// Pause between two looks at whether a manifest has arrived that a visitor was faster than.
+pub const MANIFEST_LOOK: Duration = Duration::from_millis(20);
+/// Such looks before the visitor is sent back: 400 ms, more than a manifest takes over a line that is not choked.
+pub const MANIFEST_LOOKS: usize = 20;

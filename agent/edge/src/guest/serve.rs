@@ -14,7 +14,7 @@ use overspill_protocol::{
 use super::{
     Guests, answer,
     hosting::{Hosting, Taken},
-    limits::GUEST_DEBT_MAX,
+    limits::{GUEST_DEBT_MAX, MANIFEST_LOOK, MANIFEST_LOOKS},
     metrics::Refusal,
 };
 use crate::{spill::mark::Target, uplink::HEAD_BYTES};
@@ -40,9 +40,10 @@ struct Permit<'a> {
 impl Guests {
     /// Answers a request for a guest's host name. `path` is path and raw query as received.
     pub async fn serve(&self, authority: &str, method: &Method, path: &str, headers: &HeaderMap, now: Now) -> (Response<Bytes>, GuestUse) {
+        let target = Target::of(path);
+        self.await_manifest(authority, &target).await;
         let table = self.table();
         let hostings = table.find(authority);
-        let target = Target::of(path);
         let refuse = |reason: Refusal, response: Response<Bytes>| {
             self.counters.refuse(reason);
             self.uplink.charge(HEAD_BYTES, now.time);
@@ -78,6 +79,20 @@ impl Guests {
         let (counter, usage) = if was_stored { (&self.counters.hits, GuestUse::Hit) } else { (&self.counters.misses, GuestUse::Filled) };
         counter.fetch_add(1, Relaxed);
         (response, usage)
+    }
+
+    /// A redirect may overtake the manifest that lists its object: waits a moment for it, if the ticket names a lease that we hold.
+    async fn await_manifest(&self, authority: &str, target: &Target<'_>) {
+        let Some(ticket) = target.ticket.and_then(|text| Ticket::from_text(text).ok()) else { return };
+        for _ in 0..MANIFEST_LOOKS {
+            let table = self.table();
+            let hosting = table.find(authority).iter().find(|hosting| hosting.host.lease == ticket.lease);
+            if hosting.is_none_or(|hosting| hosting.host.closed || hosting.host.manifest.object(&target.path).is_some()) {
+                return;
+            }
+            drop(table);
+            tokio::time::sleep(MANIFEST_LOOK).await;
+        }
     }
 
     fn admit<'a>(&self, hostings: &'a [Hosting], method: ticket::Method, target: &Target<'_>, now: Now) -> Result<Permit<'a>, Refusal> {

@@ -63,8 +63,8 @@ fn a_lease_gives_nothing_beyond_its_bounds() {
     assert_eq!(draws(|spill| spill.allotted = Bytes(250)), 2, "the allotment ends");
     assert_eq!(draws(|spill| spill.held_back = true), 0);
     assert_eq!(draws(|spill| spill.until = Time::from_micros(10_000)), 0);
-    assert_eq!(draws(|spill| spill.requests = RequestRate(5)), 1);
-    assert_eq!(draws(|spill| spill.bytes = ByteRate(1_000)), 2);
+    assert_eq!(draws(|spill| spill.requests = RequestRate(2)), 1);
+    assert_eq!(draws(|spill| spill.bytes = ByteRate(250)), 2);
 }
 
 #[test]

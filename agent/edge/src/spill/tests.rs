@@ -108,7 +108,7 @@ fn without_helpers_assets_are_served_on_debt_and_then_refused() {
     let site = site(&[]);
     let digest = ObjectDigest::of(b"/a.png");
     let served = (0..1_000).filter(|_| matches!(site.course(&ask("/a.png", &digest), now(0)), Course::Serve)).count();
-    assert!((10..=13).contains(&served), "a burst and one second of budget: {served}");
+    assert!((5..=8).contains(&served), "a burst and half a second of budget: {served}");
     assert!(matches!(site.course(&ask("/a.png", &digest), now(2_500)), Course::Serve), "and it is over when it is over");
     assert_eq!(site.metrics().shed, 1_000 - served as u64);
 }
@@ -133,7 +133,7 @@ fn an_object_sticks_to_its_helper_until_that_is_full() {
     };
     let first = host(0);
     assert!((1..20).all(|step| host(step * 20) == first), "within its rate an object stays where it is");
-    let burst: Vec<String> = (0..50).map(|_| host(1_500)).collect();
+    let burst: Vec<String> = (0..200).map(|_| host(1_500)).collect();
     let others = burst.iter().filter(|host| **host != first).count();
     assert!(others > 0 && burst.iter().collect::<std::collections::BTreeSet<_>>().len() <= 3);
 }

@@ -21,7 +21,7 @@ const LIMIT: RGBColor = RGBColor(214, 140, 36);
 fn chart(marks: &Marks, arm: &Arm, unit: &'static str) -> Chart {
     let mut named = vec![(marks.onset, "onset"), (marks.decay, "decay"), (marks.end, "end")];
     if let Some(first) = arm.onset_to_first_redirect {
-        named.push((marks.onset + first, "first redirect"));
+        named.push((arm.struck + first, "first redirect"));
     }
     Chart { unit, marks: named, until: marks.finish + limits::DEADLINE, ..Chart::default() }
 }
