@@ -3,7 +3,7 @@
 //! Nothing here reads a clock, draws a random number, opens a file or a socket: time is an argument, randomness a seed.
 //! `no_std` makes that structural: a call to a clock does not compile.
 //!
-//! Read in this order: [`site`] (who), [`units`] and [`time`] (how much, when), [`codec`] (as which bytes), then [`line`]
+//! Read in this order: [`site`] (who), [`units`] and [`time`] (how much, when), [`codec`] (as which bytes), then [`mod@line`]
 //! (the bilateral account), [`entry`] and [`chain`] (what a ledger remembers), [`charter`] (the votable rules),
 //! [`invite`] and [`roster`] (who belongs).
 #![no_std]

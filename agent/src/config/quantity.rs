@@ -61,7 +61,7 @@ pub fn bytes(text: &str) -> Result<Bytes, Misread> {
     scaled(text, BYTE_UNITS, "64MiB").map(Bytes)
 }
 
-/// Writes a number of bytes so that [`bytes`] reads it back exactly.
+/// Writes a number of bytes so that [`fn@bytes`] reads it back exactly.
 pub fn show_bytes(value: Bytes) -> String {
     shown(value.0, BYTE_UNITS)
 }
