@@ -80,6 +80,12 @@ fn three_helpers_share_a_crowd_and_each_is_paid() {
     joins(&mut second, &owner);
     joins(&mut third, &owner);
     let helpers = [&first, &second, &third];
+    // At a crowd's onset every standing offer is taken; one that comes later is taken when those do not suffice.
+    eventually("the owner knows three offers", || {
+        let known: serde_json::Value = serde_json::from_str(&owner.overspill(&["partners", "--json"]).ok()).unwrap();
+        let offers = |partner: &&serde_json::Value| partner["proved"] == true && !partner["offer"].is_null();
+        known["partners"].as_array().unwrap().iter().filter(offers).count() == 3
+    });
     let crowd = crowd_until_helped(&owner, 100);
     eventually("every helper has served", || helpers.iter().all(|helper| !served(&entries(helper)).is_empty()));
     let tally = crowd.ends();
