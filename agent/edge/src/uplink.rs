@@ -203,6 +203,27 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_waits_for_what_was_charged_before_it_and_a_redirect_for_nothing() {
+        let uplink = Uplink::new(Some(ByteRate(1_000_000)));
+        assert_eq!(uplink.pause(10_000, at(0)), Duration::ZERO);
+        uplink.charge(1_150_000, at(0));
+        assert_eq!(uplink.pause(10_000, at(0)), Duration::from_secs(1) - AHEAD);
+        assert_eq!(uplink.pause(UNPACED_BYTES_MAX, at(0)), Duration::ZERO);
+        assert_eq!(uplink.pause(10_000, at(1_000)), Duration::ZERO);
+        assert_eq!(Uplink::new(None).pause(10_000, at(0)), Duration::ZERO);
+    }
+
+    #[test]
+    fn any_excess_is_pressure_while_much_is_owed() {
+        let uplink = Uplink::new(Some(ByteRate(1_000_000)));
+        uplink.charge(250_000, at(0));
+        assert!(!uplink.is_pressed(at(0)), "one large answer is no excess");
+        uplink.note_excess(at(0));
+        assert!(uplink.is_pressed(at(0)));
+        assert!(!uplink.is_pressed(at(1)), "and it ends with the debt");
+    }
+
+    #[test]
     fn a_rate_settles_on_what_is_sent_and_falls_when_it_ends() {
         let mut rate = Smoothed::default();
         let last = (0..=30_u64).map(|step| rate.read(step * 1_000, at(step * 100))).last();

@@ -1,4 +1,4 @@
-use super::{metrics::Refusal, *};
+use super::{limits::MANIFEST_LOOK, metrics::Refusal, *};
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use overspill_governance::{
@@ -272,4 +272,18 @@ fn names_that_left_are_bounded() {
     assert_eq!(helper.guests.hosted().len(), RETIRED_LEASES_MAX + 1);
     assert!(!helper.guests.is_guest("g100.helper.example"));
     assert!(helper.guests.is_guest("g250.helper.example"));
+}
+
+#[tokio::test]
+async fn a_visitor_who_is_faster_than_the_manifest_waits_for_it_and_not_for_ever() {
+    let helper = Helper::new(vec![host(2, Vec::new())]);
+    let arrives = async {
+        tokio::time::sleep(MANIFEST_LOOK * 2).await;
+        helper.plan(vec![host(2, vec![object("/a.css", BODY)])]);
+        helper.fill(2, BODY);
+    };
+    let ticket = with_ticket(2, 1, "/a.css");
+    let (answer, ()) = tokio::join!(helper.ask(&ticket), arrives);
+    assert_eq!(answer.1, GuestUse::Hit);
+    assert_sent_back(&helper.ask(&with_ticket(2, 2, "/unlisted.css")).await, Refusal::NotListed, "/unlisted.css");
 }
