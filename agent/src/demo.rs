@@ -21,6 +21,7 @@ pub mod process;
 pub mod progress;
 pub mod relay;
 pub mod report;
+pub mod requests;
 pub mod sampler;
 pub mod setting;
 pub mod site;
@@ -32,7 +33,9 @@ use anyhow::Context as _;
 
 use progress::Display;
 use report::Measured;
+use requests::Requests;
 use setting::Setting;
+use visitors::Journal;
 
 /// Options of `overspill demo`.
 #[derive(Debug, Clone, clap::Args)]
@@ -55,6 +58,9 @@ pub struct Options {
     /// Where the report is written [default: overspill-demo.html in the folder for temporary files].
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Writes every request of every arm to a file of comma-separated values.
+    #[arg(long, value_name = "FILE")]
+    pub requests: Option<PathBuf>,
     /// Prints one JSON object (schema overspill.demo/1) on standard output.
     #[arg(long)]
     pub json: bool,
@@ -106,19 +112,29 @@ async fn interrupted() {
 async fn demonstrate(options: &Options, setting: Setting) -> anyhow::Result<ExitCode> {
     let display = Display::new();
     let wanted = |name: &str| options.arms.iter().any(|arm| arm == name);
+    let mut requests = options.requests.as_deref().map(Requests::create).transpose()?;
+    let mut keep = |arm: &str, journal: &Journal, setting: &Setting| match &mut requests {
+        Some(file) => file.add(arm, &setting.content, journal),
+        None => Ok(()),
+    };
     let mut measured = Measured { setting, bare_origin: None, agent_alone: None, mesh: None };
     if wanted("bare") {
         display.say("first: visitors go straight to the site");
-        measured.bare_origin = Some(bare::run(&measured.setting, &display).await?);
+        let (arm, journal) = bare::run(&measured.setting, &display).await?;
+        keep("bare", &journal, &measured.setting)?;
+        measured.bare_origin = Some(arm);
     }
     if wanted("alone") {
         display.say("second: an agent stands in front of the site, alone");
-        measured.agent_alone = Some(alone::run(&measured.setting, &display).await?);
+        let (arm, journal) = alone::run(&measured.setting, &display).await?;
+        keep("alone", &journal, &measured.setting)?;
+        measured.agent_alone = Some(arm);
     }
     let mut running = None;
     if wanted("mesh") {
         display.say("third: the agent with its helpers; starting them and joining them by invites");
-        let (arm, mesh) = mesh::run(&measured.setting, options, &display).await?;
+        let (arm, journal, mesh) = mesh::run(&measured.setting, options, &display).await?;
+        keep("mesh", &journal, &measured.setting)?;
         measured.mesh = Some(arm);
         running = Some(mesh);
     }

@@ -10,11 +10,12 @@
 //! A crash between any two outputs is legal at all times: the next process gets the durable entries back by
 //! [`crate::site::Site::restore`] and nothing else.
 
-use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeSet, string::String, sync::Arc, vec::Vec};
 use core::time::Duration;
 
 use overspill_governance::{
     charter::Charter,
+    digest::ObjectDigest,
     entry::Entry,
     site::SiteId,
     units::{ByteRate, Bytes, RequestRate},
@@ -147,6 +148,19 @@ pub enum Output {
         want: FillWanted,
         /// From whom.
         from: SiteId,
+    },
+    /// Move an object from its owner into the guest store before anybody asks for it; told as [`Input::Fetched`] like any other, at once
+    /// if it is there already.
+    StandBy {
+        /// What, under which permit.
+        want: FillWanted,
+    },
+    /// Drop all of an owner's standby copies but these: something was purged.
+    Keep {
+        /// Whose.
+        owner: SiteId,
+        /// What stays.
+        digests: BTreeSet<ObjectDigest>,
     },
     /// Tell the data plane that a wanted object will not come: the visitor is sent back.
     Refuse {

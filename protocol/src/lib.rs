@@ -32,3 +32,4 @@ mod membership;
 mod partners;
 mod planner;
 mod settle;
+mod standby;

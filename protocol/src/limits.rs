@@ -149,6 +149,28 @@ pub const SETTLE_RETRY_MAX: Duration = Duration::from_secs(30);
 /// How long leaving waits for leases to end and settle.
 pub const LEAVE_PATIENCE: Duration = Duration::from_secs(150);
 
+/// Objects that an owner places with one partner: no more than one manifest could name.
+pub const STANDBY_OBJECTS_MAX: usize = MANIFEST_OBJECTS_MAX;
+/// Bytes that an owner places with one partner: the hot set of a small site, shared among a few.
+pub const STANDBY_BYTES_MAX: u64 = 32 << 20;
+/// Bytes of standby copies that a partner fetches for one owner within [`STANDBY_INBOUND_WINDOW`].
+pub const STANDBY_INBOUND_MAX: u64 = 2 * STANDBY_BYTES_MAX;
+/// How long [`STANDBY_INBOUND_MAX`] has to last.
+pub const STANDBY_INBOUND_WINDOW: Duration = Duration::from_secs(3_600);
+/// Standby copies that are fetched at once: visitors' fills come first.
+pub const STANDBY_FETCHES_MAX: usize = 4;
+/// Pause between two looks at what is hot and stands by nowhere.
+pub const STANDBY_PAUSE: Duration = Duration::from_secs(1);
+/// Share of the uplink's budget, in percent, that goes into standby copies in calm. A larger object than this for one second is not
+/// placed: it would crowd out visitors.
+pub const STANDBY_SHARE_PERCENT: u64 = 12;
+/// Bytes per second for standby copies where no budget is set.
+pub const STANDBY_RATE: u64 = 128 * 1024;
+/// Share of the budget, in percent, up to which the site's own visitors leave room for standby copies.
+pub const STANDBY_CALM_PERCENT: u64 = 50;
+/// How long an object must stay fresh to be worth placing.
+pub const STANDBY_FRESH_MIN: Duration = Duration::from_secs(60);
+
 /// Fetches under way at once, all owners together.
 pub const FETCHES_MAX: usize = 64;
 /// Slices that one peer may have asked of us and not yet got.

@@ -9,7 +9,7 @@ use overspill_governance::{
     allotment::Allotment,
     claim::Claim,
     codec::{Decode, Encode},
-    digest::Digest,
+    digest::{Digest, ObjectDigest},
     invite::{Admission, Founding, MeshId, Redeemed},
     line::Proposal,
     payword::LeaseId,
@@ -87,6 +87,8 @@ messages! {
     Propose(Proposal), SMALL_BYTES_MAX;
     /// The higher end's signature under a proposal: with it the receipt is whole.
     Agree(Agree), SMALL_BYTES_MAX;
+    /// What an owner would like its partner to hold before a crowd comes.
+    Preposition(Preposition), CONTROL_BYTES_MAX;
 }
 
 /// The first word on a connection between members.
@@ -264,4 +266,25 @@ pub struct Agree {
     pub seq: u64,
     /// The signature.
     pub signature: Signature,
+}
+
+/// Objects that an owner places with a partner in calm (CDNI's "preposition": RFC 8007). The list is whole: it replaces the
+/// last one.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Preposition {
+    /// The name under which they are asked for, in place of a lease's.
+    pub permit: LeaseId,
+    /// The objects; at most [`crate::limits::STANDBY_OBJECTS_MAX`].
+    pub objects: Vec<StandbyObject>,
+    /// Something was purged: what is not in the list is to be dropped.
+    pub only: bool,
+}
+
+/// One object of a [`Preposition`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct StandbyObject {
+    /// Which bytes.
+    pub digest: ObjectDigest,
+    /// How many.
+    pub size: Bytes,
 }

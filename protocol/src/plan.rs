@@ -3,7 +3,7 @@
 //! A [`Plan`] is immutable and whole; the latest wins. The data plane never waits for one, serves by the last, and after
 //! [`crate::limits::PLAN_LIFETIME`] without a newer one behaves as if it named no helpers.
 
-use alloc::{string::String, sync::Arc, vec::Vec};
+use alloc::{collections::BTreeSet, string::String, sync::Arc, vec::Vec};
 
 use overspill_governance::{
     digest::ObjectDigest,
@@ -57,6 +57,8 @@ pub struct Spill {
     pub held_back: bool,
     /// What may be spilled: a request whose path is not in it stays here.
     pub manifest: Arc<Manifest>,
+    /// What the helper held before the lease: these visitors wait for no fill.
+    pub standby: Arc<BTreeSet<ObjectDigest>>,
     /// The lease ends.
     pub until: Time,
 }

@@ -115,6 +115,7 @@ fn spills(desk: &Desk, from: Sources<'_>) -> Vec<Spill> {
             weight: u32::try_from(live.bytes.0 / 1_024).unwrap_or(u32::MAX).max(1),
             held_back: from.owner.is_held_back(from.partners, owned, desk.now.time),
             manifest: manifest.clone(),
+            standby: from.owner.placing.held_by(&helper),
             until: live.until,
         })
     };

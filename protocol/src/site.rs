@@ -162,16 +162,24 @@ impl Site {
         self.membership.is_member(peer)
     }
 
-    /// Whether `peer` may have a slice of one of our objects: it helps us under that lease, and the object is in our manifest.
+    /// Whether `peer` may have a slice of one of our objects: it helps us under that lease and the object is in our manifest, or the object
+    /// stands by with it and we are calm.
     /// That it has at most [`crate::limits::FILLS_OUTSTANDING_MAX`] outstanding is the driver's to count.
     ///
     /// # Errors
     /// [`FillRefusal`], which is the answer to send.
     pub fn admit_fill(&self, peer: &SiteId, ask: &FillAsk, _now: Now) -> Result<(), FillRefusal> {
-        let lease = self.owner.leases.get(&ask.lease).filter(|owned| owned.terms.helper() == *peer && owned.terms.phase.is_live());
-        lease.ok_or(FillRefusal::NoLease)?;
-        let object = self.owner.publisher.lists(&ask.digest).ok_or(FillRefusal::NotListed)?;
-        let within = ask.offset.checked_add(u64::from(ask.len)).is_some_and(|end| Bytes(end) <= object.size);
+        let size = match self.owner.placing.permitted(peer, &ask.lease, &ask.digest) {
+            // In a crowd the line belongs to those who wait.
+            Some(_) if self.owner.crowd.is_on() => return Err(FillRefusal::Busy),
+            Some(size) => size,
+            None => {
+                let lease = self.owner.leases.get(&ask.lease).filter(|owned| owned.terms.helper() == *peer && owned.terms.phase.is_live());
+                lease.ok_or(FillRefusal::NoLease)?;
+                self.owner.publisher.lists(&ask.digest).ok_or(FillRefusal::NotListed)?.size
+            }
+        };
+        let within = ask.offset.checked_add(u64::from(ask.len)).is_some_and(|end| Bytes(end) <= size);
         if ask.len == 0 || ask.len > FILL_SLICE_BYTES || !within {
             return Err(FillRefusal::BadSlice);
         }

@@ -70,7 +70,7 @@ pub struct Server {
     plan: Option<Arc<Plan>>,
     out: BTreeMap<LeaseId, Spilled>,
     hosted: BTreeMap<LeaseId, Hosted>,
-    store: BTreeSet<ObjectDigest>,
+    store: BTreeSet<(SiteId, ObjectDigest)>,
 }
 
 impl Server {
@@ -167,7 +167,7 @@ impl Server {
             self.tally.sent_back += u64::from(visit.visitors);
             return None;
         };
-        if !self.store.contains(&object.digest) {
+        if !self.store.contains(&(host.owner, object.digest)) {
             self.tally.sent_back += u64::from(visit.visitors);
             return Some(FillWanted { lease: host.lease, owner: host.owner, digest: object.digest, size: object.size });
         }
@@ -183,8 +183,18 @@ impl Server {
     }
 
     /// A fill has arrived.
-    pub fn filled(&mut self, digest: ObjectDigest) {
-        self.store.insert(digest);
+    pub fn filled(&mut self, owner: SiteId, digest: ObjectDigest) {
+        self.store.insert((owner, digest));
+    }
+
+    /// All of an owner's objects but these are gone.
+    pub fn keep(&mut self, owner: &SiteId, digests: &BTreeSet<ObjectDigest>) {
+        self.store.retain(|(of, digest)| of != owner || digests.contains(digest));
+    }
+
+    /// Whether an object of `owner` is here.
+    pub fn holds(&self, owner: &SiteId, digest: &ObjectDigest) -> bool {
+        self.store.contains(&(*owner, *digest))
     }
 
     /// What the agent is told.

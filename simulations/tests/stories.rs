@@ -37,6 +37,26 @@ fn partners_carry_a_crowd_and_are_paid_for_it() {
 }
 
 #[test]
+fn what_is_hot_stands_by_with_a_partner_before_any_crowd_and_with_another_when_that_one_is_gone() {
+    let mut story = Story::of(3, 3, FAIR);
+    let holders = |story: &Story| -> Vec<usize> {
+        let owner = &story.world.bodies[0];
+        let digest = owner.server.observe().hot[0].digest;
+        (1..3).filter(|site| story.world.bodies[*site].server.holds(&owner.id, &digest)).collect()
+    };
+    story.pass(30);
+    let before = holders(&story);
+    assert_eq!(before.len(), 1, "one partner holds it, though there was no lease");
+    assert_eq!(story.told(0, |event| matches!(event, Event::LeaseHeld { .. })), 0);
+    story.world.stop(before[0], true);
+    story.pass(60);
+    assert_eq!(holders(&story).len(), 2, "the other holds it too, since the first was not heard of any more");
+    story.world.stop(before[0], false);
+    story.heal();
+    story.check();
+}
+
+#[test]
 fn one_seed_is_one_run() {
     let hash = |seed| {
         let faults = Faults { loss: 20_000, doubling: 20_000, latency_max: 80, crash: 300, breaks: 300, ..Faults::default() };

@@ -19,9 +19,9 @@ use std::{
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use overspill_governance::{payword::LeaseId, site::SiteId, time::Time};
+use overspill_governance::{digest::ObjectDigest, payword::LeaseId, site::SiteId, time::Time};
 use overspill_protocol::{
-    limits::LEASES_MAX,
+    limits::{LEASES_MAX, STANDBY_BYTES_MAX},
     observation::Hosted,
     plan::{FillWanted, Plan},
 };
@@ -110,6 +110,28 @@ impl Guests {
         self.fills.end((want.owner, want.digest), result, now);
     }
 
+    /// Whether an object is here already.
+    #[must_use]
+    pub fn stands_by(&self, want: &FillWanted) -> bool {
+        self.store.find(&want.owner, &want.digest).is_some()
+    }
+
+    /// Takes a standby copy: checked and stored like a fill, and served only when a lease's manifest names it. Tells whether it was good.
+    pub fn stand_by(&self, want: &FillWanted, body: Bytes, now: Time) -> bool {
+        let good = self.store.insert(want.owner, want.digest, body.clone(), STANDBY_BYTES_MAX).is_ok();
+        if good {
+            self.counters.standby.fetch_add(1, Relaxed);
+            // A visitor who came meanwhile need not wait for the same bytes again.
+            self.fills.end((want.owner, want.digest), Ok(body), now);
+        }
+        good
+    }
+
+    /// Drops all of an owner's objects but these.
+    pub fn keep_standby(&self, owner: &SiteId, digests: &BTreeSet<ObjectDigest>) {
+        self.store.retain(owner, |digest| digests.contains(digest));
+    }
+
     fn store_filled(&self, want: &FillWanted, body: Bytes) -> Result<Bytes, FillFailed> {
         let table = self.table();
         // An object that the owner's newest list does not name was purged or replaced while it was on its way.
@@ -179,7 +201,8 @@ impl Table {
     /// Owners of whom a lease came or brought another manifest.
     fn owners_with_other_manifests(&self, before: &Self) -> BTreeSet<SiteId> {
         let manifests = |table: &Self| -> BTreeSet<(SiteId, LeaseId, usize)> {
-            let living = table.names.values().flatten().filter(|hosting| !hosting.retired);
+            // Before its first manifest has come, a lease says nothing of what stands by.
+            let living = table.names.values().flatten().filter(|hosting| !hosting.retired && hosting.host.manifest.generation > 0);
             living.map(|hosting| (hosting.host.owner, hosting.host.lease, Arc::as_ptr(&hosting.host.manifest).addr())).collect()
         };
         manifests(self).difference(&manifests(before)).map(|(owner, ..)| *owner).collect()

@@ -1,6 +1,7 @@
 //! Starting an edge, and the handle by which the agent holds it.
 
 use std::{
+    collections::BTreeSet,
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
@@ -9,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use overspill_governance::digest::ObjectDigest;
+use overspill_governance::{digest::ObjectDigest, site::SiteId};
 use overspill_protocol::{
     observation::Observation,
     plan::{FillWanted, Plan},
@@ -146,6 +147,11 @@ impl Handle {
         self.edge.observe()
     }
 
+    /// Waits for the site's pressure to begin: then it is worth observing at once. One waits at a time.
+    pub async fn pressed(&self) {
+        self.edge.overflow.uplink.pressed().await;
+    }
+
     /// The objects that guests' visitors want and the store lacks. Given out once.
     #[must_use]
     pub fn take_wanted(&self) -> Option<mpsc::Receiver<FillWanted>> {
@@ -155,6 +161,23 @@ impl Handle {
     /// Answers a wish: the object's bytes, or why they do not come.
     pub fn filled(&self, wanted: &FillWanted, result: Result<Bytes, FillFailed>) {
         self.edge.overflow.filled(wanted, result, self.edge.clock.time());
+    }
+
+    /// Whether a partner's object is here already.
+    #[must_use]
+    pub fn stands_by(&self, wanted: &FillWanted) -> bool {
+        self.edge.overflow.guests.stands_by(wanted)
+    }
+
+    /// Takes a standby copy of a partner's object; tells whether it was good.
+    #[must_use]
+    pub fn stand_by(&self, wanted: &FillWanted, body: Bytes) -> bool {
+        self.edge.overflow.guests.stand_by(wanted, body, self.edge.clock.time())
+    }
+
+    /// Drops all of a partner's objects but these.
+    pub fn keep_standby(&self, owner: &SiteId, digests: &BTreeSet<ObjectDigest>) {
+        self.edge.overflow.guests.keep_standby(owner, digests);
     }
 
     /// The body of a spillable object that the site holds, for fills of its helpers.

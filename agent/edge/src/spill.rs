@@ -34,7 +34,7 @@ use self::{
     limits::{LOCATION_BYTES_MAX, REDIRECT_BYTES, SHORT_BYTES_MIN},
     mark::with_parameter,
 };
-use crate::uplink::{HEAD_BYTES, SHED_DEBT, SHED_PAGES_DEBT, Uplink};
+use crate::uplink::{HEAD_BYTES, SHED_PAGES_DEBT, Uplink};
 
 /// A request for a passive asset that the site holds, whole and fresh.
 #[derive(Debug, Clone, Copy)]
@@ -182,7 +182,7 @@ impl Spiller {
             self.uplink.charge(REDIRECT_BYTES + location as u64, now.time);
             return Course::Spill(response);
         }
-        let bound = if ask.may_leave { SHED_DEBT } else { SHED_PAGES_DEBT };
+        let bound = if ask.may_leave { self.uplink.shed_debt(now.time) } else { SHED_PAGES_DEBT };
         if self.uplink.debt(now.time) >= bound {
             self.uplink.turn_away(ask.size);
             self.counters.shed.fetch_add(1, Relaxed);
@@ -203,7 +203,10 @@ impl Spiller {
         let object = self.chooser.object(ask.path);
         let location = ORDER.with_borrow_mut(|order| {
             self.chooser.order(object, book.pages.iter().map(|page| (page.helper_hash, page.spill.weight)), order);
-            order.iter().find_map(|at| location(book.pages.get(usize::from(*at))?, ask, now))
+            book.prefer_holders(ask.digest, order);
+            let (at, location) = order.iter().find_map(|at| Some((*at, location(book.pages.get(usize::from(*at))?, ask, now)?)))?;
+            book.note_holder(ask.digest, at);
+            Some(location)
         })?;
         self.counters.spilled.fetch_add(1, Relaxed);
         self.counters.spilled_bytes.fetch_add(ask.size, Relaxed);

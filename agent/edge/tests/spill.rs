@@ -114,6 +114,7 @@ impl Mesh {
             weight: 1,
             held_back: false,
             manifest: Arc::clone(&manifest),
+            standby: Arc::default(),
             until: Time::MAX,
         };
         let host = Host {

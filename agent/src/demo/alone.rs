@@ -9,14 +9,14 @@ use super::{
     progress::Display,
     sampler::Limit,
     setting::Setting,
-    visitors::Ground,
+    visitors::{Ground, Journal},
 };
 
 /// Starts a site with an agent and sends the crowd to it.
 ///
 /// # Errors
 /// When a process or port cannot be had.
-pub async fn run(setting: &Setting, display: &Display) -> anyhow::Result<Arm> {
+pub async fn run(setting: &Setting, display: &Display) -> anyhow::Result<(Arm, Journal)> {
     let Setting { entries, seed, uplink: rate, folder, .. } = setting;
     let wanted = Wanted { name: "alone".to_owned(), entries, seed: *seed, rate: *rate, owner: None, threads: 2, folder };
     let agent = Agent::start(wanted).await?;
@@ -24,8 +24,8 @@ pub async fn run(setting: &Setting, display: &Display) -> anyhow::Result<Arm> {
     let watch = agent.watch_limit(limit.clone());
     let ground = Ground { canonical: agent.canonical(), helper_ports: Vec::new() };
     let field = Field { ground, uplinks: vec![agent.uplink.clone()], side: agent.origin.side, limit };
-    let (arm, _) = arm::run("agent alone", setting, &field, display, Instant::now()).await?;
+    let ran = arm::run("agent alone", setting, &field, display, Instant::now()).await?;
     watch.abort();
     agent.stop().await;
-    Ok(arm)
+    Ok(ran)
 }

@@ -126,7 +126,7 @@ fn leases(status: &Value) -> usize {
 ///
 /// # Errors
 /// When a part cannot be started or asked.
-pub async fn run(setting: &Setting, options: &Options, display: &Display) -> anyhow::Result<(MeshArm, Mesh)> {
+pub async fn run(setting: &Setting, options: &Options, display: &Display) -> anyhow::Result<(MeshArm, Journal, Mesh)> {
     let mesh = Mesh::start(setting, display).await?;
     let limit = Limit::default();
     let watch = mesh.owner.watch_limit(limit.clone());
@@ -151,7 +151,7 @@ pub async fn run(setting: &Setting, options: &Options, display: &Display) -> any
     let copies = copies(&journal, &mesh).await;
     let books: Books = ledgers::read(&mesh.owner, &mesh.helpers).await;
     let limit_max = arm.samples.iter().filter_map(|sample| sample.limit).max().unwrap_or(0);
-    Ok((MeshArm { arm, copies, limit_max, books, fault }, mesh))
+    Ok((MeshArm { arm, copies, limit_max, books, fault }, journal, mesh))
 }
 
 /// Counts what helpers carried, and how often it was filled.
@@ -165,7 +165,9 @@ async fn copies(journal: &Journal, mesh: &Mesh) -> Copies {
     let mut fills = 0;
     for helper in &mesh.helpers {
         // A helper that was killed in mid-crowd cannot be asked any more; its fills are missing from the sum.
-        fills += helper.metric("overspill_guest_fills_total").await.unwrap_or(0);
+        for counter in ["overspill_guest_fills_total", "overspill_guest_standby_total"] {
+            fills += helper.metric(counter).await.unwrap_or(0);
+        }
     }
     Copies { fills, objects: objects.len() as u64, pairs: pairs.len() as u64 }
 }

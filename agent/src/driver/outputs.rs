@@ -83,6 +83,8 @@ impl Hands {
             }
             Output::Apply(plan) => self.edge.apply(plan),
             Output::Fetch { want, from } => self.fetch(want, from),
+            Output::StandBy { want } => self.stand_by(want),
+            Output::Keep { owner, digests } => self.edge.keep_standby(&owner, &digests),
             Output::Refuse { want } => self.edge.filled(&want, Err(FillFailed::Gone)),
             Output::Prove { site, host } => self.prove(site, host),
             Output::Tell(event) => {
@@ -111,6 +113,28 @@ impl Hands {
             }
             // Straight to the edge: its visitors wait.
             edge.filled(&want, came);
+            let _ = done.send(Done::Fetched { want, from, good }).await;
+        });
+    }
+
+    /// Nobody waits for a standby copy, unless a visitor came for it meanwhile.
+    fn stand_by(&self, want: FillWanted) {
+        let held = self.edge.stands_by(&want);
+        let fetcher = self.net.as_ref().map(|(_, fetcher)| fetcher.clone());
+        let (edge, done) = (self.edge.clone(), self.done.clone());
+        tokio::spawn(async move {
+            let good = match fetcher {
+                _ if held => true,
+                Some(fetcher) => match fetcher.fetch(&want, want.owner).await {
+                    Ok(bytes) => edge.stand_by(&want, bytes),
+                    Err(error) => {
+                        tracing::debug!(owner = %want.owner.short(), digest = ?want.digest, %error, "no standby copy came");
+                        false
+                    }
+                },
+                None => false,
+            };
+            let from = want.owner;
             let _ = done.send(Done::Fetched { want, from, good }).await;
         });
     }

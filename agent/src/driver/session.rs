@@ -192,6 +192,7 @@ impl Session<'_> {
                     Done::Proved { site, host, good } => Input::Proved { site, host, good },
                 }),
                 _ = observing.tick(), if self.hands.net.is_some() => self.tell(Input::Observed(world.edge.observe())),
+                () = world.edge.pressed(), if self.hands.net.is_some() => self.tell(Input::Observed(world.edge.observe())),
                 // Never again within this process after a failed sync: then this waits for good.
                 _ = health.wait_for(|health| *health == Health::Good), if self.silent => {
                     return Ended::Failed("the ledger takes entries again".to_owned());

@@ -30,6 +30,7 @@ use crate::{
     message::LeaseHeld,
     observation::Hosted,
     partners::Partners,
+    standby::keeping::Keeping,
     ticket::TicketKey,
 };
 
@@ -87,6 +88,7 @@ pub(crate) struct HelperSide {
     pub(crate) leases: BTreeMap<LeaseId, Guest>,
     pub(crate) shelves: BTreeMap<SiteId, Shelf>,
     pub(crate) fetches: Fetches,
+    pub(crate) keeping: Keeping,
     pub(crate) address: Option<GuestAddress>,
     pub(crate) caps: Caps,
     /// Names of leases that have ended, the latest last: an allotment is good for one lease only.
@@ -101,6 +103,7 @@ impl HelperSide {
             leases: BTreeMap::new(),
             shelves: BTreeMap::new(),
             fetches: Fetches::default(),
+            keeping: Keeping::default(),
             address,
             caps,
             ended: VecDeque::new(),

@@ -26,6 +26,7 @@ use crate::{
     message::{ClaimMade, LeaseClosed, LeaseTake, Message},
     observation::Spilled,
     partners::Partners,
+    standby::placing::Placing,
     ticket::TicketKey,
 };
 
@@ -95,12 +96,19 @@ pub(crate) struct OwnerSide {
     pub(crate) leases: BTreeMap<LeaseId, Owned>,
     pub(crate) publisher: Publisher,
     pub(crate) crowd: Crowd,
+    pub(crate) placing: Placing,
     not_before: BTreeMap<SiteId, Time>,
 }
 
 impl OwnerSide {
     pub(crate) fn new() -> Self {
-        Self { leases: BTreeMap::new(), publisher: Publisher::new(), crowd: Crowd::default(), not_before: BTreeMap::new() }
+        Self {
+            leases: BTreeMap::new(),
+            publisher: Publisher::new(),
+            crowd: Crowd::default(),
+            placing: Placing::default(),
+            not_before: BTreeMap::new(),
+        }
     }
 
     /// Takes back a lease from the ledger: over for visitors, to be settled.

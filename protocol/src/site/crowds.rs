@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use overspill_governance::{
     site::SiteId,
     time::Time,
-    units::{ByteRate, RequestRate},
+    units::{ByteRate, Bytes, RequestRate},
 };
 
 use super::Site;
@@ -14,7 +14,8 @@ use crate::{
     event::Event,
     io::Output,
     lease::{owner::crowd::Change, table::Phase},
-    limits::LEASES_AT_ONCE,
+    limits::{LEASES_AT_ONCE, OFFER_LIFETIME, STANDBY_CALM_PERCENT},
+    message::Preposition,
     observation::Observation,
     plan::FillWanted,
     timer::Reason,
@@ -32,6 +33,7 @@ impl Site {
             self.tend_soon();
         }
         self.publish();
+        self.place(seen);
         if !self.helper.leases.is_empty() {
             self.desk.wake_in(Reason::Checkpoint, crate::limits::CHECKPOINT_PAUSE);
             self.settle_if_pressing();
@@ -50,6 +52,30 @@ impl Site {
         }
         // The beat that follows a purge bars what was purged, even where the manifest itself is lost.
         self.beat();
+    }
+
+    /// Places what is hot with partners, while the site's own visitors leave room for it.
+    fn place(&mut self, seen: &Observation) {
+        let mut placing = core::mem::take(&mut self.owner.placing);
+        placing.on_hot(&mut self.desk, &seen.hot, seen.generation);
+        let (wanted, budget) = (seen.site.wanted.0, seen.site.budget);
+        let roomy = budget.0 == 0 || wanted.saturating_mul(100) <= budget.0.saturating_mul(STANDBY_CALM_PERCENT);
+        let calm = roomy && !seen.site.under_pressure && !self.owner.crowd.is_on() && self.membership.leaving().is_none();
+        let now = self.desk.now.time;
+        if calm && placing.is_due(now) {
+            placing.retain(|site| self.partners.partner(site).is_some_and(|partner| now.since(partner.last_heard) <= OFFER_LIFETIME));
+            let offers = self.offers(now);
+            placing.look(&mut self.desk, budget, &offers);
+        }
+        self.owner.placing = placing;
+    }
+
+    /// A partner would like us to hold its objects before it needs us.
+    pub(super) fn on_preposition(&mut self, from: SiteId, wish: &Preposition) -> Option<&'static str> {
+        let welcome = self.helper.address.is_some() && self.partners.is_proved(&from) && self.membership.leaving().is_none();
+        let storage = if welcome { self.helper.caps.storage } else { Bytes::ZERO };
+        let governed = self.helper.live_with(&from).next().is_some();
+        self.helper.keeping.on_preposition(&mut self.desk, from, wish, storage, governed).err()
     }
 
     /// Takes standing offers until the leases suffice, all in one breath; successors first, so that no lease runs dry.
@@ -119,7 +145,9 @@ impl Site {
         }
     }
 
-    pub(super) fn on_fetched(&mut self, want: &FillWanted, _from: SiteId, _good: bool) {
-        self.helper.fetches.ends(want.lease, want.digest);
+    pub(super) fn on_fetched(&mut self, want: &FillWanted, _from: SiteId, good: bool) {
+        if !self.helper.keeping.on_fetched(&mut self.desk, want, good) {
+            self.helper.fetches.ends(want.lease, want.digest);
+        }
     }
 }

@@ -59,6 +59,8 @@ impl Site {
             self.membership.on_sponsor(&mut self.desk, false);
         }
         self.partners.on_disconnected(&mut self.desk, peer);
+        self.owner.placing.forget(peer);
+        self.helper.keeping.forget(peer);
     }
 
     pub(super) fn on_message(&mut self, from: SiteId, bytes: &[u8]) {
@@ -144,6 +146,7 @@ impl Site {
             }
             Message::Beat(beat) => self.on_beat(from, &beat),
             Message::Manifest(signed) => self.helper.shelves.get_mut(&from).and_then(|shelf| shelf.on_manifest(signed).err()),
+            Message::Preposition(wish) => self.on_preposition(from, &wish),
             lease => self.on_lease_message(from, lease),
         }
     }

@@ -97,6 +97,11 @@ impl World {
                 self.bodies[site].server.apply(plan);
             }
             Output::Fetch { want, from } => self.fetch(site, want, from),
+            Output::StandBy { want } => {
+                let from = want.owner;
+                self.fetch(site, want, from);
+            }
+            Output::Keep { owner, digests } => self.bodies[site].server.keep(&owner, &digests),
             Output::Refuse { .. } => {}
             Output::Prove { site: of, host } => {
                 let good = self.index_of(&of).is_some_and(|at| {
@@ -126,7 +131,7 @@ impl World {
         let admitted = owner.and_then(|owner| Some(self.bodies[owner].agent.as_ref()?.admit_fill(&id, &ask, self.now_of(owner))));
         let good = admitted == Some(Ok(()));
         if good {
-            self.bodies[site].server.filled(want.digest);
+            self.bodies[site].server.filled(want.owner, want.digest);
         }
         let span = self.latency();
         self.after(span, Happening::Tell { site, life, input: Box::new(Input::Fetched { want, from, good }) });
@@ -155,6 +160,8 @@ impl World {
             Output::Hang { peer } => format!("hangs up on {}", peer.short()),
             Output::Apply(plan) => format!("applies plan {}", plan.version),
             Output::Fetch { want, .. } => format!("fetches {}", want.digest),
+            Output::StandBy { want } => format!("fetches {} to stand by", want.digest),
+            Output::Keep { owner, digests } => format!("keeps {} objects of {}", digests.len(), owner.short()),
             Output::Refuse { want } => format!("refuses {}", want.digest),
             Output::Prove { host, .. } => format!("proves {host}"),
             Output::Tell(event) => format!("tells {event:?}"),

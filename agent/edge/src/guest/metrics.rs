@@ -73,6 +73,8 @@ pub struct GuestMetrics {
     pub fills: u64,
     /// Fills that failed or were discarded.
     pub fills_failed: u64,
+    /// Objects moved here before anybody asked.
+    pub standby: u64,
     /// Not served, by reason.
     pub refused: Vec<(&'static str, u64)>,
     /// Gauge: objects stored.
@@ -90,6 +92,7 @@ impl GuestMetrics {
             ("guest_misses", "Guests' visitors served after a fill.", self.misses),
             ("guest_bytes", "Body bytes served to guests' visitors.", self.bytes),
             ("guest_fills", "Guests' objects moved here.", self.fills),
+            ("guest_standby", "Guests' objects moved here in calm, before anybody asked.", self.standby),
             ("guest_fills_failed", "Guests' objects that could not be moved here, or were not wanted any more.", self.fills_failed),
         ]
         .into_iter()
@@ -110,6 +113,7 @@ pub(crate) struct Counters {
     pub(crate) bytes: AtomicU64,
     pub(crate) fills: AtomicU64,
     pub(crate) fills_failed: AtomicU64,
+    pub(crate) standby: AtomicU64,
     refused: [AtomicU64; Refusal::ALL.len()],
 }
 
@@ -126,6 +130,7 @@ impl Counters {
             bytes: read(&self.bytes),
             fills: read(&self.fills),
             fills_failed: read(&self.fills_failed),
+            standby: read(&self.standby),
             refused: Refusal::ALL.iter().zip(&self.refused).map(|(reason, count)| (reason.name(), read(count))).collect(),
             stored_objects,
             stored_bytes,

@@ -287,3 +287,39 @@ async fn a_visitor_who_is_faster_than_the_manifest_waits_for_it_and_not_for_ever
     assert_eq!(answer.1, GuestUse::Hit);
     assert_sent_back(&helper.ask(&with_ticket(2, 2, "/unlisted.css")).await, Refusal::NotListed, "/unlisted.css");
 }
+
+#[tokio::test]
+async fn a_standby_copy_is_served_once_a_manifest_names_it_and_not_before() {
+    let helper = Helper::new(Vec::new());
+    let want = FillWanted { lease: lease(9), owner: OWNER, digest: ObjectDigest::of(BODY), size: units::Bytes(BODY.len() as u64) };
+    assert!(!helper.guests.stand_by(&want, Bytes::from_static(b"other bytes"), now(0).time));
+    assert!(!helper.guests.stands_by(&want));
+    assert!(helper.guests.stand_by(&want, Bytes::from_static(BODY), now(0).time) && helper.guests.stands_by(&want));
+    // A lease whose first manifest has not come says nothing of what stands by.
+    let mut young = host(2, Vec::new());
+    young.manifest = Arc::new(Manifest { owner: OWNER, generation: 0, date: Date::default(), objects: Vec::new() });
+    helper.plan(vec![young]);
+    assert!(helper.guests.stands_by(&want));
+    helper.plan(vec![host(2, vec![object("/a.css", BODY)])]);
+    let (response, usage) = helper.ask(&with_ticket(2, 1, "/a.css")).await;
+    assert_eq!((response.status(), usage, response.body().as_ref()), (StatusCode::OK, GuestUse::Hit, BODY));
+    helper.plan(vec![host(2, vec![object("/b.css", b"b")])]);
+    assert!(!helper.guests.stands_by(&want), "what a newer manifest does not name is gone");
+}
+
+#[test]
+fn a_purge_leaves_only_the_standby_copies_that_it_names() {
+    let helper = Helper::new(Vec::new());
+    let want = |body: &'static [u8]| FillWanted {
+        lease: lease(9),
+        owner: OWNER,
+        digest: ObjectDigest::of(body),
+        size: units::Bytes(body.len() as u64),
+    };
+    for body in [&b"kept"[..], b"purged"] {
+        assert!(helper.guests.stand_by(&want(body), Bytes::from_static(body), now(0).time));
+    }
+    helper.guests.keep_standby(&OWNER, &[ObjectDigest::of(b"kept")].into());
+    assert!(helper.guests.stands_by(&want(b"kept")) && !helper.guests.stands_by(&want(b"purged")));
+    assert_eq!(helper.guests.metrics().standby, 2);
+}

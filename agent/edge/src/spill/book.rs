@@ -1,12 +1,16 @@
 //! What went out under each lease: serials in order, bytes, rates. Carried over from plan to plan.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use overspill_governance::{
+    digest::ObjectDigest,
     payword::{LeaseId, Word},
     time::{Date, Now, Time},
     units::Bytes,
@@ -31,6 +35,31 @@ pub(crate) struct Book {
     pub(crate) pages: Vec<Page>,
     /// Leases that have left the plan, oldest first.
     retired: Vec<Page>,
+    holders: Holders,
+}
+
+/// Which helpers hold an object, or soon will: they held it before the lease, or a visitor was sent to them for it. A bit for each page.
+#[derive(Debug, Default)]
+struct Holders(HashMap<ObjectDigest, AtomicU64>);
+
+impl Holders {
+    /// What the pages' standby copies and the last book's visitors make known of the objects that may be spilled.
+    fn new(pages: &[Page], before: &Book) -> Self {
+        let mut masks: HashMap<ObjectDigest, u64> = HashMap::new();
+        for (at, page) in pages.iter().enumerate() {
+            let was = before.pages.iter().position(|old| old.spill.helper == page.spill.helper);
+            for object in &page.spill.manifest.objects {
+                let sent = was.is_some_and(|was| before.holders.of(&object.digest) & (1 << was) != 0);
+                let holds = sent || page.spill.standby.contains(&object.digest);
+                *masks.entry(object.digest).or_default() |= u64::from(holds) << at;
+            }
+        }
+        Self(masks.into_iter().map(|(digest, mask)| (digest, AtomicU64::new(mask))).collect())
+    }
+
+    fn of(&self, digest: &ObjectDigest) -> u64 {
+        self.0.get(digest).map_or(0, |mask| mask.load(Relaxed))
+    }
 }
 
 /// One lease.
@@ -74,16 +103,32 @@ impl Book {
             drop(drawn);
             page
         });
-        let pages = pages.collect();
+        let pages: Vec<Page> = pages.collect();
+        let holders = Holders::new(&pages, self);
         let left = self.retired.iter().chain(&self.pages).filter(|page| known.contains_key(&page.spill.lease));
         let mut retired: Vec<Page> = left.cloned().collect();
         retired.drain(..retired.len().saturating_sub(RETIRED_LEASES_MAX));
-        Self { made: plan.made, pages, retired }
+        Self { made: plan.made, pages, retired, holders }
     }
 
     /// Tells whether the plan still counts: an old one names no helpers, because the mesh task may be dead.
     pub(crate) fn is_current(&self, now: Time) -> bool {
         now.since(self.made) <= PLAN_LIFETIME
+    }
+
+    /// Puts the helpers that hold the object first, and leaves the order among them, and among the others, as it is.
+    pub(crate) fn prefer_holders(&self, digest: &ObjectDigest, order: &mut [u16]) {
+        let mask = self.holders.of(digest);
+        if mask != 0 {
+            order.sort_by_key(|at| mask >> at & 1 == 0);
+        }
+    }
+
+    /// A visitor is sent to the helper at this page: it holds the object from now on, or asks for it.
+    pub(crate) fn note_holder(&self, digest: &ObjectDigest, at: u16) {
+        if let Some(mask) = self.holders.0.get(digest) {
+            mask.fetch_or(1 << at, Relaxed);
+        }
     }
 
     /// A lease, in the plan or lately retired.

@@ -24,6 +24,7 @@ fn lease(name: u8, words: u32, serial_from: u32) -> Spill {
         weight: 1,
         held_back: false,
         manifest: Arc::new(manifest),
+        standby: Arc::default(),
         until: Time::MAX,
     }
 }
