@@ -108,7 +108,7 @@ pub const MANIFEST_SHRINK_PAUSE: Duration = Duration::from_secs(5);
 pub const PLAN_PAUSE: Duration = Duration::from_secs(1);
 
 /// Leases asked for in one breath at a crowd's onset.
-pub const LEASES_AT_ONCE: usize = 8;
+pub const LEASES_AT_ONCE: usize = 16;
 /// Pause between two looks at whether the leases held suffice.
 pub const LEASE_LOOK: Duration = Duration::from_millis(500);
 /// How long a helper may take to answer a lease before it is asked again.

@@ -22,7 +22,7 @@ use crate::{
     hot::{Hot, Spillable},
     observe::{Observer, Readings},
     spill::{Ask, Course, Spiller, mark::Target},
-    uplink::{HEAD_BYTES, SHED_PAGES_DEBT, Uplink},
+    uplink::{SHED_PAGES_DEBT, Uplink, head_bytes},
 };
 
 /// Marks a response whose bytes the uplink was charged for when it was decided on.
@@ -108,13 +108,13 @@ impl Overflow {
         sent_back
     }
 
-    /// Decides on a request for a held asset, which a response of `size` body bytes would answer here.
-    pub(crate) fn course(&self, method: &Method, held: &Spillable, size: u64, may_leave: bool, now: Now) -> Course {
+    /// Decides on a request for a held asset, which a response of `head` and `size` bytes would answer here.
+    pub(crate) fn course(&self, method: &Method, held: &Spillable, (head, size): (u64, u64), may_leave: bool, now: Now) -> Course {
         held.want();
         let (path, digest) = (held.object.path.as_str(), &held.object.digest);
         let method = if *method == Method::HEAD { ticket::Method::Head } else { ticket::Method::Get };
         let fresh = held.object.fresh_until > now.date;
-        self.spiller.course(&Ask { method, path, digest, size, may_leave: may_leave && fresh }, now)
+        self.spiller.course(&Ask { method, path, digest, size, head, may_leave: may_leave && fresh }, now)
     }
 
     /// Tells whether the uplink owes so much that even a page would come too late.
@@ -124,9 +124,9 @@ impl Overflow {
 
     /// Charges the uplink for an answer that was not paid for when it was decided on. Returns whether its body is paid for too:
     /// what is still coming from the origin is paid for as it leaves.
-    pub(crate) fn charge_answer(&self, payload: &Payload, size: u64, now: Time) -> bool {
+    pub(crate) fn charge_answer(&self, headers: &HeaderMap, payload: &Payload, size: u64, now: Time) -> bool {
         let is_whole = matches!(payload, Payload::Empty | Payload::Whole(_));
-        self.uplink.charge(HEAD_BYTES + if is_whole { size } else { 0 }, now);
+        self.uplink.charge(head_bytes(headers) + if is_whole { size } else { 0 }, now);
         is_whole
     }
 }

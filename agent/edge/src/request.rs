@@ -63,7 +63,8 @@ pub(crate) async fn answer(request: Request<Incoming>, peer: IpAddr, edge: Arc<E
     edge.count_answer(response.status(), cache);
     let (mut head_parts, payload) = response.into_parts();
     let size = if head { 0 } else { payload.size_hint().exact().unwrap_or_default() };
-    let prepaid = head_parts.extensions.remove::<Prepaid>().is_some() || edge.overflow.charge_answer(&payload, size, edge.clock.time());
+    let prepaid = head_parts.extensions.remove::<Prepaid>().is_some()
+        || edge.overflow.charge_answer(&head_parts.headers, &payload, size, edge.clock.time());
     let pause = edge.overflow.uplink.pause(size, edge.clock.time());
     if !pause.is_zero() {
         tokio::time::sleep(pause).await;

@@ -29,6 +29,7 @@ use crate::{
     request::{Answer, Visit},
     respond,
     spill::{Course as Turn, Spiller},
+    uplink::head_bytes,
     waiting,
 };
 
@@ -109,7 +110,7 @@ fn hit(visit: &Visit, stored: &Arc<Stored>, cache: CacheUse, edge: &Edge) -> Ans
     let size = if visit.parts.method == Method::HEAD { 0 } else { response.body().size_hint().exact().unwrap_or_default() };
     // Sessions never come this far.
     let may_leave = Spiller::may_leave(request, false, visit.sent_back);
-    match edge.overflow.course(&visit.parts.method, spillable, size, may_leave, now) {
+    match edge.overflow.course(&visit.parts.method, spillable, (head_bytes(response.headers()), size), may_leave, now) {
         Turn::Serve => {
             response.extensions_mut().insert(Prepaid);
             (response, cache)

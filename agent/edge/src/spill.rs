@@ -31,10 +31,10 @@ use overspill_protocol::{
 use self::{
     book::{Book, Page},
     choose::Chooser,
-    limits::{LOCATION_BYTES_MAX, REDIRECT_BYTES, SHORT_BYTES_MIN},
+    limits::{LOCATION_BYTES_MAX, SHORT_BYTES_MIN},
     mark::with_parameter,
 };
-use crate::uplink::{HEAD_BYTES, SHED_PAGES_DEBT, Uplink};
+use crate::uplink::{SHED_PAGES_DEBT, Uplink, head_bytes};
 
 /// A request for a passive asset that the site holds, whole and fresh.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +47,8 @@ pub struct Ask<'a> {
     pub digest: &'a ObjectDigest,
     /// Body bytes that serving it would send.
     pub size: u64,
+    /// Bytes of the head that would go before them.
+    pub head: u64,
     /// Whether the request may leave this site at all: see [`Spiller::may_leave`].
     pub may_leave: bool,
 }
@@ -168,7 +170,7 @@ impl Spiller {
     /// Decides on a request for a held asset, and charges the uplink for the decision.
     #[must_use]
     pub fn course(&self, ask: &Ask<'_>, now: Now) -> Course {
-        let cost = ask.size.saturating_add(HEAD_BYTES);
+        let cost = ask.size.saturating_add(ask.head);
         let leaves_anyhow = ask.may_leave && ask.size >= SHORT_BYTES_MIN && self.short.load(Relaxed);
         if !leaves_anyhow && self.uplink.take(cost, now.time) {
             return Course::Serve;
@@ -178,8 +180,7 @@ impl Spiller {
             && let Some(response) = self.redirect(ask, now)
         {
             self.uplink.turn_away(ask.size);
-            let location = response.headers().get(header::LOCATION).map_or(0, HeaderValue::len);
-            self.uplink.charge(REDIRECT_BYTES + location as u64, now.time);
+            self.uplink.charge(head_bytes(response.headers()), now.time);
             return Course::Spill(response);
         }
         let bound = if ask.may_leave { self.uplink.shed_debt(now.time) } else { SHED_PAGES_DEBT };

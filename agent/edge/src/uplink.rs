@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use overspill_governance::{time::Time, units::ByteRate};
 use tokio::sync::Notify;
 
@@ -35,8 +36,8 @@ const UNPACED_BYTES_MAX: u64 = 1_024;
 const PRESSED_DEBT: Duration = Duration::from_millis(100);
 /// Debt beyond this is forgiven: two seconds after any excess the site is itself again.
 const DEBT_MAX: Duration = Duration::from_millis(2_000);
-/// Bytes charged for a response's head, which the body's count does not know of.
-pub const HEAD_BYTES: u64 = 512;
+/// Bytes that every head has beside its fields: the status line, what the server adds (`Date`, `Content-Length`), the empty line.
+const HEAD_BYTES_MIN: u64 = 26 + 37 + 24 + 2;
 
 const SLOT: Duration = Duration::from_millis(100);
 /// Slots that a window has: pressure ends a second after the last excess.
@@ -165,6 +166,13 @@ impl Uplink {
     }
 }
 
+/// Bytes of a response's head on an HTTP/1.1 connection.
+#[must_use]
+pub fn head_bytes(headers: &HeaderMap) -> u64 {
+    let field = |(name, value): (&HeaderName, &HeaderValue)| (name.as_str().len() + value.len() + ": \r\n".len()) as u64;
+    HEAD_BYTES_MIN + headers.iter().map(field).sum::<u64>()
+}
+
 fn slot(now: Time) -> u64 {
     now.as_micros() / SLOT.as_micros() as u64
 }
@@ -269,6 +277,15 @@ mod tests {
         uplink.note_excess(at(0));
         assert!(uplink.is_pressed(at(0)));
         assert!(!uplink.is_pressed(at(1)), "and it ends with the debt");
+    }
+
+    #[test]
+    fn a_head_is_charged_as_long_as_it_is_on_the_wire() {
+        let response = crate::spill::found(HeaderValue::from_static("http://label.helper.example/a.png?overspill-ticket=AAAA"));
+        let wire = "HTTP/1.1 302 Found\r\nlocation: http://label.helper.example/a.png?overspill-ticket=AAAA\r\ncache-control: no-store\r\n\
+                    access-control-allow-origin: *\r\ncontent-length: 0\r\ndate: Sun, 22 Nov 2026 02:42:14 GMT\r\n\r\n";
+        let charged = head_bytes(response.headers());
+        assert!(charged.abs_diff(wire.len() as u64) <= 12, "status lines and lengths differ by a few bytes: {charged}, {}", wire.len());
     }
 
     #[test]

@@ -28,6 +28,18 @@ pub struct Sample {
     pub limit: Option<u32>,
 }
 
+/// Bytes per second that left the owner's site for visitors and for other agents, from one time to another; 0 where nothing was sampled.
+#[must_use]
+pub fn owner_line(samples: &[Sample], span: std::ops::Range<Duration>) -> (u64, u64) {
+    let mut within = samples.iter().filter(|sample| span.contains(&sample.at));
+    let (Some(first), Some(last)) = (within.next(), within.next_back()) else { return (0, 0) };
+    let rate = |bytes: fn(&Sample) -> u64| {
+        let sent = bytes(last).saturating_sub(bytes(first)) as f64;
+        (sent / (last.at - first.at).as_secs_f64()).round() as u64
+    };
+    (rate(|sample| sample.to_visitors.first().copied().unwrap_or(0)), rate(|sample| sample.to_peers.first().copied().unwrap_or(0)))
+}
+
 /// The newest limit that the owner's agent told; 0 while unknown. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Limit(Arc<AtomicU32>);

@@ -17,7 +17,7 @@ use super::{
     limits::{GUEST_DEBT_MAX, MANIFEST_LOOK, MANIFEST_LOOKS},
     metrics::Refusal,
 };
-use crate::{spill::mark::Target, uplink::HEAD_BYTES};
+use crate::{spill::mark::Target, uplink::head_bytes};
 
 /// How a guest's visitor was answered, for the access log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Guests {
         let hostings = table.find(authority);
         let refuse = |reason: Refusal, response: Response<Bytes>| {
             self.counters.refuse(reason);
-            self.uplink.charge(HEAD_BYTES, now.time);
+            self.uplink.charge(head_bytes(response.headers()), now.time);
             (response, GuestUse::Refused(reason))
         };
         let Some(newest) = hostings.last() else {
@@ -74,7 +74,7 @@ impl Guests {
         }
         let sent = response.body().len() as u64;
         permit.taken.served(sent);
-        self.uplink.charge(sent + HEAD_BYTES, now.time);
+        self.uplink.charge(sent + head_bytes(response.headers()), now.time);
         self.counters.bytes.fetch_add(sent, Relaxed);
         let (counter, usage) = if was_stored { (&self.counters.hits, GuestUse::Hit) } else { (&self.counters.misses, GuestUse::Filled) };
         counter.fetch_add(1, Relaxed);

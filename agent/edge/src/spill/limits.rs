@@ -14,5 +14,3 @@ pub const LOCATION_BYTES_MAX: usize = 4_096;
 pub const SHORT_BYTES_MIN: u64 = 32 * 1024;
 /// Bytes of all `CDN-Loop` lines that are looked at: a longer one says nothing that a shorter one could not.
 pub const CDN_LOOP_BYTES_MAX: usize = 2_048;
-/// Bytes that a redirect costs the uplink, without its `Location`.
-pub const REDIRECT_BYTES: u64 = 200;

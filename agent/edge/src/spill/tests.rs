@@ -60,7 +60,7 @@ fn site(helpers: &[u8]) -> Spiller {
 }
 
 fn ask<'a>(path: &'a str, digest: &'a ObjectDigest) -> Ask<'a> {
-    Ask { method: Method::Get, path, digest, size: 10_000, may_leave: true }
+    Ask { method: Method::Get, path, digest, size: 10_000, head: 512, may_leave: true }
 }
 
 fn location(response: &Response<Bytes>) -> String {

@@ -3,21 +3,22 @@
 use serde_json::{Value, json};
 
 use super::{Measured, millis};
-use crate::demo::figures::Arm;
+use crate::demo::{crowd::Marks, figures::Arm, sampler::owner_line};
 
 /// Puts the figures into the object. Arms that were not run are null.
 #[must_use]
 pub fn json(measured: &Measured) -> Value {
     let setting = &measured.setting;
+    let marks = &setting.crowd.marks;
     let mut object = json!({
         "schema": "overspill.demo/1",
         "helpers": setting.helpers,
         "factor": setting.factor,
         "seed": setting.seed,
         "uplink_bytes_per_second": setting.uplink,
-        "bare_origin": measured.bare_origin.as_ref().map(arm),
-        "agent_alone": measured.agent_alone.as_ref().map(arm),
-        "mesh": measured.mesh.as_ref().map(|mesh| arm(&mesh.arm)),
+        "bare_origin": measured.bare_origin.as_ref().map(|one| arm(one, marks)),
+        "agent_alone": measured.agent_alone.as_ref().map(|one| arm(one, marks)),
+        "mesh": measured.mesh.as_ref().map(|mesh| arm(&mesh.arm, marks)),
     });
     let Some(mesh) = &measured.mesh else { return object };
     let books = &mesh.books;
@@ -54,12 +55,14 @@ pub fn json(measured: &Measured) -> Value {
     object
 }
 
-fn arm(arm: &Arm) -> Value {
+fn arm(arm: &Arm, marks: &Marks) -> Value {
     let mut value = json!(arm.seen);
     let cpu = arm.samples.iter().map(|sample| u64::from(sample.cpu_permille)).sum::<u64>() as f64 / 1e3 / arm.samples.len().max(1) as f64;
     if let Value::Object(fields) = &mut value {
         fields.insert("wanted_bytes".to_owned(), json!(arm.wanted_bytes));
         fields.insert("plateau_right_bytes_per_second".to_owned(), json!(arm.plateau_rate.round()));
+        let (visitors, peers) = owner_line(&arm.samples, marks.plateau..marks.decay);
+        fields.insert("plateau_line_bytes_per_second".to_owned(), json!({ "to_visitors": visitors, "to_peers": peers }));
         fields.insert("ends".to_owned(), json!(arm.ends));
         fields.insert("carried".to_owned(), json!(arm.carried));
         fields.insert("redirected".to_owned(), json!(arm.redirected));
