@@ -25,6 +25,8 @@ pub struct Fault {
     pub at: Duration,
     /// From then to the last redirect to the lost helper.
     pub last_redirect_after: Option<Duration>,
+    /// Redirects to it in the second before: with none, the figure above says nothing.
+    pub redirects_before: Option<u64>,
     /// From then until the owner's agent took visitors again.
     pub away: Option<Duration>,
     /// Requests lost: those that had been sent to the lost helper, or that met the owner's absence.
@@ -80,6 +82,10 @@ impl Done {
         let failed = || journal.records.iter().filter(|record| record.outcome != Outcome::Right);
         let there = |record: &&Record| record.redirect.is_some_and(|redirect| redirect.to == 0);
         let last = || journal.records.iter().filter(there).filter_map(|record| record.redirect).map(|Redirect { at, .. }| at).max();
+        let second = at.saturating_sub(Duration::from_secs(1))..at;
+        let before = || {
+            journal.records.iter().filter_map(|record| record.redirect).filter(|to| to.to == 0 && second.contains(&to.at)).count() as u64
+        };
         let lost = match back {
             Some(back) => failed().filter(|record| record.wanted < back && record.ended >= at).count(),
             None => failed().filter(there).filter(|record| record.ended >= at).count(),
@@ -89,6 +95,7 @@ impl Done {
             who: if deed == Deed::KillOwner { "owner" } else { "helper-1" },
             at,
             last_redirect_after: back.is_none().then(|| last().unwrap_or_default().saturating_sub(at)),
+            redirects_before: back.is_none().then(before),
             away: back.map(|back| back - at),
             lost_requests: lost as u64,
             lost_ratio: figures::ratio(lost as u64, journal.records.len() as u64),
@@ -139,6 +146,7 @@ mod tests {
         let millis = Duration::from_millis;
         let fault = Done { deed: Deed::KillHelper, at: millis(1_000), back: None }.judge(&journal());
         assert_eq!((fault.last_redirect_after, fault.lost_requests), (Some(millis(150)), 2));
+        assert_eq!(fault.redirects_before, Some(2));
         assert!((fault.lost_ratio - 0.4).abs() < 1e-9);
     }
 

@@ -48,6 +48,7 @@ pub fn json(measured: &Measured) -> Value {
             "who": fault.who,
             "at_ms": millis(fault.at),
             "last_redirect_after_ms": fault.last_redirect_after.map(millis),
+            "redirects_in_second_before": fault.redirects_before,
             "away_ms": fault.away.map(millis),
             "lost_requests": fault.lost_requests,
             "lost_ratio": fault.lost_ratio,

@@ -74,6 +74,7 @@ pub(super) fn facts(mesh: &MeshArm) -> Vec<(&'static str, String)> {
     if let Some(fault) = &mesh.fault {
         facts.push(("agent lost in mid-crowd", format!("{} ({}) at {} ms", fault.who, fault.kind, fault.at.as_millis())));
         facts.extend(fault.last_redirect_after.map(|last| ("  last redirect to it", format!("{} later", after(last)))));
+        facts.extend(fault.redirects_before.map(|count| ("  redirects to it, second before", count.to_string())));
         facts.extend(fault.away.map(|away| ("  away for", after(away))));
         facts.push(("  requests lost", format!("{} ({:.3} % of the run)", fault.lost_requests, fault.lost_ratio * 100.0)));
         facts.extend(fault.failed_after_return.map(|failed| ("  failed when it was back", failed.to_string())));
