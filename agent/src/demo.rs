@@ -52,7 +52,7 @@ pub struct Options {
     /// Seed of content, crowd and service times.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Replays the busiest stretch of an access log in the combined format.
+    /// Replays the most crowded stretch of an access log in the combined format.
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
     /// Where the report is written [default: overspill-demo.html in the folder for temporary files].
@@ -79,6 +79,9 @@ pub struct Options {
     /// Stops (freezes) the first helper this many seconds after the crowd's onset.
     #[arg(long, hide = true, value_name = "SECONDS", conflicts_with = "kill_helper_at")]
     pub stop_helper_at: Option<f64>,
+    /// Kills the owner's agent this many seconds after the crowd's onset, and starts it again at once.
+    #[arg(long, hide = true, value_name = "SECONDS", conflicts_with_all = ["kill_helper_at", "stop_helper_at"])]
+    pub kill_owner_at: Option<f64>,
 }
 
 /// Runs the demonstration.

@@ -43,6 +43,8 @@ pub struct Agent {
     pub config: PathBuf,
     /// Where it tells its metrics.
     pub admin: SocketAddr,
+    listen: SocketAddr,
+    state: PathBuf,
     visitors: Relay,
     peers: Relay,
 }
@@ -94,22 +96,47 @@ impl Agent {
         writeln!(text, "[caps]\nrequests = \"{requests}/s\"\nbytes = \"{carried}B/s\"")?;
         let config = folder.join(format!("{name}.toml"));
         std::fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
-        let log = folder.join(format!("{name}.log"));
+        let log = config.with_extension("log");
         let process = Process::start(process::program()?.arg("run").arg("--config").arg(&config), &log)?;
         let shaping = Shaping { out: uplink.clone(), into: None, traffic: Traffic::Visitors };
         let visitors = public.relay_to(listen, shaping)?;
         let peers = peers.relay_to(talk, Shaping { out: uplink.clone(), into: owner, traffic: Traffic::Peers })?;
-        let agent = Self { name, origin, uplink, process, config, admin, visitors, peers };
-        agent.serves(listen, &state).await.with_context(|| format!("{} does not serve; see {}", agent.name, log.display()))?;
+        let agent = Self { name, origin, uplink, process, config, admin, listen, state, visitors, peers };
+        agent.serves().await?;
         Ok(agent)
     }
 
-    /// Waits for visitors' listener, and for the control socket: it opens later, and commands that find none take the agent for absent.
-    async fn serves(&self, listen: SocketAddr, state: &Path) -> anyhow::Result<()> {
+    /// Starts its process again after it was killed, on the same ports and state; the site and the relays have stayed.
+    ///
+    /// # Errors
+    /// When it does not take visitors' connections again.
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        let mut command = process::program()?;
+        self.process = Process::start(command.arg("run").arg("--config").arg(&self.config), &self.log())?;
+        self.takes_visitors().await
+    }
+
+    fn log(&self) -> PathBuf {
+        self.config.with_extension("log")
+    }
+
+    async fn takes_visitors(&self) -> anyhow::Result<()> {
         let begun = Instant::now();
-        let control = state.join(names::SOCKET);
-        while TcpStream::connect(listen).await.is_err() || UnixStream::connect(&control).await.is_err() {
-            anyhow::ensure!(begun.elapsed() < limits::START_WITHIN, "nobody listens on {listen} and {}", control.display());
+        while TcpStream::connect(self.listen).await.is_err() {
+            let (name, log) = (&self.name, self.log());
+            anyhow::ensure!(begun.elapsed() < limits::START_WITHIN, "{name} takes no visitors on {}; see {}", self.listen, log.display());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
+    }
+
+    /// Waits for visitors' listener, and for the control socket: it opens later, and commands that find none take the agent for absent.
+    async fn serves(&self) -> anyhow::Result<()> {
+        self.takes_visitors().await?;
+        let (begun, control) = (Instant::now(), self.state.join(names::SOCKET));
+        while UnixStream::connect(&control).await.is_err() {
+            let (name, log) = (&self.name, self.log());
+            anyhow::ensure!(begun.elapsed() < limits::START_WITHIN, "{name} has no {}; see {}", control.display(), log.display());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())

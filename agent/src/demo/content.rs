@@ -1,6 +1,6 @@
 //! What the demonstration's web sites serve: made up from a catalogue and a seed, so that the visitors know every right byte.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -44,7 +44,7 @@ pub struct Resource {
     /// SHA-256 of the right bytes.
     pub digest: [u8; 32],
     /// Places of the page's assets in [`Content::resources`].
-    pub assets: Vec<u32>,
+    pub assets: Arc<[u32]>,
 }
 
 /// Everything that one site serves.
@@ -97,7 +97,7 @@ impl Content {
         for entry in entries {
             let place =
                 |path: &String| by_path.get(path).copied().with_context(|| format!("{} names {path}, which is nowhere", entry.path));
-            let assets = entry.assets.iter().map(place).collect::<anyhow::Result<Vec<u32>>>()?;
+            let assets = entry.assets.iter().map(place).collect::<anyhow::Result<Arc<[u32]>>>()?;
             let media_type = media_type(&entry.path, entry.kind);
             let body = Bytes::from(body(entry, media_type, seed));
             let digest = Sha256::digest(&body).into();

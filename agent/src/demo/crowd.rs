@@ -4,10 +4,15 @@
 //! exponent 1.03, as measured on requests to small sites' pages; the shape is calm, onset, plateau, decay and calm again.
 
 mod log;
+mod replay;
+mod stretch;
+mod visits;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-pub use log::{Logged, Replay, parse_line, read};
+pub use log::{Log, Logged, Verdict, judge_line, read};
+pub use replay::{Account, Demand, Replay};
+pub use visits::{SetAside, TooLarge};
 
 use super::{content::Content, draw::Draw, limits};
 
@@ -19,12 +24,33 @@ pub const ZIPF: f64 = 1.03;
 const RAMP: u32 = 4;
 
 /// One visitor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Visit {
     /// Arrival after the run's start.
     pub at: Duration,
-    /// Place in [`Content::resources`] of what is asked for first; its assets follow.
+    /// Place in [`Content::resources`] of what is asked for first.
     pub first: u32,
+    /// Places of what is asked for when that has come.
+    pub assets: Arc<[u32]>,
+}
+
+impl Visit {
+    /// A visitor with an empty cache, who loads everything that belongs to `first`.
+    #[must_use]
+    pub fn whole(content: &Content, at: Duration, first: u32) -> Self {
+        Self { at, first, assets: Arc::clone(&content.resources[first as usize].assets) }
+    }
+
+    /// Places of all that the visitor wants.
+    pub fn wants(&self) -> impl Iterator<Item = u32> {
+        std::iter::once(self.first).chain(self.assets.iter().copied())
+    }
+
+    /// Bytes of all that the visitor wants.
+    #[must_use]
+    pub fn weight(&self, content: &Content) -> u64 {
+        self.wants().map(|place| content.resources[place as usize].body.len() as u64).sum()
+    }
 }
 
 /// When the crowd's parts begin, after the run's start.
@@ -71,9 +97,9 @@ impl Crowd {
     pub fn strikes(&self, content: &Content, uplink: u64) -> Duration {
         let (mut from, mut wanted) = (0, 0_u64);
         for visit in &self.visits {
-            wanted += content.weight(visit.first) as u64;
+            wanted += visit.weight(content);
             while visit.at.saturating_sub(self.visits[from].at) >= Duration::from_secs(1) {
-                wanted -= content.weight(self.visits[from].first) as u64;
+                wanted -= self.visits[from].weight(content);
                 from += 1;
             }
             if visit.at >= self.marks.onset && wanted > uplink {
@@ -98,7 +124,7 @@ impl Crowd {
         draw.shuffle(&mut first);
         let before = pages.len() + pages.len() / 10 + 2;
         first.extend((first.len()..before).map(|_| pages[zipf.draw(&mut draw)]));
-        calm(&mut visits, Duration::ZERO, &first, shape.calm, &mut draw);
+        calm(&mut visits, content, Duration::ZERO, &first, shape.calm, &mut draw);
 
         let onset = Duration::from_secs_f64(before as f64 / shape.calm);
         let slope = shape.length / RAMP;
@@ -109,16 +135,16 @@ impl Crowd {
             end: onset + shape.length,
             finish: onset + shape.length + shape.tail,
         };
-        rush(&mut visits, shape, &marks, &mut draw, |draw| pages[zipf.draw(draw)]);
+        rush(shape, &marks, &mut draw, |at, draw| visits.push(Visit::whole(content, at, pages[zipf.draw(draw)])));
 
         let after: Vec<u32> = (0..(shape.calm * shape.tail.as_secs_f64()) as usize).map(|_| pages[zipf.draw(&mut draw)]).collect();
-        calm(&mut visits, marks.end, &after, shape.calm, &mut draw);
+        calm(&mut visits, content, marks.end, &after, shape.calm, &mut draw);
         visits.sort_by_key(|visit| visit.at);
         let crowd = Self { visits, marks };
         anyhow::ensure!(
-            crowd.requests(content) <= limits::REQUESTS_MAX,
+            crowd.requests() <= limits::REQUESTS_MAX,
             "this crowd makes {} requests, more than {}: lower --factor or --seconds",
-            crowd.requests(content),
+            crowd.requests(),
             limits::REQUESTS_MAX
         );
         Ok(crowd)
@@ -126,27 +152,27 @@ impl Crowd {
 
     /// Requests that the visitors want answered: pages and their assets, redirects not counted.
     #[must_use]
-    pub fn requests(&self, content: &Content) -> usize {
-        self.visits.iter().map(|visit| 1 + content.resources[visit.first as usize].assets.len()).sum()
+    pub fn requests(&self) -> usize {
+        self.visits.iter().map(|visit| 1 + visit.assets.len()).sum()
     }
 
     /// Body bytes that the visitors want.
     #[must_use]
     pub fn bytes(&self, content: &Content) -> u64 {
-        self.visits.iter().map(|visit| content.weight(visit.first) as u64).sum()
+        self.visits.iter().map(|visit| visit.weight(content)).sum()
     }
 }
 
 /// Spreads `pages` evenly with some jitter: in calm, visitors hardly ever meet.
-fn calm(visits: &mut Vec<Visit>, from: Duration, pages: &[u32], rate: f64, draw: &mut Draw) {
+fn calm(visits: &mut Vec<Visit>, content: &Content, from: Duration, pages: &[u32], rate: f64, draw: &mut Draw) {
     for (number, first) in pages.iter().enumerate() {
         let at = (number as f64 + 0.3 + 0.4 * draw.unit()) / rate;
-        visits.push(Visit { at: from + Duration::from_secs_f64(at), first: *first });
+        visits.push(Visit::whole(content, from + Duration::from_secs_f64(at), *first));
     }
 }
 
 /// Draws independent arrivals (Poisson) whose rate rises, stays and falls.
-fn rush(visits: &mut Vec<Visit>, shape: &Shape, marks: &Marks, draw: &mut Draw, mut page: impl FnMut(&mut Draw) -> u32) {
+fn rush(shape: &Shape, marks: &Marks, draw: &mut Draw, mut arrive: impl FnMut(Duration, &mut Draw)) {
     const STEP: Duration = Duration::from_millis(1);
     let (mut due, mut passed, mut at) = (draw.exponential(), 0.0, marks.onset);
     while at < marks.end {
@@ -160,7 +186,7 @@ fn rush(visits: &mut Vec<Visit>, shape: &Shape, marks: &Marks, draw: &mut Draw, 
         };
         let step = (shape.calm + (shape.peak - shape.calm) * height) * STEP.as_secs_f64();
         while passed + step >= due {
-            visits.push(Visit { at: at + STEP.mul_f64(((due - passed) / step).clamp(0.0, 1.0)), first: page(draw) });
+            arrive(at + STEP.mul_f64(((due - passed) / step).clamp(0.0, 1.0)), draw);
             due += draw.exponential();
         }
         passed += step;

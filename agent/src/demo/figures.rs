@@ -108,7 +108,7 @@ impl Arm {
     /// Computes the figures of a run with `helpers` helpers.
     #[must_use]
     pub fn measure(crowd: &Crowd, content: &Content, uplink: u64, journal: &Journal, helpers: usize) -> Self {
-        let requests = crowd.requests(content) as u64;
+        let requests = crowd.requests() as u64;
         let wanted_bytes = crowd.bytes(content);
         let mut arm = Self { wanted_bytes, carried: Carried { helpers: vec![0; helpers], ..Carried::default() }, ..Self::default() };
         let (plateau, mut plateau_bytes) = (crowd.marks.plateau..crowd.marks.decay, 0);
@@ -224,7 +224,7 @@ mod tests {
         let content = Content::new(&blog(1, 100 << 10), 1).unwrap();
         let page = content.pages().next().unwrap();
         let marks = Marks { end: Duration::from_secs(5), finish: Duration::from_secs(6), ..Marks::default() };
-        let crowd = Crowd { visits: vec![Visit { at: Duration::ZERO, first: page }], marks };
+        let crowd = Crowd { visits: vec![Visit::whole(&content, Duration::ZERO, page)], marks };
         let mut journal = Journal::default();
         journal.add(vec![
             record(0, 10, page, Outcome::Right, Carrier::Cache),

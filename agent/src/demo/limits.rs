@@ -18,6 +18,8 @@ pub const LOG_LINES_MAX: usize = 600_000;
 pub const LOG_LINE_MAX: usize = 16 * 1024;
 /// Requests of one run: bounds the journal's memory to some tens of megabytes.
 pub const REQUESTS_MAX: usize = 500_000;
+/// Files that belong to one visit of a log; a client with more is no visitor, and its files stand alone.
+pub const ASSETS_PER_VISIT_MAX: usize = 200;
 /// Largest body that the demonstration's site makes up for a logged request.
 pub const BODY_MAX: usize = 8 << 20;
 /// All bodies of one site together.

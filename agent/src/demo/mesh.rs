@@ -1,6 +1,7 @@
 //! The third arm: the agent with its helpers, joined by real invites, and what is read of them after the crowd.
 
 mod fault;
+mod settling;
 
 use std::{
     collections::BTreeSet,
@@ -11,6 +12,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 pub use fault::Fault;
+pub use settling::Settled;
 
 use super::{
     Options,
@@ -87,27 +89,6 @@ impl Mesh {
         }
     }
 
-    /// Waits until the owner holds no lease and no line waits for a signature, but not for ever.
-    async fn settled(&self, display: &Display) -> anyhow::Result<bool> {
-        let begun = Instant::now();
-        loop {
-            let status = self.owner.ask(&["status"]).await?;
-            let partners = self.owner.ask(&["partners"]).await?;
-            let leases = leases(&status);
-            let pending = |partner: &&Value| partner["line"]["pending"] == true;
-            let pending = partners["partners"].as_array().map_or(0, |partners| partners.iter().filter(pending).count());
-            if leases + pending == 0 {
-                return Ok(true);
-            }
-            let passed = begun.elapsed();
-            if passed > limits::SETTLE_WITHIN {
-                return Ok(false);
-            }
-            display.show(passed.as_secs_f64() / limits::SETTLE_WITHIN.as_secs_f64(), &format!("settling: {leases} leases are still held"));
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-    }
-
     /// Ends all agents.
     pub async fn stop(self) {
         for helper in self.helpers {
@@ -117,33 +98,27 @@ impl Mesh {
     }
 }
 
-/// Leases that the owner holds, in an answer to `status`.
-fn leases(status: &Value) -> usize {
-    status["mesh"]["leases"].as_array().map_or(0, |leases| leases.iter().filter(|lease| lease["as_owner"] == true).count())
-}
-
 /// Starts a mesh, sends the crowd to its owner, and reads the ledgers of both ends when all is settled.
 ///
 /// # Errors
 /// When a part cannot be started or asked.
 pub async fn run(setting: &Setting, options: &Options, display: &Display) -> anyhow::Result<(MeshArm, Journal, Mesh)> {
-    let mesh = Mesh::start(setting, display).await?;
+    let mut mesh = Mesh::start(setting, display).await?;
     let limit = Limit::default();
     let watch = mesh.owner.watch_limit(limit.clone());
     let ground = Ground { canonical: mesh.owner.canonical(), helper_ports: mesh.helpers.iter().map(Agent::port).collect() };
     let uplinks = std::iter::once(&mesh.owner).chain(&mesh.helpers).map(|agent| agent.uplink.clone()).collect();
     let field = Field { ground, uplinks, side: mesh.owner.origin.side, limit };
-    let start = Instant::now();
-    let (ran, done) = tokio::join!(
-        arm::run("mesh", setting, &field, display, start),
-        fault::inflict(options, setting.crowd.marks.onset, start, mesh.helpers.first())
-    );
+    let (start, marks) = (Instant::now(), setting.crowd.marks);
+    let (ran, done) =
+        tokio::join!(arm::run("mesh", setting, &field, display, start), fault::inflict(options, marks.onset, start, &mut mesh));
     let ((arm, journal), done) = (ran?, done?);
-    let fault = done.map(|done| done.judge(&journal));
-    if let (Some(fault), Some(helper)) = (&fault, mesh.helpers.first()) {
-        fault.undo(helper);
+    let fault = done.as_ref().map(|done| done.judge(&journal));
+    if let Some(done) = done {
+        done.undo(&mut mesh).await?;
     }
-    if !mesh.settled(display).await? {
+    let settled = settling::wait(&mesh, start + marks.end, display).await?;
+    if settled.end_to_last_lease.is_none() {
         display.say("the mesh has not settled in time; the ledgers are read as they are");
     }
     display.clear();
@@ -151,7 +126,7 @@ pub async fn run(setting: &Setting, options: &Options, display: &Display) -> any
     let copies = copies(&journal, &mesh).await;
     let books: Books = ledgers::read(&mesh.owner, &mesh.helpers).await;
     let limit_max = arm.samples.iter().filter_map(|sample| sample.limit).max().unwrap_or(0);
-    Ok((MeshArm { arm, copies, limit_max, books, fault }, journal, mesh))
+    Ok((MeshArm { arm, copies, limit_max, books, settled, fault }, journal, mesh))
 }
 
 /// Counts what helpers carried, and how often it was filled.
@@ -164,7 +139,7 @@ async fn copies(journal: &Journal, mesh: &Mesh) -> Copies {
     let objects: BTreeSet<u32> = pairs.iter().map(|pair| pair.0).collect();
     let mut fills = 0;
     for helper in &mesh.helpers {
-        // A helper that was killed in mid-crowd cannot be asked any more; its fills are missing from the sum.
+        // A helper that was killed in mid-crowd has forgotten its fills; they are missing from the sum.
         for counter in ["overspill_guest_fills_total", "overspill_guest_standby_total"] {
             fills += helper.metric(counter).await.unwrap_or(0);
         }

@@ -62,6 +62,14 @@ impl Process {
         Ok(rustix::process::kill_process(id.context("the process has ended")?, signal)?)
     }
 
+    /// Ends it as a power cut would (`kill -9`) and waits until it is gone.
+    ///
+    /// # Errors
+    /// When the operating system does not say that it is.
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill().await.context("a process of the demonstration could not be killed")
+    }
+
     /// Asks it to end, and ends it when it has not within `grace`.
     pub async fn stop(mut self, grace: Duration) {
         let _ = self.signal(rustix::process::Signal::TERM);

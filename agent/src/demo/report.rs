@@ -2,6 +2,7 @@
 
 mod charts;
 mod json;
+mod log;
 mod page;
 mod plot;
 mod table;
@@ -10,7 +11,12 @@ pub use json::json;
 pub use page::page;
 pub use table::table;
 
-use super::{figures::Arm, ledgers::Books, mesh::Fault, setting::Setting};
+use super::{
+    figures::Arm,
+    ledgers::Books,
+    mesh::{Fault, Settled},
+    setting::Setting,
+};
 
 /// All that was measured.
 #[derive(Debug)]
@@ -36,7 +42,9 @@ pub struct MeshArm {
     pub limit_max: u32,
     /// What the ledgers of both ends say.
     pub books: Books,
-    /// What was done to a helper in mid-crowd, if anything.
+    /// How the mesh came to rest.
+    pub settled: Settled,
+    /// What was done to an agent in mid-crowd, if anything.
     pub fault: Option<Fault>,
 }
 

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use super::{
     Options,
     content::{self, Content, Entry},
-    crowd::{self, Crowd},
+    crowd::{self, Account, Crowd, Demand, Replay},
     limits,
 };
 
@@ -24,7 +24,7 @@ pub const UPLINK: u64 = 2_500_000;
 /// A page and its assets: so heavy that 20 times the render rate is 4 times the uplink.
 pub const PAGE_WEIGHT: usize = (UPLINK as f64 * 4.0 / (RENDERS * 20.0)) as usize;
 /// Share of the render rate that is used in calm.
-const CALM: f64 = 0.6;
+pub const CALM: f64 = 0.6;
 /// Share of the line that the owner tells the agent to fill towards visitors; the rest is for talk and fills.
 pub const BUDGET: f64 = 0.92;
 
@@ -47,6 +47,8 @@ pub struct Setting {
     pub seed: u64,
     /// Where the processes keep their files.
     pub folder: PathBuf,
+    /// What became of the log, if one is replayed.
+    pub account: Option<Account>,
 }
 
 impl Setting {
@@ -63,32 +65,21 @@ impl Setting {
         let peak = options.factor * RENDERS;
         let folder = std::env::temp_dir().join(format!("overspill-demo-{}", std::process::id()));
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-        let (entries, content, crowd, uplink);
-        if let Some(log) = &options.log {
-            let replay = crowd::read(log)?;
-            entries = replay.entries.clone();
-            content = Content::new(&entries, options.seed)?;
-            crowd = replay.crowd(&content, peak, length)?;
-            // The log decides how heavy its pages are; the line is chosen so that the crowd's bytes keep their default ratio to it.
-            uplink = (peak_bytes(&crowd, &content) / (options.factor / 5.0)).max(10_000.0) as u64;
+        let tail = (length / 2).min(Duration::from_secs(8));
+        let (entries, content, crowd, uplink, account);
+        if let Some(file) = &options.log {
+            let demand = Demand { factor: options.factor, length, tail, line: None };
+            let replay = Replay::new(&crowd::read(file)?, &demand, options.seed)?;
+            content = Content::new(&replay.entries, options.seed)?;
+            (entries, crowd, uplink, account) = (replay.entries, replay.crowd, replay.line, Some(replay.account));
         } else {
             entries = content::blog(options.pages, PAGE_WEIGHT);
             content = Content::new(&entries, options.seed)?;
-            let tail = (length / 2).min(Duration::from_secs(8));
             let shape = crowd::Shape { calm: CALM * RENDERS, peak, length, tail };
             crowd = Crowd::synthetic(&shape, &content, options.seed)?;
-            uplink = UPLINK;
+            (uplink, account) = (UPLINK, None);
         }
         let Options { helpers, factor, seed, .. } = *options;
-        Ok(Self { content: Arc::new(content), entries, crowd, uplink, helpers, factor, seed, folder })
+        Ok(Self { content: Arc::new(content), entries, crowd, uplink, helpers, factor, seed, folder, account })
     }
-}
-
-/// Body bytes per second in the crowd's heaviest second.
-fn peak_bytes(crowd: &Crowd, content: &Content) -> f64 {
-    let mut seconds = vec![0_u64; crowd.marks.finish.as_secs() as usize + 1];
-    for visit in &crowd.visits {
-        seconds[visit.at.as_secs() as usize] += content.weight(visit.first) as u64;
-    }
-    seconds.into_iter().max().unwrap_or(0) as f64
 }

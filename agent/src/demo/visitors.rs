@@ -65,7 +65,7 @@ struct Run {
 
 /// Sends `crowd` to `ground` from `start` on and returns what became of each request.
 pub async fn send(crowd: &Crowd, content: Arc<Content>, ground: Ground, progress: Arc<Progress>, start: Instant) -> Journal {
-    let mut journal = Journal::with_capacity(crowd.requests(&content));
+    let mut journal = Journal::with_capacity(crowd.requests());
     let run = Arc::new(Run { ground, content, progress, start });
     let mut under_way: JoinSet<Vec<Record>> = JoinSet::new();
     for visit in &crowd.visits {
@@ -76,7 +76,7 @@ pub async fn send(crowd: &Crowd, content: Arc<Content>, ground: Ground, progress
         if under_way.len() >= limits::VISITORS_MAX {
             journal.add(run.turned_away(visit));
         } else {
-            under_way.spawn(Arc::clone(&run).visit(*visit));
+            under_way.spawn(Arc::clone(&run).visit(visit.clone()));
         }
         run.progress.visitors.store(under_way.len(), Ordering::Relaxed);
     }
@@ -98,7 +98,7 @@ impl Run {
     async fn visit(self: Arc<Self>, visit: Visit) -> Vec<Record> {
         let connections = Connections::new();
         let page = self.load(visit.first, visit.at, &connections).await;
-        let assets = &self.content.resources[visit.first as usize].assets;
+        let assets = &visit.assets;
         let wanted = self.start.elapsed();
         let mut records = Vec::with_capacity(1 + assets.len());
         if page.outcome == Outcome::Right {
@@ -113,8 +113,7 @@ impl Run {
 
     /// Everything that a visitor wanted whom this machine could not send out.
     fn turned_away(&self, visit: &Visit) -> Vec<Record> {
-        let assets = &self.content.resources[visit.first as usize].assets;
-        assets.iter().chain([&visit.first]).map(|place| self.not_asked(*place, visit.at)).collect()
+        visit.wants().map(|place| self.not_asked(place, visit.at)).collect()
     }
 
     fn not_asked(&self, resource: u32, wanted: Duration) -> Record {

@@ -19,7 +19,10 @@ const LIMIT: RGBColor = RGBColor(214, 140, 36);
 
 /// Names and time axis that all charts of one arm share.
 fn chart(marks: &Marks, arm: &Arm, unit: &'static str) -> Chart {
-    let mut named = vec![(marks.onset, "onset"), (marks.decay, "decay"), (marks.end, "end")];
+    let mut named = vec![(marks.onset, "onset"), (marks.end, "end")];
+    if marks.decay < marks.end {
+        named.push((marks.decay, "decay"));
+    }
     if let Some(first) = arm.onset_to_first_redirect {
         named.push((arm.struck + first, "first redirect"));
     }

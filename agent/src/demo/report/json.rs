@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Measured, millis};
+use super::{Measured, log, millis};
 use crate::demo::{crowd::Marks, figures::Arm, sampler::owner_line};
 
 /// Puts the figures into the object. Arms that were not run are null.
@@ -16,6 +16,7 @@ pub fn json(measured: &Measured) -> Value {
         "factor": setting.factor,
         "seed": setting.seed,
         "uplink_bytes_per_second": setting.uplink,
+        "log": setting.account.as_ref().map(log::json),
         "bare_origin": measured.bare_origin.as_ref().map(|one| arm(one, marks)),
         "agent_alone": measured.agent_alone.as_ref().map(|one| arm(one, marks)),
         "mesh": measured.mesh.as_ref().map(|mesh| arm(&mesh.arm, marks)),
@@ -41,12 +42,18 @@ pub fn json(measured: &Measured) -> Value {
         })).collect::<Vec<_>>(),
         "ledgers_whole": books.whole,
         "ledgers_read": books.read,
+        "end_to_last_lease_ms": mesh.settled.end_to_last_lease.map(millis),
+        "unsettled": mesh.settled.unsettled,
         "fault": mesh.fault.as_ref().map(|fault| json!({
             "kind": fault.kind,
-            "helper": fault.helper,
+            "who": fault.who,
             "at_ms": millis(fault.at),
-            "last_redirect_after_ms": millis(fault.last_redirect_after),
+            "last_redirect_after_ms": fault.last_redirect_after.map(millis),
+            "redirects_in_second_before": fault.redirects_before,
+            "away_ms": fault.away.map(millis),
             "lost_requests": fault.lost_requests,
+            "lost_ratio": fault.lost_ratio,
+            "failed_after_return": fault.failed_after_return,
         })),
     });
     if let (Value::Object(all), Value::Object(more)) = (&mut object, figures) {

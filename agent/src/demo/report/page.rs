@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Measured, charts, table};
+use super::{Measured, charts, log, table};
 use crate::demo::{figures::Arm, limits, setting};
 
 /// Writes the page.
@@ -27,6 +27,13 @@ pub fn page(measured: &Measured) -> anyhow::Result<String> {
         limits::DEADLINE.as_secs(),
     );
     figures(&mut html, &arms);
+    if let Some(account) = &setting.account {
+        html.push_str("<h2>The log</h2><table>");
+        for (name, value) in log::facts(account) {
+            let _ = write!(html, "<tr><th>{name}</th><td>{}</td></tr>", escaped(&value));
+        }
+        html.push_str("</table>");
+    }
     if let Some(mesh) = &measured.mesh {
         html.push_str("<h2>The mesh</h2><table>");
         for (name, value) in table::facts(mesh) {
@@ -110,6 +117,11 @@ fn lines(html: &mut String, mesh: &super::MeshArm) {
         );
     }
     html.push_str("</table>");
+}
+
+/// A log's paths are anybody's words.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
 }
 
 fn section(html: &mut String, title: &str, text: &str, chart: &str) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use super::{Measured, MeshArm};
+use super::{Measured, MeshArm, log};
 use crate::demo::{figures::Arm, ledgers::credit};
 
 /// Writes the figures of all arms side by side, and what only the mesh has below.
@@ -34,6 +34,9 @@ pub fn table(measured: &Measured) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let mut text = format!("{table}\n");
+    for (name, value) in measured.setting.account.iter().flat_map(log::facts) {
+        text.push_str(&format!(" {name:<34} {value}\n"));
+    }
     if let Some(mesh) = &measured.mesh {
         for (name, value) in facts(mesh) {
             text.push_str(&format!(" {name:<34} {value}\n"));
@@ -64,20 +67,17 @@ pub(super) fn facts(mesh: &MeshArm) -> Vec<(&'static str, String)> {
         ("origin limit learned, at most", mesh.limit_max.to_string()),
         ("credit moved", credit(mesh.books.moved())),
         ("sum over both ends of all lines", credit(mesh.books.sum())),
+        ("crowd's end to last lease settled", mesh.settled.end_to_last_lease.map_or_else(|| "too long".to_owned(), after)),
+        ("left unsettled", mesh.settled.unsettled.to_string()),
         ("ledgers whole", format!("{} of {} read", mesh.books.whole, mesh.books.read)),
     ];
     if let Some(fault) = &mesh.fault {
-        facts.push((
-            "helper lost in mid-crowd",
-            format!(
-                "helper {} ({}) at {} ms: last redirect to it {} ms later, {} requests lost",
-                fault.helper + 1,
-                fault.kind,
-                fault.at.as_millis(),
-                fault.last_redirect_after.as_millis(),
-                fault.lost_requests
-            ),
-        ));
+        facts.push(("agent lost in mid-crowd", format!("{} ({}) at {} ms", fault.who, fault.kind, fault.at.as_millis())));
+        facts.extend(fault.last_redirect_after.map(|last| ("  last redirect to it", format!("{} later", after(last)))));
+        facts.extend(fault.redirects_before.map(|count| ("  redirects to it, second before", count.to_string())));
+        facts.extend(fault.away.map(|away| ("  away for", after(away))));
+        facts.push(("  requests lost", format!("{} ({:.3} % of the run)", fault.lost_requests, fault.lost_ratio * 100.0)));
+        facts.extend(fault.failed_after_return.map(|failed| ("  failed when it was back", failed.to_string())));
     }
     facts
 }
