@@ -46,6 +46,9 @@ pub struct Options {
     /// The crowd's height, relative to the pages that the origin can render; a fifth of it is relative to the uplink.
     #[arg(long, default_value_t = 20.0)]
     pub factor: f64,
+    /// Every site's line in Mbit/s [default: 20; with --log, what the log's objects need].
+    #[arg(long, value_name = "MBIT")]
+    pub line: Option<f64>,
     /// From the crowd's onset to its end.
     #[arg(long, default_value_t = 16)]
     pub seconds: u64,

@@ -212,6 +212,12 @@ impl Partners {
         }
     }
 
+    /// What we offer has changed for the better: partners hear of it at once.
+    pub(crate) fn advertise_soon(&mut self, desk: &mut Desk) {
+        self.advertised = None;
+        desk.wake_in(Reason::Advert, Duration::ZERO);
+    }
+
     /// Sends our advert to every connected partner if the last is older than `pause`.
     pub(crate) fn advertise(
         &mut self,

@@ -57,6 +57,23 @@ fn what_is_hot_stands_by_with_a_partner_before_any_crowd_and_with_another_when_t
 }
 
 #[test]
+fn an_owner_that_dies_in_mid_crowd_is_helped_again_soon_after_its_return() {
+    let mut story = Story::of(4, 4, FAIR);
+    story.pass(15);
+    story.crowd(0, 100, 10);
+    story.world.bodies[0].server.wanted = 100;
+    story.world.crash(0, core::time::Duration::from_millis(100));
+    story.pass_ms(1_000);
+    let before = story.world.bodies[0].server.tally.spilled;
+    story.pass_ms(1_000);
+    let after = story.world.bodies[0].server.tally.spilled;
+    assert!(after - before >= 50, "redirected in the second after its return: {}", after - before);
+    story.world.bodies[0].server.wanted = 0;
+    story.heal();
+    story.check();
+}
+
+#[test]
 fn one_seed_is_one_run() {
     let hash = |seed| {
         let faults = Faults { loss: 20_000, doubling: 20_000, latency_max: 80, crash: 300, breaks: 300, ..Faults::default() };

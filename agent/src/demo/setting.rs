@@ -61,6 +61,8 @@ impl Setting {
         anyhow::ensure!(options.factor > 0.0 && options.factor <= 1_000.0, "--factor wants more than 0 and at most 1000");
         anyhow::ensure!((1..=600).contains(&options.seconds), "--seconds wants 1 to 600");
         anyhow::ensure!((1..=1_000).contains(&options.pages), "--pages wants 1 to 1000");
+        anyhow::ensure!(options.line.is_none_or(|line| (0.1..=1_000.0).contains(&line)), "--line wants 0.1 to 1000 Mbit/s");
+        let line = options.line.map(|line| (line * 1e6 / 8.0) as u64);
         let length = Duration::from_secs(options.seconds);
         let peak = options.factor * RENDERS;
         let folder = std::env::temp_dir().join(format!("overspill-demo-{}", std::process::id()));
@@ -68,7 +70,7 @@ impl Setting {
         let tail = (length / 2).min(Duration::from_secs(8));
         let (entries, content, crowd, uplink, account);
         if let Some(file) = &options.log {
-            let demand = Demand { factor: options.factor, length, tail, line: None };
+            let demand = Demand { factor: options.factor, length, tail, line };
             let replay = Replay::new(&crowd::read(file)?, &demand, options.seed)?;
             content = Content::new(&replay.entries, options.seed)?;
             (entries, crowd, uplink, account) = (replay.entries, replay.crowd, replay.line, Some(replay.account));
@@ -77,7 +79,7 @@ impl Setting {
             content = Content::new(&entries, options.seed)?;
             let shape = crowd::Shape { calm: CALM * RENDERS, peak, length, tail };
             crowd = Crowd::synthetic(&shape, &content, options.seed)?;
-            (uplink, account) = (UPLINK, None);
+            (uplink, account) = (line.unwrap_or(UPLINK), None);
         }
         let Options { helpers, factor, seed, .. } = *options;
         Ok(Self { content: Arc::new(content), entries, crowd, uplink, helpers, factor, seed, folder, account })

@@ -103,7 +103,7 @@ impl Run {
         let mut records = Vec::with_capacity(1 + assets.len());
         if page.outcome == Outcome::Right {
             let loads = stream::iter(assets.iter().copied()).map(|asset| self.load(asset, wanted, &connections));
-            records = loads.buffer_unordered(limits::CONNECTIONS_PER_HOST_MAX).collect().await;
+            records = loads.buffer_unordered(assets.len().max(1)).collect().await;
         } else {
             records.extend(assets.iter().map(|asset| self.not_asked(*asset, visit.at)));
         }
@@ -145,6 +145,7 @@ impl Run {
         for _ in 0..limits::HOPS_MAX {
             let helper = self.helper_at(&target);
             answer.carrier = Carrier::Nobody;
+            let Ok(_place) = connections.place(&target).await else { return };
             let Ok(response) = connections.get(&target).await else { return };
             match response.status() {
                 StatusCode::OK => {

@@ -179,11 +179,13 @@ impl HelperSide {
         }
     }
 
-    /// The owner closed one lease.
-    pub(crate) fn on_closed(&mut self, desk: &mut Desk, from: SiteId, lease: LeaseId) {
-        if self.leases.get(&lease).is_some_and(|guest| guest.terms.owner() == from && guest.terms.phase == Phase::Held) {
+    /// The owner closed one lease; tells whether it was held.
+    pub(crate) fn on_closed(&mut self, desk: &mut Desk, from: SiteId, lease: LeaseId) -> bool {
+        let held = self.leases.get(&lease).is_some_and(|guest| guest.terms.owner() == from && guest.terms.phase == Phase::Held);
+        if held {
             self.turn(desk, lease, Turn::Released);
         }
+        held
     }
 
     /// Moves every lease on that time moves on.

@@ -19,8 +19,8 @@ use crate::{
     desk::Desk,
     event::Event,
     limits::{
-        CLAIM_ASK_AFTER, DRAIN_TIME, HELPER_LOST, HELPER_SILENCE, LEASE_RETRY, LEASE_TRIES_MAX, REFUSAL_PAUSE, UNSETTLED_LIFETIME,
-        UNSETTLED_MAX,
+        CLAIM_ASK_AFTER, DRAIN_TIME, HELPER_LOST, HELPER_SILENCE, LEASE_RETRY, LEASE_TRIES_MAX, LEASES_PER_OWNER_MAX, REFUSAL_PAUSE,
+        UNSETTLED_LIFETIME, UNSETTLED_MAX,
     },
     membership::Membership,
     message::{ClaimMade, LeaseClosed, LeaseTake, Message},
@@ -118,6 +118,14 @@ impl OwnerSide {
             terms.allotment.body.lease,
             Owned { terms, live: None, claimed: None, asking: Asking { at: now.after(CLAIM_ASK_AFTER), tries: 0 } },
         );
+    }
+
+    /// Tells `helper` which leases ended with our last process: it would keep room for them until it misses our beats.
+    pub(crate) fn close_lost(&self, desk: &mut Desk, helper: SiteId) {
+        let lost = self.leases.iter().filter(|(_, owned)| owned.terms.helper() == helper && owned.live.is_none());
+        for (lease, _) in lost.take(LEASES_PER_OWNER_MAX) {
+            desk.send(helper, Message::LeaseClosed(LeaseClosed { lease: *lease }));
+        }
     }
 
     /// The leases with `helper` of which visitors may hold tickets.

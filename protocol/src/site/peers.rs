@@ -44,6 +44,7 @@ impl Site {
         }
         self.partners.on_connected(&mut self.desk, peer);
         self.say_hello(peer);
+        self.owner.close_lost(&mut self.desk, peer);
         let (desk, settle, mut ends, _) = self.ends();
         settle.on_connected(desk, &mut ends, &peer);
     }
@@ -175,7 +176,10 @@ impl Site {
                 None
             }
             Message::LeaseClosed(closed) => {
-                self.helper.on_closed(&mut self.desk, from, closed.lease);
+                if self.helper.on_closed(&mut self.desk, from, closed.lease) {
+                    // There is room again, and the owner may well need it.
+                    self.partners.advertise_soon(&mut self.desk);
+                }
                 None
             }
             settling => self.on_settling_message(from, settling),

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use anyhow::Context as _;
@@ -14,17 +14,38 @@ use hyper::{
     client::conn::http1::{SendRequest, handshake},
 };
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+
+use crate::demo::limits::CONNECTIONS_PER_HOST_MAX;
 
 /// Idle connections by authority. A connection that is in use belongs to its request, so there are never more of them than the
 /// requests that a visitor has under way.
-pub(super) struct Connections(Mutex<BTreeMap<String, Vec<Sender>>>);
+pub(super) struct Connections {
+    idle: Mutex<BTreeMap<String, Vec<Sender>>>,
+    places: Mutex<BTreeMap<String, Arc<Semaphore>>>,
+}
+
+/// A connection's place at its host, free again when the answer was read.
+pub(super) type Place = OwnedSemaphorePermit;
 
 type Sender = SendRequest<Empty<Bytes>>;
 
 impl Connections {
     pub(super) fn new() -> Self {
-        Self(Mutex::new(BTreeMap::new()))
+        Self { idle: Mutex::default(), places: Mutex::default() }
+    }
+
+    /// Waits for one of the few places at the target's host, as browsers do over HTTP/1.1.
+    pub(super) async fn place(&self, target: &Uri) -> anyhow::Result<Place> {
+        let authority = target.authority().context("a redirect without an authority")?.as_str();
+        let places = {
+            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(places.entry(authority.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(CONNECTIONS_PER_HOST_MAX))))
+        };
+        Ok(places.acquire_owned().await?)
     }
 
     /// Asks for `target` over an idle connection, or over a new one if there is none or it has just been closed.
@@ -51,7 +72,7 @@ impl Connections {
     }
 
     fn take(&self, authority: &str) -> Option<Sender> {
-        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let senders = idle.get_mut(authority)?;
         // Connections whose last body is still being read are kept here too; they are ready when it has been.
         let at = senders.iter().position(SendRequest::is_ready)?;
@@ -59,7 +80,7 @@ impl Connections {
     }
 
     fn keep(&self, authority: &str, sender: Sender) {
-        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.entry(authority.to_owned()).or_default().push(sender);
     }
 }
