@@ -3,5 +3,6 @@
 
 mod crash;
 mod join;
+mod power;
 mod spill;
 mod support;
