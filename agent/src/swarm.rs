@@ -65,6 +65,11 @@ pub enum SwarmEvent {
         /// Who.
         peer: SiteId,
     },
+    /// A dial came to nothing.
+    DialFailed {
+        /// Who was dialled.
+        peer: SiteId,
+    },
     /// A talk message.
     Message {
         /// Who said it.

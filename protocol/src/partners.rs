@@ -129,6 +129,14 @@ impl Partners {
         desk.wake_in(Reason::Dial, pause);
     }
 
+    /// Takes note that a partner could not be reached; it is dialled again after a pause. A sponsor is dialled by the join's own timer.
+    pub(crate) fn on_dial_failed(&mut self, desk: &mut Desk, site: &SiteId) {
+        let Some(partner) = self.all.get_mut(site) else { return };
+        if let Some(at) = partner.dial.fail(desk.now.time, |pause| desk.jittered(pause)) {
+            desk.timers.set_by(Reason::Dial, at);
+        }
+    }
+
     /// Takes an advert; what is wrong with a refused one is returned for the sender's manners.
     pub(crate) fn on_advert(
         &mut self,
