@@ -24,6 +24,10 @@ use crate::{
     timer::Reason,
 };
 
+mod homes;
+
+use homes::Homes;
+
 /// Everything that a plan is made from.
 #[derive(Clone, Copy)]
 pub(crate) struct Sources<'a> {
@@ -40,6 +44,7 @@ pub(crate) struct Planner {
     version: u64,
     made: Time,
     last: Vec<Feature>,
+    homes: Homes,
 }
 
 /// What makes a new plan necessary when it changes: the lease, where it stands, whether it is shut, its manifest's generation, and a date.
@@ -54,12 +59,13 @@ struct Feature {
 }
 
 impl Planner {
-    /// Makes a plan if anything in it changed, or the last one grows stale.
+    /// Makes a plan if anything in it changed, or the last one grows stale; and the first in any case, with which hosting begins.
     pub(crate) fn refresh(&mut self, desk: &mut Desk, from: Sources<'_>) {
         let now = desk.now.time;
         let features = features(desk, from);
         let stale = !features.is_empty() && now.since(self.made) >= PLAN_PAUSE;
-        if features == self.last && !stale {
+        let moved = self.homes.follow(from.membership, from.helper, &desk.id);
+        if features == self.last && !stale && !moved && self.version > 0 {
             return;
         }
         self.version += 1;
@@ -67,7 +73,8 @@ impl Planner {
         if !self.last.is_empty() {
             desk.wake_in(Reason::Plan, PLAN_PAUSE);
         }
-        let plan = Plan { version: self.version, made: now, spill: spills(desk, from), host: hosts(desk, from) };
+        let homes = self.homes.known().clone();
+        let plan = Plan { version: self.version, made: now, spill: spills(desk, from), host: hosts(desk, from), homes };
         desk.put(Output::Apply(Arc::new(plan)));
     }
 }

@@ -28,7 +28,7 @@ use crate::{
     paths::{is_asset, is_entrance},
     request::{Answer, Visit},
     respond,
-    spill::{Course as Turn, Spiller},
+    spill::{Course as Turn, Spiller, mark::Mark},
     uplink::head_bytes,
     waiting,
 };
@@ -109,7 +109,7 @@ fn hit(visit: &Visit, stored: &Arc<Stored>, cache: CacheUse, edge: &Edge) -> Ans
     };
     let size = if visit.parts.method == Method::HEAD { 0 } else { response.body().size_hint().exact().unwrap_or_default() };
     // Sessions never come this far.
-    let may_leave = Spiller::may_leave(request, false, visit.sent_back);
+    let may_leave = Spiller::may_leave(request, false, visit.mark);
     match edge.overflow.course(&visit.parts.method, spillable, (head_bytes(response.headers()), size), may_leave, now) {
         Turn::Serve => {
             response.extensions_mut().insert(Prepaid);
@@ -127,7 +127,7 @@ fn hit(visit: &Visit, stored: &Arc<Stored>, cache: CacheUse, edge: &Edge) -> Ans
 /// Tells whether an answer of some size would only make the site's own link later for everybody. Who was sent here by a helper
 /// has waited already.
 fn is_too_late(visit: &Visit, edge: &Edge) -> bool {
-    !visit.sent_back && edge.overflow.is_drowned(edge.clock.time())
+    visit.mark != Mark::Good && edge.overflow.is_drowned(edge.clock.time())
 }
 
 fn order(visit: &Visit, course: Course, cookies: Cookies, copy: Option<&Arc<Stored>>, edge: &Edge) -> Order {

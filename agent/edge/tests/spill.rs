@@ -134,8 +134,8 @@ impl Mesh {
             until: Time::MAX,
             closed: false,
         };
-        self.owner.apply(Arc::new(Plan { version: 1, made: self.clock.time(), spill: vec![spill], host: Vec::new() }));
-        self.helper.apply(Arc::new(Plan { version: 1, made: self.clock.time(), spill: Vec::new(), host: vec![host] }));
+        self.owner.apply(Arc::new(Plan { version: 1, made: self.clock.time(), spill: vec![spill], ..Plan::default() }));
+        self.helper.apply(Arc::new(Plan { version: 1, made: self.clock.time(), host: vec![host], ..Plan::default() }));
     }
 
     /// Moves what the helper wants from the owner, until the test ends.

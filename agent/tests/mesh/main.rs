@@ -4,5 +4,6 @@
 mod crash;
 mod join;
 mod power;
+mod restart;
 mod spill;
 mod support;
