@@ -24,6 +24,8 @@ pub struct Plan {
     pub made: Time,
     /// As owner: where excess may go.
     pub spill: Vec<Spill>,
+    /// As owner: nowhere yet, but partners offer help or were asked for it, so that excess may go somewhere in a moment.
+    pub help_may_come: bool,
     /// As helper: what is hosted for others.
     pub host: Vec<Host>,
     /// As helper: where visitors belong who come without a lease that we know; one home for each other member. The same pointer as long

@@ -28,7 +28,11 @@ use crate::{
     paths::{is_asset, is_entrance},
     request::{Answer, Visit},
     respond,
-    spill::{Course as Turn, Spiller, mark::Mark},
+    spill::{
+        Course as Turn, Spiller,
+        limits::{ONSET_LOOK, ONSET_LOOKS},
+        mark::Mark,
+    },
     uplink::head_bytes,
     waiting,
 };
@@ -49,6 +53,11 @@ pub(crate) async fn serve(visit: Visit, edge: &Arc<Edge>) -> Answer {
         && copy.is_fresh(now)
     {
         // The hot path: no lock but the store's.
+        let spiller = &edge.overflow.spiller;
+        if copy.spillable.is_some() && spiller.awaits_help(edge.clock.now()) && Spiller::may_leave(&visit.parts.headers, false, visit.mark)
+        {
+            await_help(edge).await;
+        }
         return hit(&visit, copy, CacheUse::Hit, edge);
     }
     let pressure = edge.admission.under_pressure(now);
@@ -94,6 +103,16 @@ fn may_look_up(visit: &Visit, cookies: Cookies) -> bool {
 pub(crate) fn rules(visit: &Visit) -> Rules {
     let config = &visit.settings.config;
     Rules { micro_cache: config.micro_cache, stale_max: config.stale_max, stale_error_max: config.stale_error_max }
+}
+
+/// A crowd strikes in an instant, and the first lease takes a round trip: who would be refused meanwhile waits for it.
+async fn await_help(edge: &Edge) {
+    for _ in 0..ONSET_LOOKS {
+        tokio::time::sleep(ONSET_LOOK).await;
+        if !edge.overflow.spiller.awaits_help(edge.clock.now()) {
+            return;
+        }
+    }
 }
 
 /// Answers with a stored response, or sends the visitor to a helper that holds it too when the site's own link cannot carry it.

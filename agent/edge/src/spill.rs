@@ -116,6 +116,7 @@ pub struct Spiller {
     book: ArcSwap<Book>,
     chooser: Chooser,
     short: AtomicBool,
+    help_may_come: AtomicBool,
     counters: Counters,
 }
 
@@ -128,13 +129,27 @@ impl Spiller {
     /// Makes a spiller without helpers.
     #[must_use]
     pub fn new(uplink: Arc<Uplink>) -> Self {
-        Self { uplink, book: ArcSwap::default(), chooser: Chooser::default(), short: AtomicBool::new(false), counters: Counters::default() }
+        let (book, chooser, counters) = (ArcSwap::default(), Chooser::default(), Counters::default());
+        let (short, help_may_come) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { uplink, book, chooser, short, help_may_come, counters }
     }
 
     /// Takes a new plan. One thread at a time may call this.
     pub fn apply(&self, plan: &Plan) {
         let next = self.book.load().next(plan);
         self.book.store(Arc::new(next));
+        self.help_may_come.store(plan.help_may_come, Relaxed);
+    }
+
+    /// Tells whether a request that would be refused had better wait a moment, because a first lease may be about to come. That there is
+    /// more than the uplink carries is noted, so that somebody is asked for it.
+    #[must_use]
+    pub fn awaits_help(&self, now: Now) -> bool {
+        let awaits = self.help_may_come.load(Relaxed) && self.uplink.debt(now.time) >= self.uplink.shed_debt(now.time);
+        if awaits {
+            self.uplink.note_excess(now.time);
+        }
+        awaits
     }
 
     /// Tells whether sockets or processor are short, as last measured: then large assets go to helpers even within the budget.

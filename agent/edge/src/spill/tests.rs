@@ -123,6 +123,19 @@ fn without_helpers_assets_are_served_on_debt_and_then_refused() {
 }
 
 #[test]
+fn who_would_be_refused_waits_only_while_help_may_come() {
+    let site = site(&[]);
+    let digest = ObjectDigest::of(b"/a.png");
+    site.apply(&Plan { help_may_come: true, ..Plan::default() });
+    assert!(!site.awaits_help(now(0)), "there is no need");
+    while matches!(site.course(&ask("/a.png", &digest), now(0)), Course::Serve) {}
+    assert!(site.awaits_help(now(0)));
+    assert!(!site.awaits_help(now(600)), "the debt is paid down");
+    site.apply(&Plan { spill: vec![lease(2)], ..Plan::default() });
+    assert!(!site.awaits_help(now(0)), "help has come, or will not come");
+}
+
+#[test]
 fn a_stale_plan_or_a_lease_held_back_names_no_helper() {
     let stale = site(&[2]);
     let digest = ObjectDigest::of(b"/a.png");
