@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use overspill_protocol::{event::Event, io::Command, limits::MISSPEAK_BAN};
+use overspill_protocol::{
+    event::Event,
+    io::Command,
+    limits::{MISSPEAK_BAN, PROOF_AGAIN, PROOF_RETRY_MAX},
+};
 use overspill_simulations::{
     story::{Story, brisk},
     world::Faults,
@@ -64,6 +68,33 @@ fn a_partner_that_is_not_there_is_dialled_again_without_waiting_for_an_answer() 
     assert!((4..=6).contains(&dials.len()), "{dials:?}");
     story.pass(15);
     assert!(story.is_sent_to(0, 1), "it came back and was asked again");
+    end(story);
+}
+
+#[test]
+fn a_host_that_changes_hands_gets_no_new_visitors() {
+    let mut story = in_mid_crowd(21);
+    story.world.bodies[0].server.wanted = 0;
+    story.world.bodies[1].mute_host = true;
+    // Nothing is asked again before three quarters of the pause.
+    story.world.run(PROOF_AGAIN * 2 / 3);
+    story.world.bodies[0].server.wanted = 40;
+    story.pass(10);
+    assert!(story.is_sent_to(0, 1) && story.is_sent_to(0, 2), "nobody knows yet");
+    let is_known = |story: &Story| !story.report(0).unwrap().partners.iter().all(|partner| partner.guest_proved);
+    let until = story.world.now().after(PROOF_AGAIN * 5 / 8);
+    while !is_known(&story) && story.world.now() < until {
+        story.pass(1);
+    }
+    assert!(is_known(&story) && !story.is_sent_to(0, 1) && story.is_sent_to(0, 2), "in the middle of a crowd");
+    story.pass(15);
+    assert!(!story.is_sent_to(0, 1), "its lease has no successor either");
+    story.world.bodies[0].server.wanted = 0;
+    story.world.bodies[1].mute_host = false;
+    story.world.run(PROOF_RETRY_MAX);
+    story.world.bodies[0].server.wanted = 100;
+    story.pass(5);
+    assert!(story.is_sent_to(0, 1), "and it is the partner's again");
     end(story);
 }
 

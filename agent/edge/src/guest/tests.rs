@@ -345,7 +345,7 @@ async fn who_comes_without_a_lease_that_we_know_is_sent_home_and_nobody_else() {
     assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn visitors_who_are_there_before_the_first_plan_wait_for_it() {
     let (guests, _wanted) = Guests::new(Arc::new(Uplink::new(None)), 1 << 20);
     let homes = Arc::new(vec![Home { authority: NAME.into(), canonical: "https://blog.example".into() }]);
