@@ -65,6 +65,11 @@ pub enum SwarmEvent {
         /// Who.
         peer: SiteId,
     },
+    /// A dial came to nothing.
+    DialFailed {
+        /// Who was dialled.
+        peer: SiteId,
+    },
     /// A talk message.
     Message {
         /// Who said it.
@@ -164,7 +169,7 @@ pub enum SwarmError {
         reason: String,
     },
     /// The port is taken, or not ours to take.
-    #[error("cannot listen on `{address}` for partners: {reason}\nis another agent running? choose a free port with `mesh_listen`")]
+    #[error("cannot listen on `{address}` for partners: {reason}\nis another agent running? choose a free port with `mesh.listen`")]
     Listen {
         /// As configured.
         address: String,

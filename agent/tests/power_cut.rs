@@ -1,16 +1,16 @@
-//! Simulated power cuts: an acknowledged ledger entry survives losing everything that was not synced.
+//! Simulated power cuts of a ledger by itself: an acknowledged entry survives losing everything that was not synced.
 //!
 //! A writer appends to a ledger on an ext4 file system in a loop image. It is stopped in the middle of its work, the image is copied as it
 //! stands, and the copy is mounted, which replays its journal: what the page cache of that file system still held is gone, as if
 //! the power had been. The control does the same to a writer that does not sync, and must lose something.
 //!
-//! Needs root, `mkfs.ext4` and a loop device; says so and passes over itself elsewhere. `OVERSPILL_POWER_CUTS=30` asks for 30 rounds.
+//! Whole agents lose their power in `mesh/power.rs`. Needs root, `mkfs.ext4` and a loop device; says so and passes over itself elsewhere. `OVERSPILL_POWER_CUTS=30` asks for 30 rounds.
 
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     os::fd::AsFd,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -24,10 +24,14 @@ use overspill_governance::{
     time::Date,
     units::Bytes,
 };
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
+
+#[path = "mesh/support/disk.rs"]
+mod disk;
+
+use disk::Disk;
 
 const WRITER: &str = "OVERSPILL_TEST_WRITER";
-const IMAGE_BYTES: u64 = 48 << 20;
 
 fn entry(number: u32) -> Entry {
     let claim = Claim { lease: LeaseId([1; 8]), serial: number, word: Word([2; 16]), requests: number, bytes: Bytes(u64::from(number)) };
@@ -62,25 +66,6 @@ fn writer() {
     }
 }
 
-/// A mounted file system in an image; unmounted when dropped.
-struct Mounted {
-    folder: PathBuf,
-}
-
-impl Mounted {
-    fn new(image: &Path, folder: PathBuf) -> Option<Self> {
-        fs::create_dir_all(&folder).ok()?;
-        let done = Command::new("mount").args(["-o", "loop"]).args([image, &folder]).output().ok()?;
-        done.status.success().then_some(Self { folder })
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.folder).status();
-    }
-}
-
 fn start(mode: &str, path: &Path) -> (Child, BufReader<std::process::ChildStdout>) {
     let mut child = Command::new(std::env::current_exe().expect("this test has a path"))
         .args(["--exact", "writer", "--nocapture"])
@@ -93,9 +78,10 @@ fn start(mode: &str, path: &Path) -> (Child, BufReader<std::process::ChildStdout
     (child, BufReader::new(stdout))
 }
 
-/// Lets the writer acknowledge at least `enough` entries, stops it, copies the image, and returns the last number acknowledged before the stop.
-fn cut(mode: &str, path: &Path, enough: u32, image: &Path, copy: &Path) -> u32 {
-    let (mut child, mut lines) = start(mode, path);
+/// Lets the writer acknowledge at least `enough` entries, stops it, and returns the last number acknowledged before the stop, with what a
+/// power cut then leaves of the disk.
+fn cut(mode: &str, disk: &Disk, name: &str, enough: u32) -> (u32, Disk) {
+    let (mut child, mut lines) = start(mode, &disk.folder().join(name));
     let mut last = 0;
     let mut line = String::new();
     while last < enough {
@@ -105,7 +91,7 @@ fn cut(mode: &str, path: &Path, enough: u32, image: &Path, copy: &Path) -> u32 {
     }
     let pid = Pid::from_child(&child);
     kill_process(pid, Signal::STOP).expect("the writer can be stopped");
-    wait_until_stopped(child.id());
+    disk::wait_until_stopped(child.id());
     // What stands in the pipe was acknowledged before the stop.
     let pipe = lines.get_ref().as_fd();
     rustix::fs::fcntl_setfl(pipe, rustix::fs::OFlags::NONBLOCK).expect("a pipe can be made not to wait");
@@ -114,50 +100,25 @@ fn cut(mode: &str, path: &Path, enough: u32, image: &Path, copy: &Path) -> u32 {
     let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let text = String::from_utf8_lossy(&rest[..whole]);
     last = text.lines().rev().find_map(|line| line.strip_prefix("durable ")?.parse().ok()).unwrap_or(last);
-    fs::copy(image, copy).expect("there is room for a copy");
+    let left = disk.after_a_cut("after").expect("the copy mounts");
     child.kill().expect("the writer can be ended");
     child.wait().expect("the writer ends");
-    last
-}
-
-fn wait_until_stopped(pid: u32) {
-    for _ in 0..1_000 {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        if stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T')) {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
-    panic!("the writer did not stop");
-}
-
-fn made(folder: &Path) -> Option<(PathBuf, Mounted)> {
-    let image = folder.join("disk.img");
-    fs::File::create(&image).and_then(|file| file.set_len(IMAGE_BYTES)).ok()?;
-    let formatted = Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&image).status().ok()?;
-    let mounted = formatted.success().then(|| Mounted::new(&image, folder.join("live"))).flatten()?;
-    Some((image, mounted))
+    (last, left)
 }
 
 #[test]
 fn acknowledged_entries_survive_power_cuts() {
-    let rounds: u32 = std::env::var("OVERSPILL_POWER_CUTS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(5);
     let folder = tempfile::tempdir().expect("there is a temporary folder");
-    let Some((image, live)) = geteuid().is_root().then(|| made(folder.path())).flatten() else {
-        eprintln!("passed over: needs root, mkfs.ext4 and a loop device");
-        return;
-    };
-    let copy = folder.path().join("copy.img");
+    let Some(live) = Disk::new(folder.path(), "live") else { return disk::passed_over() };
     let mut lost_without_sync = 0;
-    for round in 0..rounds {
-        let name = format!("ledger-{round}.log");
-        let acknowledged = cut("ledger", &live.folder.join(&name), 40 + round * 37 % 150, &image, &copy);
+    for round in 0..disk::rounds(5) {
+        let (name, enough) = (format!("ledger-{round}.log"), 40 + round * 37 % 150);
         {
-            let after = Mounted::new(&copy, folder.path().join("after")).expect("the copy mounts");
-            let (ledger, opened) =
-                Ledger::open(&after.folder.join(&name), site(), Box::new(|_, _, _| {})).expect("the ledger opens after a power cut");
+            let (acknowledged, after) = cut("ledger", &live, &name, enough);
+            let path = after.folder().join(&name);
+            let (ledger, opened) = Ledger::open(&path, site(), Box::new(|_, _, _| {})).expect("the ledger opens after a power cut");
             ledger.close();
-            let mut records = Records::of_file(&after.folder.join(&name), None).expect("the ledger can be read");
+            let mut records = Records::of_file(&path, None).expect("the ledger can be read");
             let mut found = 0;
             while let Some((_, record)) = records.next_with_head().expect("the ledger can be read") {
                 found += 1;
@@ -168,9 +129,8 @@ fn acknowledged_entries_survive_power_cuts() {
             println!("round {round}: {acknowledged} acknowledged, {found} came back, {} bytes of a torn tail cut", opened.cut);
         }
         let name = format!("unsynced-{round}");
-        let acknowledged = cut("unsynced", &live.folder.join(&name), 40 + round * 37 % 150, &image, &copy);
-        let after = Mounted::new(&copy, folder.path().join("after")).expect("the copy mounts");
-        let found = fs::metadata(after.folder.join(&name)).map_or(0, |file| file.len() / 4);
+        let (acknowledged, after) = cut("unsynced", &live, &name, enough);
+        let found = fs::metadata(after.folder().join(&name)).map_or(0, |file| file.len() / 4);
         lost_without_sync += u32::from(found < u64::from(acknowledged));
     }
     assert!(lost_without_sync > 0, "the control lost nothing: these cuts prove nothing");

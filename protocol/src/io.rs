@@ -41,6 +41,12 @@ pub enum Input {
         /// Who is gone.
         peer: SiteId,
     },
+    /// A dial that [`Output::Dial`] asked for came to nothing: nobody answered, or not with this key. May be left out: a dial of which
+    /// nothing is heard counts as failed after [`crate::limits::DIAL_PATIENCE`].
+    DialFailed {
+        /// Who was dialled.
+        peer: SiteId,
+    },
     /// Bytes from an authenticated peer: foreign, perhaps hostile.
     Message {
         /// Who sent them.

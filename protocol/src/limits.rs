@@ -79,6 +79,10 @@ pub const MISSPEAK_BAN: Duration = Duration::from_secs(120);
 pub const PROOF_RETRY_MIN: Duration = Duration::from_secs(5);
 /// Longest pause before a failed proof is tried again.
 pub const PROOF_RETRY_MAX: Duration = Duration::from_secs(600);
+/// Pause, with a quarter of jitter, before a good proof is asked for again: a name that changed hands gets no visitors for longer.
+pub const PROOF_AGAIN: Duration = Duration::from_secs(1_800);
+/// Failures in a row at which a host that was good is taken for the partner's no more.
+pub const PROOF_MISSES_MAX: u32 = 2;
 
 /// Pause between two adverts while a lease runs or the site is pressed.
 pub const ADVERT_BUSY: Duration = Duration::from_secs(2);

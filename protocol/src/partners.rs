@@ -102,7 +102,7 @@ impl Partners {
 
     /// Whether `site`'s host name publishes its key, as far as we have seen.
     pub(crate) fn is_proved(&self, site: &SiteId) -> bool {
-        self.all.get(site).is_some_and(|partner| partner.proof == Proof::Good)
+        self.all.get(site).is_some_and(|partner| partner.proof.is_good())
     }
 
     /// Takes note of a connection to a member, which may be one beyond the partners that we chose.
@@ -127,6 +127,14 @@ impl Partners {
         partner.dial = Dial::NotBefore { at: desk.in_(pause), failed: 0 };
         desk.tell(Event::PartnerDown { site: *site, reason: "the connection is gone" });
         desk.wake_in(Reason::Dial, pause);
+    }
+
+    /// Takes note that a partner could not be reached; it is dialled again after a pause. A sponsor is dialled by the join's own timer.
+    pub(crate) fn on_dial_failed(&mut self, desk: &mut Desk, site: &SiteId) {
+        let Some(partner) = self.all.get_mut(site) else { return };
+        if let Some(at) = partner.dial.fail(desk.now.time, |pause| desk.jittered(pause)) {
+            desk.timers.set_by(Reason::Dial, at);
+        }
     }
 
     /// Takes an advert; what is wrong with a refused one is returned for the sender's manners.
@@ -166,8 +174,8 @@ impl Partners {
         if let Some(partner) = self.all.get_mut(site) {
             let guest = partner.guest_base.as_deref() == Some(host);
             let proof = if guest { &mut partner.guest_proof } else { &mut partner.proof };
-            proof.answer(good, desk.now.time);
-            if !good {
+            proof.answer(good, desk.now.time, |pause| desk.jittered(pause));
+            if !proof.is_good() {
                 desk.tell(Event::Unproven { peer: *site });
             }
         }
@@ -192,17 +200,17 @@ impl Partners {
                 under_way += 1;
                 desk.put(Output::Dial { peer: *site, addresses: addresses.to_vec() });
             }
-            if partner.connected && partner.proof.starts(now) {
+            if partner.connected && partner.proof.starts(now, |pause| desk.jittered(pause)) {
                 desk.put(Output::Prove { site: *site, host: canonical.into() });
             }
             if let Some(base) = partner.guest_base.as_ref().filter(|_| partner.connected)
-                && partner.guest_proof.starts(now)
+                && partner.guest_proof.starts(now, |pause| desk.jittered(pause))
             {
                 desk.put(Output::Prove { site: *site, host: base.clone() });
             }
             if partner.connected {
-                let guest_due = partner.guest_base.as_ref().and_then(|_| partner.guest_proof.due());
-                next = earlier(earlier(next, partner.proof.due()), guest_due);
+                let guest_due = partner.guest_base.as_ref().map(|_| partner.guest_proof.due());
+                next = earlier(earlier(next, Some(partner.proof.due())), guest_due);
             }
             next = earlier(next, dial_due.and_then(|_| partner.dial.due()));
         }
@@ -268,14 +276,13 @@ impl Partner {
     /// The standing offer, if the partner is there, proved, with a clock like ours, and stated it lately.
     pub(crate) fn offer(&self, now: Time) -> Option<Offer> {
         let heard = self.heard.as_ref().filter(|heard| now.since(heard.at.time) <= OFFER_LIFETIME)?;
-        let fit =
-            self.connected && !self.skewed && self.proof == Proof::Good && self.proved_base().is_some() && !self.manners.is_banned(now);
+        let fit = self.connected && !self.skewed && self.proof.is_good() && self.proved_base().is_some() && !self.manners.is_banned(now);
         heard.advert.offer.filter(|_| fit)
     }
 
     /// Where it would serve our visitors, if that name publishes its key.
     pub(crate) fn proved_base(&self) -> Option<&str> {
-        self.guest_base.as_deref().filter(|_| self.guest_proof == Proof::Good)
+        self.guest_base.as_deref().filter(|_| self.guest_proof.is_good())
     }
 
     /// The partner's calendar minus ours, in milliseconds.

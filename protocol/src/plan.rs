@@ -24,8 +24,22 @@ pub struct Plan {
     pub made: Time,
     /// As owner: where excess may go.
     pub spill: Vec<Spill>,
+    /// As owner: nowhere yet, but partners offer help or were asked for it, so that excess may go somewhere in a moment.
+    pub help_may_come: bool,
     /// As helper: what is hosted for others.
     pub host: Vec<Host>,
+    /// As helper: where visitors belong who come without a lease that we know; one home for each other member. The same pointer as long
+    /// as nothing in it changes.
+    pub homes: Arc<Vec<Home>>,
+}
+
+/// Where the visitors of one member belong. Known of every member of the roster, which outlives leases and processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    /// The one hostname (with port) under which the member would be a guest here.
+    pub authority: String,
+    /// The member's canonical scheme and authority.
+    pub canonical: String,
 }
 
 /// A lease as its owner's data plane sees it: a place to send visitors.

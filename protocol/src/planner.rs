@@ -24,6 +24,10 @@ use crate::{
     timer::Reason,
 };
 
+mod homes;
+
+use homes::Homes;
+
 /// Everything that a plan is made from.
 #[derive(Clone, Copy)]
 pub(crate) struct Sources<'a> {
@@ -40,6 +44,8 @@ pub(crate) struct Planner {
     version: u64,
     made: Time,
     last: Vec<Feature>,
+    help_may_come: bool,
+    homes: Homes,
 }
 
 /// What makes a new plan necessary when it changes: the lease, where it stands, whether it is shut, its manifest's generation, and a date.
@@ -54,20 +60,24 @@ struct Feature {
 }
 
 impl Planner {
-    /// Makes a plan if anything in it changed, or the last one grows stale.
+    /// Makes a plan if anything in it changed, or the last one grows stale; and the first in any case, with which hosting begins.
     pub(crate) fn refresh(&mut self, desk: &mut Desk, from: Sources<'_>) {
         let now = desk.now.time;
         let features = features(desk, from);
         let stale = !features.is_empty() && now.since(self.made) >= PLAN_PAUSE;
-        if features == self.last && !stale {
+        let moved = self.homes.follow(from.membership, from.helper, &desk.id);
+        let help_may_come = help_may_come(desk, from);
+        if features == self.last && help_may_come == self.help_may_come && !stale && !moved && self.version > 0 {
             return;
         }
+        self.help_may_come = help_may_come;
         self.version += 1;
         (self.made, self.last) = (now, features);
         if !self.last.is_empty() {
             desk.wake_in(Reason::Plan, PLAN_PAUSE);
         }
-        let plan = Plan { version: self.version, made: now, spill: spills(desk, from), host: hosts(desk, from) };
+        let homes = self.homes.known().clone();
+        let plan = Plan { version: self.version, made: now, spill: spills(desk, from), help_may_come, host: hosts(desk, from), homes };
         desk.put(Output::Apply(Arc::new(plan)));
     }
 }
@@ -94,6 +104,18 @@ fn features(desk: &Desk, from: Sources<'_>) -> Vec<Feature> {
         }
     });
     owned.chain(hosted).collect()
+}
+
+/// Whether there is no lease for visitors, and a first one may be held a round trip after it is wanted.
+fn help_may_come(desk: &Desk, from: Sources<'_>) -> bool {
+    let now = desk.now.time;
+    let https = from.membership.is_https();
+    let offered = || {
+        let mut fit = from.partners.iter().filter(|(_, partner)| partner.offer(now).is_some_and(|offer| offer.https || !https));
+        from.membership.leaving().is_none() && fit.any(|(site, _)| from.owner.may_ask(site, now))
+    };
+    let asked = || from.owner.leases.values().any(|owned| owned.live.is_some() && owned.terms.phase == Phase::Asked);
+    !from.owner.leases.values().any(is_usable) && (asked() || offered())
 }
 
 fn spills(desk: &Desk, from: Sources<'_>) -> Vec<Spill> {

@@ -11,7 +11,7 @@ use overspill_governance::{
     units::{ByteRate, Bytes, Credit, RequestRate},
 };
 
-use crate::{advert::Offer, lease::table::Phase, partners::proof::Proof, site::Site};
+use crate::{advert::Offer, lease::table::Phase, site::Site};
 
 /// A site's state at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,7 +153,7 @@ impl Site {
             canonical: self.membership.contact(site).map_or_else(String::new, |(canonical, _)| canonical.into()),
             connected: partner.connected,
             heard_ago: partner.heard.as_ref().map(|_| now.time.since(partner.last_heard)),
-            proved: partner.proof == Proof::Good,
+            proved: partner.proof.is_good(),
             guest_proved: partner.proved_base().is_some(),
             clocks_apart: partner.is_skewed(),
             clock_offset_ms: partner.clock_offset_ms(),

@@ -126,6 +126,7 @@ impl Site {
         match input {
             Input::Connected { peer } => self.on_connected(peer),
             Input::Disconnected { peer } => self.on_disconnected(&peer),
+            Input::DialFailed { peer } => self.partners.on_dial_failed(&mut self.desk, &peer),
             Input::Message { from, bytes } => self.on_message(from, &bytes),
             Input::Gossip { bytes } => self.on_gossip(&bytes),
             Input::Observed(observation) => self.on_observed(&observation),

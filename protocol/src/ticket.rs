@@ -12,8 +12,10 @@ use overspill_governance::{
     codec::{Decode, Encode},
     payword::{LeaseId, Word},
     site::SiteId,
-    time::Date,
+    time::{Date, SKEW_MAX},
 };
+
+use crate::limits::TICKET_LIFETIME;
 
 /// Name of the query parameter that carries a ticket to a helper.
 pub const TICKET_PARAMETER: &str = "overspill-ticket";
@@ -152,8 +154,8 @@ impl Ticket {
     }
 }
 
-/// The mark on a request that a helper sends back to the owner: authenticated, so that visitors cannot wish spilling away,
-/// and outside the cache key.
+/// The mark on a request that a helper sends back to the owner: outside the cache key, and authenticated as long as both ends remember
+/// the lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackMark {
     /// The lease whose key authenticates it.
@@ -172,6 +174,19 @@ impl BackMark {
         let mut mark = Self { lease, expires, mac: [0; 16] };
         mark.mac = mark.compute_mac(key, path);
         mark
+    }
+
+    /// Marks a request as sent back by a helper that has forgotten its leases and their keys. Anybody could have made it.
+    #[must_use]
+    pub fn keyless(expires: u32) -> Self {
+        Self { lease: LeaseId([0; 8]), expires, mac: [0; 16] }
+    }
+
+    /// Whether the mark is of our time, whoever made it: a helper's calendar may be off by as much as clocks may be.
+    #[must_use]
+    pub fn is_timely(&self, now: Date) -> bool {
+        let (expires, longest) = (u64::from(self.expires), TICKET_LIFETIME + SKEW_MAX);
+        expires + SKEW_MAX.as_secs() >= now.as_secs() && expires <= now.after(longest).as_secs()
     }
 
     /// Checks MAC and expiry.
@@ -272,6 +287,14 @@ mod tests {
         assert_eq!(mark.check(&KEY, "/x", Date::from_millis(10_000)), Ok(()));
         assert_eq!(mark.check(&KEY, "/y", Date::from_millis(10_000)), Err(TicketError::Forged));
         assert_eq!(mark.check(&KEY, "/x", Date::from_millis(11_000)), Err(TicketError::Expired));
+    }
+
+    #[test]
+    fn a_keyless_mark_is_good_for_a_while_and_under_no_key() {
+        let mark = BackMark::from_text(&BackMark::keyless(1_000).to_text()).unwrap();
+        let timely = |second: u64| mark.is_timely(Date::from_millis(second * 1_000));
+        assert_eq!([849, 850, 1_000, 1_120, 1_121].map(timely), [false, true, true, true, false]);
+        assert_eq!(mark.check(&KEY, "/x", Date::from_millis(0)), Err(TicketError::Forged));
     }
 
     proptest! {

@@ -1,6 +1,12 @@
 //! Stories of single mishaps: a helper stopped or killed, clocks wrong, disks full, peers that speak garbage, members that leave.
 
-use overspill_protocol::{event::Event, io::Command, limits::MISSPEAK_BAN};
+use std::{collections::BTreeSet, time::Duration};
+
+use overspill_protocol::{
+    event::Event,
+    io::Command,
+    limits::{MISSPEAK_BAN, PROOF_AGAIN, PROOF_RETRY_MAX},
+};
 use overspill_simulations::{
     story::{Story, brisk},
     world::Faults,
@@ -39,11 +45,56 @@ fn a_stopped_helper_gets_no_visitors_within_two_seconds() {
 #[test]
 fn a_killed_helper_gets_no_visitors_at_once() {
     let mut story = in_mid_crowd(11);
-    story.world.crash(1, std::time::Duration::from_secs(5));
+    story.world.crash(1, Duration::from_secs(5));
     story.pass_ms(20);
     assert!(!story.is_sent_to(0, 1) && story.is_sent_to(0, 2));
     story.pass(15);
     assert!(story.is_sent_to(0, 1), "it came back and was asked again");
+    end(story);
+}
+
+#[test]
+fn a_partner_that_is_not_there_is_dialled_again_without_waiting_for_an_answer() {
+    let mut story = in_mid_crowd(13);
+    let them = story.world.bodies[1].id.short();
+    story.world.crash(1, Duration::from_secs(20));
+    let mut dials = BTreeSet::new();
+    for _ in 0..200 {
+        story.pass_ms(50);
+        let dialled = format!("site 0 dials {them}");
+        dials.extend(story.world.trace.tail().lines().filter(|line| line.ends_with(&dialled)).map(str::to_owned));
+    }
+    // With pauses of 0.5 s, 1 s, 2 s and 4 s between them; an unanswered dial alone would take 5 s.
+    assert!((4..=6).contains(&dials.len()), "{dials:?}");
+    story.pass(15);
+    assert!(story.is_sent_to(0, 1), "it came back and was asked again");
+    end(story);
+}
+
+#[test]
+fn a_host_that_changes_hands_gets_no_new_visitors() {
+    let mut story = in_mid_crowd(21);
+    story.world.bodies[0].server.wanted = 0;
+    story.world.bodies[1].mute_host = true;
+    // Nothing is asked again before three quarters of the pause.
+    story.world.run(PROOF_AGAIN * 2 / 3);
+    story.world.bodies[0].server.wanted = 40;
+    story.pass(10);
+    assert!(story.is_sent_to(0, 1) && story.is_sent_to(0, 2), "nobody knows yet");
+    let is_known = |story: &Story| !story.report(0).unwrap().partners.iter().all(|partner| partner.guest_proved);
+    let until = story.world.now().after(PROOF_AGAIN * 5 / 8);
+    while !is_known(&story) && story.world.now() < until {
+        story.pass(1);
+    }
+    assert!(is_known(&story) && !story.is_sent_to(0, 1) && story.is_sent_to(0, 2), "in the middle of a crowd");
+    story.pass(15);
+    assert!(!story.is_sent_to(0, 1), "its lease has no successor either");
+    story.world.bodies[0].server.wanted = 0;
+    story.world.bodies[1].mute_host = false;
+    story.world.run(PROOF_RETRY_MAX);
+    story.world.bodies[0].server.wanted = 100;
+    story.pass(5);
+    assert!(story.is_sent_to(0, 1), "and it is the partner's again");
     end(story);
 }
 
@@ -101,7 +152,7 @@ fn a_full_disk_silences_a_site_that_goes_on_serving() {
         assert_eq!(story.world.bodies[site].disk.len(), entries);
         assert!(site != 0 || story.world.bodies[site].server.tally.own > own);
         story.world.bodies[site].disk_full = false;
-        story.world.crash(site, std::time::Duration::from_secs(1));
+        story.world.crash(site, Duration::from_secs(1));
         end(story);
     }
 }
@@ -172,7 +223,7 @@ fn a_purge_reaches_helpers_within_a_second() {
 fn a_helper_cannot_send_a_crowd_to_somebody_else() {
     let mut story = Story::of(20, 3, Faults::default());
     story.world.bodies[1].stated_suffix = String::from("victim.example");
-    story.world.crash(1, std::time::Duration::from_millis(100));
+    story.world.crash(1, Duration::from_millis(100));
     story.pass(40);
     story.crowd(0, 100, 10);
     assert_eq!(story.world.bodies[1].server.tally.guests, 0);

@@ -5,6 +5,7 @@
 
 mod answer;
 mod fill;
+mod homes;
 mod hosting;
 pub mod limits;
 mod metrics;
@@ -29,6 +30,7 @@ use tokio::sync::mpsc;
 
 use self::{
     fill::Fills,
+    homes::Homes,
     hosting::Hosting,
     limits::RETIRED_LEASES_MAX,
     metrics::Counters,
@@ -59,6 +61,7 @@ struct Table {
     names: BTreeMap<String, Vec<Hosting>>,
     /// In the order in which they left.
     retired: Vec<LeaseId>,
+    homes: Arc<Homes>,
 }
 
 impl Guests {
@@ -195,7 +198,7 @@ impl Table {
             let hosting = Hosting::new(host.clone(), known.get(&host.lease).copied());
             names.entry(host.authority.to_ascii_lowercase()).or_default().push(hosting);
         }
-        Self { names, retired }
+        Self { names, retired, homes: Homes::next(&self.homes, &plan.homes) }
     }
 
     /// Owners of whom a lease came or brought another manifest.

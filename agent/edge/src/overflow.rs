@@ -21,7 +21,10 @@ use crate::{
     guest::{FillFailed, GuestUse, Guests},
     hot::{Hot, Spillable},
     observe::{Observer, Readings},
-    spill::{Ask, Course, Spiller, mark::Target},
+    spill::{
+        Ask, Course, Spiller,
+        mark::{Mark, Target},
+    },
     uplink::{SHED_PAGES_DEBT, Uplink, head_bytes},
 };
 
@@ -93,19 +96,19 @@ impl Overflow {
         Some((response, usage))
     }
 
-    /// Takes Overspill's own parameters out of a request's target. Returns whether a helper sent the visitor back.
-    pub(crate) fn unmark(&self, uri: &mut Uri, now: Now) -> bool {
+    /// Takes Overspill's own parameters out of a request's target. Returns what its mark said.
+    pub(crate) fn unmark(&self, uri: &mut Uri, now: Now) -> Mark {
         let target = Target::of(uri.path_and_query().map_or("/", PathAndQuery::as_str));
         if !target.was_marked() {
-            return false;
+            return Mark::None;
         }
-        let sent_back = target.back.is_some_and(|mark| self.spiller.is_sent_back(mark, &target.path, now));
+        let mark = target.back.map_or(Mark::None, |mark| self.spiller.read_mark(mark, &target.path, now));
         if let Ok(path) = PathAndQuery::try_from(target.path.as_ref()) {
             let mut parts = std::mem::take(uri).into_parts();
             parts.path_and_query = Some(path);
             *uri = Uri::from_parts(parts).unwrap_or_default();
         }
-        sent_back
+        mark
     }
 
     /// Decides on a request for a held asset, which a response of `head` and `size` bytes would answer here.
@@ -141,7 +144,7 @@ mod tests {
         let (overflow, _wanted) = Overflow::new(&config, Now::default());
         let unmarked = |text: &str| {
             let mut uri = Uri::try_from(text).unwrap();
-            assert!(!overflow.unmark(&mut uri, Now::default()), "no lease made these marks");
+            assert_eq!(overflow.unmark(&mut uri, Now::default()), Mark::None, "no lease made these marks");
             uri.to_string()
         };
         assert_eq!(unmarked("/a?x=1&overspill-back=AAAA"), "/a?x=1");

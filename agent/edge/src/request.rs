@@ -14,7 +14,9 @@ use crate::{
     gate, headers,
     headers::Asker,
     overflow::Prepaid,
-    serve, waiting,
+    serve,
+    spill::mark::Mark,
+    waiting,
 };
 
 /// Where members publish their key (design section 4).
@@ -27,8 +29,8 @@ pub(crate) struct Visit {
     pub(crate) host: Authority,
     pub(crate) asker: Asker,
     pub(crate) settings: Arc<Settings>,
-    /// A helper sent the visitor back: the request is never spilled.
-    pub(crate) sent_back: bool,
+    /// Whether a helper sent the visitor back.
+    pub(crate) mark: Mark,
 }
 
 /// An answer, and how the cache took part in it.
@@ -52,7 +54,7 @@ pub(crate) async fn answer(request: Request<Incoming>, peer: IpAddr, edge: Arc<E
 
     let head = parts.method == Method::HEAD;
     let (response, cache) = match gate::check(&parts) {
-        Ok(host) => route(Visit { parts, body, host, asker, settings, sent_back: false }, &edge).await,
+        Ok(host) => route(Visit { parts, body, host, asker, settings, mark: Mark::None }, &edge).await,
         Err(refusal) => {
             edge.counters.requests_refused.one();
             let mut response = waiting::plain(StatusCode::BAD_REQUEST, refusal.text());
@@ -91,7 +93,7 @@ async fn route(mut visit: Visit, edge: &Arc<Edge>) -> Answer {
     if let Some((response, _)) = edge.overflow.host(visit.host.as_str(), asked, edge.clock.now()).await {
         return (response.map(Payload::whole), CacheUse::Guest);
     }
-    visit.sent_back = edge.overflow.unmark(&mut visit.parts.uri, edge.clock.now());
+    visit.mark = edge.overflow.unmark(&mut visit.parts.uri, edge.clock.now());
     if !visit.settings.config.accepts(&visit.host) {
         return (waiting::misdirected(), CacheUse::None);
     }

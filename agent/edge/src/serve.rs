@@ -28,7 +28,11 @@ use crate::{
     paths::{is_asset, is_entrance},
     request::{Answer, Visit},
     respond,
-    spill::{Course as Turn, Spiller},
+    spill::{
+        Course as Turn, Spiller,
+        limits::{ONSET_LOOK, ONSET_LOOKS},
+        mark::Mark,
+    },
     uplink::head_bytes,
     waiting,
 };
@@ -49,6 +53,11 @@ pub(crate) async fn serve(visit: Visit, edge: &Arc<Edge>) -> Answer {
         && copy.is_fresh(now)
     {
         // The hot path: no lock but the store's.
+        let spiller = &edge.overflow.spiller;
+        if copy.spillable.is_some() && spiller.awaits_help(edge.clock.now()) && Spiller::may_leave(&visit.parts.headers, false, visit.mark)
+        {
+            await_help(edge).await;
+        }
         return hit(&visit, copy, CacheUse::Hit, edge);
     }
     let pressure = edge.admission.under_pressure(now);
@@ -96,6 +105,16 @@ pub(crate) fn rules(visit: &Visit) -> Rules {
     Rules { micro_cache: config.micro_cache, stale_max: config.stale_max, stale_error_max: config.stale_error_max }
 }
 
+/// A crowd strikes in an instant, and the first lease takes a round trip: who would be refused meanwhile waits for it.
+async fn await_help(edge: &Edge) {
+    for _ in 0..ONSET_LOOKS {
+        tokio::time::sleep(ONSET_LOOK).await;
+        if !edge.overflow.spiller.awaits_help(edge.clock.now()) {
+            return;
+        }
+    }
+}
+
 /// Answers with a stored response, or sends the visitor to a helper that holds it too when the site's own link cannot carry it.
 fn hit(visit: &Visit, stored: &Arc<Stored>, cache: CacheUse, edge: &Edge) -> Answer {
     let now = edge.clock.now();
@@ -109,7 +128,7 @@ fn hit(visit: &Visit, stored: &Arc<Stored>, cache: CacheUse, edge: &Edge) -> Ans
     };
     let size = if visit.parts.method == Method::HEAD { 0 } else { response.body().size_hint().exact().unwrap_or_default() };
     // Sessions never come this far.
-    let may_leave = Spiller::may_leave(request, false, visit.sent_back);
+    let may_leave = Spiller::may_leave(request, false, visit.mark);
     match edge.overflow.course(&visit.parts.method, spillable, (head_bytes(response.headers()), size), may_leave, now) {
         Turn::Serve => {
             response.extensions_mut().insert(Prepaid);
@@ -127,7 +146,7 @@ fn hit(visit: &Visit, stored: &Arc<Stored>, cache: CacheUse, edge: &Edge) -> Ans
 /// Tells whether an answer of some size would only make the site's own link later for everybody. Who was sent here by a helper
 /// has waited already.
 fn is_too_late(visit: &Visit, edge: &Edge) -> bool {
-    !visit.sent_back && edge.overflow.is_drowned(edge.clock.time())
+    visit.mark != Mark::Good && edge.overflow.is_drowned(edge.clock.time())
 }
 
 fn order(visit: &Visit, course: Course, cookies: Cookies, copy: Option<&Arc<Stored>>, edge: &Edge) -> Order {

@@ -32,7 +32,7 @@ use self::{
     book::{Book, Page},
     choose::Chooser,
     limits::{LOCATION_BYTES_MAX, SHORT_BYTES_MIN},
-    mark::with_parameter,
+    mark::{Mark, with_parameter},
 };
 use crate::uplink::{SHED_PAGES_DEBT, Uplink, head_bytes};
 
@@ -77,19 +77,22 @@ pub struct SpillMetrics {
     pub shed: u64,
     /// Came back from a helper with a good mark.
     pub sent_back: u64,
+    /// Came with a mark of a lease that is not known.
+    pub marks_unchecked: u64,
     /// Came with a mark that is not a helper's.
     pub marks_refused: u64,
 }
 
 impl SpillMetrics {
     /// Name, meaning and value of every counter, for exposition.
-    pub(crate) fn counters(&self) -> [(&'static str, &'static str, u64); 6] {
+    pub(crate) fn counters(&self) -> [(&'static str, &'static str, u64); 7] {
         [
             ("spill_redirects", "Visitors sent to helpers with a ticket.", self.spilled),
             ("spill_bytes", "Body bytes of what they were sent for.", self.spilled_bytes),
             ("spill_kept", "Assets beyond the uplink's budget that were served here on debt.", self.kept),
             ("spill_shed", "Assets refused because neither this site nor a helper could carry them in time.", self.shed),
             ("spill_sent_back", "Visitors whom helpers sent back.", self.sent_back),
+            ("spill_marks_unchecked", "Visitors whom helpers sent back under leases that a restart forgot.", self.marks_unchecked),
             ("spill_marks_refused", "Requests with a mark that no helper of ours made.", self.marks_refused),
         ]
     }
@@ -102,6 +105,7 @@ struct Counters {
     kept: AtomicU64,
     shed: AtomicU64,
     sent_back: AtomicU64,
+    marks_unchecked: AtomicU64,
     marks_refused: AtomicU64,
 }
 
@@ -112,6 +116,7 @@ pub struct Spiller {
     book: ArcSwap<Book>,
     chooser: Chooser,
     short: AtomicBool,
+    help_may_come: AtomicBool,
     counters: Counters,
 }
 
@@ -124,13 +129,27 @@ impl Spiller {
     /// Makes a spiller without helpers.
     #[must_use]
     pub fn new(uplink: Arc<Uplink>) -> Self {
-        Self { uplink, book: ArcSwap::default(), chooser: Chooser::default(), short: AtomicBool::new(false), counters: Counters::default() }
+        let (book, chooser, counters) = (ArcSwap::default(), Chooser::default(), Counters::default());
+        let (short, help_may_come) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { uplink, book, chooser, short, help_may_come, counters }
     }
 
     /// Takes a new plan. One thread at a time may call this.
     pub fn apply(&self, plan: &Plan) {
         let next = self.book.load().next(plan);
         self.book.store(Arc::new(next));
+        self.help_may_come.store(plan.help_may_come, Relaxed);
+    }
+
+    /// Tells whether a request that would be refused had better wait a moment, because a first lease may be about to come. That there is
+    /// more than the uplink carries is noted, so that somebody is asked for it.
+    #[must_use]
+    pub fn awaits_help(&self, now: Now) -> bool {
+        let awaits = self.help_may_come.load(Relaxed) && self.uplink.debt(now.time) >= self.uplink.shed_debt(now.time);
+        if awaits {
+            self.uplink.note_excess(now.time);
+        }
+        awaits
     }
 
     /// Tells whether sockets or processor are short, as last measured: then large assets go to helpers even within the budget.
@@ -140,31 +159,28 @@ impl Spiller {
 
     /// Tells whether a request may be answered by somebody else: no credentials, not sent back, no agent before us, no crawler.
     ///
-    /// `has_session` is the cookie table's word; `sent_back` is [`Spiller::is_sent_back`]'s.
+    /// `has_session` is the cookie table's word; `mark` is [`Spiller::read_mark`]'s.
     #[must_use]
-    pub fn may_leave(headers: &HeaderMap, has_session: bool, sent_back: bool) -> bool {
-        !has_session && !sent_back && !stay::must_stay(headers)
+    pub fn may_leave(headers: &HeaderMap, has_session: bool, mark: Mark) -> bool {
+        !has_session && !mark.stays() && !stay::must_stay(headers)
     }
 
-    /// Checks the mark of a request for `path` that says a helper sent it back. A bad mark is as good as none.
+    /// Checks the mark of a request for `path` that says a helper sent it back. A bad mark is as good as none; one that cannot be checked
+    /// because we, or the helper, forgot the lease in a restart still keeps the request here, or it could go to and fro.
     #[must_use]
-    pub fn is_sent_back(&self, mark: &str, path: &str, now: Now) -> bool {
+    pub fn read_mark(&self, mark: &str, path: &str, now: Now) -> Mark {
         let book = self.book.load();
-        let good = BackMark::from_text(mark).ok().and_then(|mark| {
-            let page = book.page(mark.lease)?;
-            mark.check(&page.spill.key, path, page.helper_date(now.date)).ok().map(|()| page)
-        });
-        match good {
-            Some(page) => {
+        let read = BackMark::from_text(mark).ok().map(|mark| (mark, book.page(mark.lease)));
+        let (said, counter) = match read {
+            Some((mark, Some(page))) if mark.check(&page.spill.key, path, page.helper_date(now.date)).is_ok() => {
                 page.note_sent_back();
-                self.counters.sent_back.fetch_add(1, Relaxed);
-                true
+                (Mark::Good, &self.counters.sent_back)
             }
-            None => {
-                self.counters.marks_refused.fetch_add(1, Relaxed);
-                false
-            }
-        }
+            Some((mark, None)) if mark.is_timely(now.date) => (Mark::Unchecked, &self.counters.marks_unchecked),
+            _ => (Mark::None, &self.counters.marks_refused),
+        };
+        counter.fetch_add(1, Relaxed);
+        said
     }
 
     /// Decides on a request for a held asset, and charges the uplink for the decision.
@@ -230,6 +246,7 @@ impl Spiller {
             kept: read(&self.counters.kept),
             shed: read(&self.counters.shed),
             sent_back: read(&self.counters.sent_back),
+            marks_unchecked: read(&self.counters.marks_unchecked),
             marks_refused: read(&self.counters.marks_refused),
         }
     }

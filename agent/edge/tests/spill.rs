@@ -134,8 +134,8 @@ impl Mesh {
             until: Time::MAX,
             closed: false,
         };
-        self.owner.apply(Arc::new(Plan { version: 1, made: self.clock.time(), spill: vec![spill], host: Vec::new() }));
-        self.helper.apply(Arc::new(Plan { version: 1, made: self.clock.time(), spill: Vec::new(), host: vec![host] }));
+        self.owner.apply(Arc::new(Plan { version: 1, made: self.clock.time(), spill: vec![spill], ..Plan::default() }));
+        self.helper.apply(Arc::new(Plan { version: 1, made: self.clock.time(), host: vec![host], ..Plan::default() }));
     }
 
     /// Moves what the helper wants from the owner, until the test ends.
@@ -198,6 +198,30 @@ fn excess_goes_to_a_helper_which_serves_the_owners_bytes_once_for_each_ticket() 
     assert_eq!((owner.spilled[0].serial, owner.spilled[0].sent_back), (2, 1));
     assert_eq!((helper.hosted[0].serial, helper.hosted[0].requests), (2, 2));
     assert_eq!(helper.hosted[0].bytes, owner.spilled[0].bytes);
+}
+
+#[test]
+fn a_burst_that_is_faster_than_the_first_lease_waits_for_it() {
+    let mesh = Mesh::new();
+    assert_eq!(mesh.ask_owner("/a.png", "").status, 200);
+    until("the image is spillable", || mesh.owner.observe().hot.len() == 1);
+    let strike = |meanwhile: &dyn Fn()| -> Vec<u16> {
+        thread::scope(|scope| {
+            let visitors: Vec<_> = (0..12).map(|_| scope.spawn(|| mesh.ask_owner("/a.png", "").status)).collect();
+            meanwhile();
+            visitors.into_iter().map(|visitor| visitor.join().unwrap()).collect()
+        })
+    };
+    let alone = strike(&|| ());
+    assert!(alone.contains(&503), "nobody can help: {alone:?}");
+    until("the site is calm", || !mesh.owner.observe().site.under_pressure);
+
+    mesh.owner.apply(Arc::new(Plan { version: 1, made: mesh.clock.time(), help_may_come: true, ..Plan::default() }));
+    let helped = strike(&|| {
+        until("help is wanted", || mesh.owner.observe().site.under_pressure);
+        mesh.lease();
+    });
+    assert!(helped.contains(&302) && !helped.contains(&503), "{helped:?}");
 }
 
 #[test]

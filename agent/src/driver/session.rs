@@ -266,6 +266,7 @@ impl Session<'_> {
             SwarmEvent::Listening { address } => tracing::debug!(address, "another interface is listened on"),
             SwarmEvent::Connected { peer } => self.tell(Input::Connected { peer }),
             SwarmEvent::Disconnected { peer } => self.tell(Input::Disconnected { peer }),
+            SwarmEvent::DialFailed { peer } => self.tell(Input::DialFailed { peer }),
             SwarmEvent::Message { from, frame } => self.tell(Input::Message { from, bytes: frame.into_bytes() }),
             SwarmEvent::Gossip { from, heard, bytes } => {
                 // What cannot be read, or comes from a stranger, goes no further.

@@ -14,7 +14,7 @@ use libp2p::{
     noise, ping,
     request_response::{Event as Exchange, InboundFailure, Message},
     swarm::{
-        ConnectionId, SwarmEvent as Happened,
+        ConnectionId, DialError, SwarmEvent as Happened,
         dial_opts::{DialOpts, PeerCondition},
     },
     tcp, yamux,
@@ -205,7 +205,7 @@ impl Actor {
     }
 
     fn dial(&mut self, to: &SiteId, addresses: &[String]) {
-        let Some(peer) = peer_of(to) else { return };
+        let Some(peer) = peer_of(to) else { return self.not_dialled(to, "its name is no key") };
         if self.swarm.is_connected(&peer) {
             // Whoever asks does not know of the connection. Saying it twice does no harm.
             let _ = self.ends.event.try_send(SwarmEvent::Connected { peer: *to });
@@ -213,12 +213,20 @@ impl Actor {
         }
         let addresses: Vec<Multiaddr> = addresses.iter().take(ADDRESSES_MAX).filter_map(|text| text.parse().ok()).collect();
         if addresses.is_empty() {
-            return tracing::debug!(peer = %to.short(), "no address to dial");
+            return self.not_dialled(to, "no address to dial");
         }
         let dial = DialOpts::peer_id(peer).addresses(addresses).condition(PeerCondition::DisconnectedAndNotDialing).build();
-        if let Err(error) = self.swarm.dial(dial) {
-            tracing::debug!(peer = %to.short(), %error, "not dialled");
+        match self.swarm.dial(dial) {
+            // A dial that is under way already will tell its own end.
+            Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => {}
+            Err(error) => self.not_dialled(to, &error.to_string()),
         }
+    }
+
+    /// Lost when the driver lags: then a dial of which nothing is heard counts as failed after a while.
+    fn not_dialled(&self, to: &SiteId, reason: &str) {
+        tracing::debug!(peer = %to.short(), reason, "not dialled");
+        let _ = self.ends.event.try_send(SwarmEvent::DialFailed { peer: *to });
     }
 
     async fn on_happened(&mut self, happened: Happened<BehaviourEvent>) {
@@ -240,7 +248,12 @@ impl Actor {
                 tracing::debug!(%error, "a connection was closed before it showed a key");
             }
             Happened::OutgoingConnectionError { peer_id, error, .. } => {
-                tracing::debug!(peer = peer_id.as_ref().and_then(site_of).map(|site| site.short()), %error, "could not connect");
+                let dialled = peer_id.as_ref().and_then(site_of);
+                tracing::debug!(peer = dialled.map(|site| site.short()), %error, "could not connect");
+                // Both ends dial at times, and one of the two may fail after the other stood.
+                if let Some(peer) = dialled.filter(|_| !peer_id.is_some_and(|peer| self.swarm.is_connected(&peer))) {
+                    self.tell(SwarmEvent::DialFailed { peer }).await;
+                }
             }
             Happened::NewListenAddr { address, .. } => self.tell(SwarmEvent::Listening { address: address.to_string() }).await,
             Happened::ListenerClosed { reason: Err(error), .. } => {

@@ -105,6 +105,21 @@ async fn a_message_to_nobody_is_dropped_and_counted() {
 }
 
 #[tokio::test]
+async fn a_dial_that_finds_nobody_or_somebody_else_is_told() {
+    let (mut one, two) = (Agent::start(1).await, Agent::start(2).await);
+    let nobody = Key::from_seed([9; 32]).site();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // A closed port, no address that we can dial, and an agent with another key.
+    for address in [format!("/ip4/127.0.0.1/tcp/{closed}"), "/dns4/nobody.invalid/tcp/1".into(), "no address".into(), two.address.clone()] {
+        one.handle.dial(nobody, vec![address.clone()]);
+        let event = one.next().await;
+        assert!(matches!(event, SwarmEvent::DialFailed { peer } if peer == nobody), "{address}: {event:?}");
+    }
+    one.dials(&two);
+    one.sees(&two).await;
+}
+
+#[tokio::test]
 async fn a_hang_up_is_seen_at_both_ends_and_a_new_dial_works() {
     let (mut one, mut two) = two_connected().await;
     two.handle.hang(one.site);

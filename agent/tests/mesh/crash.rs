@@ -16,7 +16,7 @@ use crate::{
 
 /// Waits until receipts cover everything that the helper's checkpoints say it served.
 #[track_caller]
-fn assert_all_paid(owner: &Site, helper: &Site) {
+pub(crate) fn assert_all_paid(owner: &Site, helper: &Site) {
     eventually("what was served is settled", || {
         let (ours, theirs) = (entries(owner), entries(helper));
         let paid = settled(&ours);
@@ -86,7 +86,7 @@ fn no_moment_is_a_bad_moment_to_be_killed() {
 }
 
 /// Waits until something was written to the site's ledger, or a few seconds have passed.
-fn wait_for_growth(site: &Site) {
+pub(crate) fn wait_for_growth(site: &Site) {
     let len = || std::fs::metadata(site.state().join("ledger")).map_or(0, |found| found.len());
     let before = len();
     for _ in 0..4_000 {

@@ -1,7 +1,10 @@
 //! The mesh end to end: real agents as separate processes on loopback, real HTTP, real libp2p, real ledgers.
 #![allow(clippy::unwrap_used)]
 
+mod burst;
 mod crash;
 mod join;
+mod power;
+mod restart;
 mod spill;
 mod support;

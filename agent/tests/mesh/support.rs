@@ -2,6 +2,7 @@
 
 pub(crate) mod books;
 pub(crate) mod crowd;
+pub(crate) mod disk;
 pub(crate) mod http;
 pub(crate) mod origin;
 pub(crate) mod site;

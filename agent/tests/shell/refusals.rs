@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, os::unix::fs::PermissionsExt as _};
 
-use crate::support::{Agent, Origin, Place, free_address, get};
+use crate::support::{Agent, Origin, Place, free_address, get, wait_until};
 
 #[test]
 fn an_occupied_address_is_named() {
@@ -101,9 +101,62 @@ fn a_flipped_bit_is_found_and_the_site_served() {
 }
 
 #[test]
-fn an_origin_that_is_down_is_told_to_visitors_and_found_again() {
+fn a_state_that_is_no_directory_or_holds_no_file_is_refused_and_the_site_served() {
+    let (place, origin) = (Place::new(), Origin::start("the blog"));
+    std::fs::write(place.state(), "").unwrap();
+    std::fs::set_permissions(place.state(), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let agent = Agent::run_stateless(&place, &origin, free_address(), free_address());
+    assert_eq!(agent.get("/").0, 200);
+    assert!(agent.told().contains("cannot be used: Not a directory"), "{}", agent.told());
+
     let place = Place::new();
-    let agent = Agent::run(&place, &["--origin".into(), format!("http://{}", free_address())]);
-    assert_eq!(agent.get("/").0, 502);
+    place.say(&["init", "--site", "http://blog.localhost"]).assert_done();
+    let ledger = place.state().join("ledger");
+    std::fs::remove_file(&ledger).unwrap();
+    std::fs::create_dir(&ledger).unwrap();
+    let agent = Agent::start(&place, &origin, &["--site", "http://blog.localhost"]);
+    assert_eq!(agent.get("/").0, 200);
+    place.say(&["invite"]).assert_failed(1, "Is a directory");
+}
+
+#[test]
+fn an_occupied_port_for_partners_is_named_the_site_served_and_the_port_taken_when_it_is_free() {
+    let (place, origin) = (Place::new(), Origin::start("the blog"));
+    place.say(&["init", "--site", "http://blog.localhost"]).assert_done();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("/ip4/127.0.0.1/tcp/{}", taken.local_addr().unwrap().port());
+    let agent = Agent::start(&place, &origin, &["--site", "http://blog.localhost", "--mesh-listen", &address]);
+    wait_until("the agent says so", || agent.told().contains(&format!("cannot listen on `{address}` for partners")));
+    assert_eq!(agent.get("/").0, 200);
+    place.say(&["invite"]).assert_failed(4, "cannot listen on");
+    drop(taken);
+    wait_until("the mesh runs", || place.say(&["invite"]).code == 0);
+}
+
+#[test]
+fn an_origin_that_hangs_is_given_up_in_time_and_holds_up_nobody_else() {
+    let (place, origin) = (Place::new(), Origin::start("the blog"));
+    let file = place.write("overspill.toml", "[origin_limit]\ntimeout = \"1s\"\n");
+    let agent = Agent::start(&place, &origin, &["--config", file.to_str().unwrap()]);
+    let address = agent.listen;
+    let visitor = std::thread::spawn(move || get(address, "/hang"));
+    wait_until("the origin is asked", || origin.asked() == 1);
+    assert_eq!(agent.get("/"), (200, "this is the blog\n".to_owned()));
+    assert!(!visitor.is_finished(), "somebody else was served while one request hung");
+    let (code, page) = visitor.join().unwrap();
+    assert!(code == 504 && page.contains("did not answer"), "{code}: {page}");
+    let (_, figures) = get(agent.admin, "/metrics");
+    assert!(figures.contains("overspill_origin_timeouts_total 1\n"), "{figures}");
+    assert_eq!(agent.get("/").0, 200);
+}
+
+#[test]
+fn an_origin_that_is_down_is_told_to_visitors_and_found_again() {
+    let (place, address) = (Place::new(), free_address());
+    let agent = Agent::run(&place, &["--origin".into(), format!("http://{address}")]);
+    let (code, page) = agent.get("/");
+    assert!(code == 502 && page.contains("cannot be reached"), "{code}: {page}");
     assert_eq!(get(agent.admin, "/health").0, 200);
+    let _origin = Origin::start_at(address, "the blog");
+    assert_eq!(agent.get("/"), (200, "this is the blog\n".to_owned()));
 }

@@ -81,7 +81,7 @@ impl Said {
     }
 }
 
-/// A web site that says its name; `/slow` takes a while.
+/// A web site that says its name; `/slow` takes a while, `/hang` for ever.
 pub struct Origin {
     address: SocketAddr,
     asked: Arc<AtomicUsize>,
@@ -92,7 +92,11 @@ const SLOW: Duration = Duration::from_millis(700);
 
 impl Origin {
     pub fn start(name: &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), name)
+    }
+
+    pub fn start_at(address: SocketAddr, name: &'static str) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&asked);
@@ -127,6 +131,11 @@ fn answer(mut stream: TcpStream, name: &str, asked: &AtomicUsize) {
     asked.fetch_add(1, SeqCst);
     if head.starts_with(b"GET /slow") {
         std::thread::sleep(SLOW);
+    }
+    if head.starts_with(b"GET /hang") {
+        // Ends when the agent gives the connection up.
+        let _ = stream.read(&mut byte);
+        return;
     }
     let body = format!("this is {name}\n");
     let _ =

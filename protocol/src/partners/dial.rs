@@ -39,11 +39,17 @@ impl Dial {
 
     /// Counts an attempt whose patience is over as failed; `pause` draws the jitter.
     pub(crate) fn expire(&mut self, now: Time, pause: impl FnOnce(Duration) -> Duration) {
-        if let Self::UnderWay { until, failed } = *self
-            && until <= now
-        {
-            *self = Self::NotBefore { at: now.after(pause(backoff(failed))), failed: failed.saturating_add(1) };
+        if matches!(self, Self::UnderWay { until, .. } if *until <= now) {
+            let _ = self.fail(now, pause);
         }
+    }
+
+    /// Counts the attempt under way, if there is one, as failed, and tells when the next is due; `pause` draws the jitter.
+    pub(crate) fn fail(&mut self, now: Time, pause: impl FnOnce(Duration) -> Duration) -> Option<Time> {
+        let Self::UnderWay { failed, .. } = *self else { return None };
+        let at = now.after(pause(backoff(failed)));
+        *self = Self::NotBefore { at, failed: failed.saturating_add(1) };
+        Some(at)
     }
 
     /// Starts an attempt if one is due.
@@ -84,5 +90,21 @@ mod tests {
             now = next;
         }
         assert_eq!(pauses, [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
+    }
+
+    #[test]
+    fn a_failure_that_is_told_costs_its_pause_and_no_patience() {
+        let start = Time::ZERO;
+        let mut dial = Dial::NotBefore { at: start, failed: 0 };
+        assert_eq!(dial.fail(start, |pause| pause), None, "nothing was under way");
+        assert!(dial.starts(start));
+        let again = start.after(DIAL_BACKOFF_MIN);
+        assert_eq!(dial.fail(start, |pause| pause), Some(again));
+        assert_eq!(dial.fail(start, |pause| pause), None, "one failure is told once");
+        assert!(!dial.is_under_way() && !dial.starts(start) && dial.starts(again));
+        assert_eq!(dial.fail(again, |pause| pause), Some(again.after(DIAL_BACKOFF_MIN * 2)));
+        dial = Dial::Done;
+        assert_eq!(dial.fail(again, |pause| pause), None, "the other end was faster");
+        assert!(matches!(dial, Dial::Done));
     }
 }

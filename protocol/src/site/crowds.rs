@@ -121,7 +121,7 @@ impl Site {
 
     /// What a successor may ask for: what its predecessor was promised, as the helper's free room does not count that.
     fn offer_of_lease(&self, lease: &overspill_governance::payword::LeaseId, helper: &SiteId, now: Time) -> Option<Offer> {
-        let partner = self.partners.partner(helper).filter(|partner| partner.connected)?;
+        let partner = self.partners.partner(helper).filter(|partner| partner.connected && partner.proved_base().is_some())?;
         if !self.owner.may_succeed(helper, now) {
             return None;
         }

@@ -41,6 +41,11 @@ impl World {
     pub(super) fn ring(&mut self, from: usize, to: usize, life: u32) {
         let alive = self.bodies[from].life == life && self.bodies[to].agent.is_some() && !self.bodies[to].stopped;
         let both = pair(from, to);
+        // A dead agent's machine refuses at once; a stopped agent and a cut link are only silent.
+        if self.bodies[from].life == life && self.bodies[to].agent.is_none() && !self.net.cut.contains(&both) {
+            let peer = self.bodies[to].id;
+            self.tell_soon(from, Input::DialFailed { peer });
+        }
         if !alive || self.net.cut.contains(&both) || self.net.sessions.contains_key(&both) {
             return;
         }

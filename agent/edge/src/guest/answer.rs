@@ -23,9 +23,20 @@ use crate::{
 
 /// Sends the visitor to the owner's own address for `path`, with a mark under the lease's key: it will not be spilled again.
 pub(crate) fn send_back(host: &Host, path: &str, now: Now) -> Response<Bytes> {
-    let expires = u32::try_from(now.date.after(TICKET_LIFETIME).as_secs()).unwrap_or(u32::MAX);
-    let mark = BackMark::issue(&host.key, host.lease, expires, path).to_text();
-    let url = with_parameter(&host.canonical, path, BACK_PARAMETER, &mark);
+    send(&host.canonical, path, &BackMark::issue(&host.key, host.lease, mark_expires(now), path))
+}
+
+/// The same for a guest whose leases, and with them their keys, are not known here (any more).
+pub(crate) fn send_home(canonical: &str, path: &str, now: Now) -> Response<Bytes> {
+    send(canonical, path, &BackMark::keyless(mark_expires(now)))
+}
+
+fn mark_expires(now: Now) -> u32 {
+    u32::try_from(now.date.after(TICKET_LIFETIME).as_secs()).unwrap_or(u32::MAX)
+}
+
+fn send(canonical: &str, path: &str, mark: &BackMark) -> Response<Bytes> {
+    let url = with_parameter(canonical, path, BACK_PARAMETER, &mark.to_text());
     match HeaderValue::from_maybe_shared(Bytes::from(url)) {
         Ok(location) => {
             let mut response = found(location);

@@ -41,6 +41,7 @@ impl Guests {
     /// Answers a request for a guest's host name. `path` is path and raw query as received.
     pub async fn serve(&self, authority: &str, method: &Method, path: &str, headers: &HeaderMap, now: Now) -> (Response<Bytes>, GuestUse) {
         let target = Target::of(path);
+        self.await_plan().await;
         self.await_manifest(authority, &target).await;
         let table = self.table();
         let hostings = table.find(authority);
@@ -49,9 +50,10 @@ impl Guests {
             self.uplink.charge(head_bytes(response.headers()), now.time);
             (response, GuestUse::Refused(reason))
         };
-        let Some(newest) = hostings.last() else {
+        let home = table.homes.find(authority);
+        if hostings.is_empty() && home.is_none() {
             return refuse(Refusal::HostUnknown, answer::page(StatusCode::MISDIRECTED_REQUEST, "No site is served under this name.\n"));
-        };
+        }
         let method = match *method {
             Method::GET => ticket::Method::Get,
             Method::HEAD => ticket::Method::Head,
@@ -62,7 +64,10 @@ impl Guests {
         }
         let permit = match self.admit(hostings, method, &target, now) {
             Ok(permit) => permit,
-            Err(reason) => return refuse(reason, answer::send_back(&newest.host, &target.path, now)),
+            Err(reason) => {
+                let marked = hostings.last().map(|newest| answer::send_back(&newest.host, &target.path, now));
+                return refuse(reason, marked.unwrap_or_else(|| answer::send_home(home.unwrap_or_default(), &target.path, now)));
+            }
         };
         let (body, was_stored) = match self.body(&permit, now).await {
             Some(found) => found,
@@ -79,6 +84,16 @@ impl Guests {
         let (counter, usage) = if was_stored { (&self.counters.hits, GuestUse::Hit) } else { (&self.counters.misses, GuestUse::Filled) };
         counter.fetch_add(1, Relaxed);
         (response, usage)
+    }
+
+    /// Visitors are served a moment before the first plan of a process is made: they wait for it.
+    async fn await_plan(&self) {
+        for _ in 0..MANIFEST_LOOKS {
+            if self.table.load().homes.are_known() {
+                return;
+            }
+            tokio::time::sleep(MANIFEST_LOOK).await;
+        }
     }
 
     /// A redirect may overtake the manifest that lists its object: waits a moment for it, if the ticket names a lease that we hold.

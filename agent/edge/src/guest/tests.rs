@@ -9,7 +9,7 @@ use overspill_governance::{
 };
 use overspill_protocol::{
     manifest::{Manifest, Object},
-    plan::Host,
+    plan::{Home, Host},
     ticket::{self, BackMark, Bound, Ticket, TicketKey},
 };
 
@@ -322,4 +322,38 @@ fn a_purge_leaves_only_the_standby_copies_that_it_names() {
     helper.guests.keep_standby(&OWNER, &[ObjectDigest::of(b"kept")].into());
     assert!(helper.guests.stands_by(&want(b"kept")) && !helper.guests.stands_by(&want(b"purged")));
     assert_eq!(helper.guests.metrics().standby, 2);
+}
+
+#[tokio::test]
+async fn who_comes_without_a_lease_that_we_know_is_sent_home_and_nobody_else() {
+    let (guests, _wanted) = Guests::new(Arc::new(Uplink::new(None)), 1 << 20);
+    guests.set_suffix(Some("helper.example:8080"));
+    let homes = Arc::new(vec![Home { authority: "Blog.helper.example:8080".into(), canonical: "https://blog.example".into() }]);
+    guests.apply(&Plan { homes, ..Plan::default() });
+    let ask = async |name: &str, path: &str| guests.serve(name, &Method::GET, path, &HeaderMap::new(), now(0)).await;
+    for (path, reason) in [(with_ticket(2, 1, "/a.css"), Refusal::LeaseUnknown), ("/a.css".into(), Refusal::Ticketless)] {
+        let (answer, usage) = ask(NAME, &path).await;
+        assert_eq!((answer.status(), usage), (StatusCode::FOUND, GuestUse::Refused(reason)));
+        let location = answer.headers()[header::LOCATION].to_str().unwrap();
+        let target = crate::spill::mark::Target::of(location.strip_prefix("https://blog.example").unwrap());
+        assert_eq!((target.path.as_ref(), target.ticket), ("/a.css", None));
+        assert!(BackMark::from_text(target.back.unwrap()).unwrap().is_timely(now(0).date));
+    }
+    let (answer, usage) = ask("other.helper.example:8080", "/a.css").await;
+    assert_eq!((answer.status(), usage), (StatusCode::MISDIRECTED_REQUEST, GuestUse::Refused(Refusal::HostUnknown)));
+    let (answer, _) = guests.serve(NAME, &Method::POST, "/a.css", &HeaderMap::new(), now(0)).await;
+    assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn visitors_who_are_there_before_the_first_plan_wait_for_it() {
+    let (guests, _wanted) = Guests::new(Arc::new(Uplink::new(None)), 1 << 20);
+    let homes = Arc::new(vec![Home { authority: NAME.into(), canonical: "https://blog.example".into() }]);
+    let headers = HeaderMap::new();
+    let planning = async {
+        tokio::time::sleep(MANIFEST_LOOK * 3).await;
+        guests.apply(&Plan { homes, ..Plan::default() });
+    };
+    let (answer, ()) = tokio::join!(guests.serve(NAME, &Method::GET, "/a.css", &headers, now(0)), planning);
+    assert_eq!(answer.0.status(), StatusCode::FOUND);
 }

@@ -14,3 +14,7 @@ pub const LOCATION_BYTES_MAX: usize = 4_096;
 pub const SHORT_BYTES_MIN: u64 = 32 * 1024;
 /// Bytes of all `CDN-Loop` lines that are looked at: a longer one says nothing that a shorter one could not.
 pub const CDN_LOOP_BYTES_MAX: usize = 2_048;
+/// Pause between two looks at whether the first lease of a crowd is there for an asset that would be refused.
+pub const ONSET_LOOK: Duration = Duration::from_millis(20);
+/// Such looks before it is refused: 400 ms, more than a lease and its manifest take on a line that visitors fill.
+pub const ONSET_LOOKS: usize = 20;

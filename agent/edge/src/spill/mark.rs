@@ -10,6 +10,27 @@ use super::limits::CDN_LOOP_BYTES_MAX;
 /// How agents' names in `CDN-Loop` begin (RFC 8586 section 2, pseudonyms): `overspill`, or `overspill-` and a token.
 pub const CDN_ID: &str = "overspill";
 
+/// What the mark of a request says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mark {
+    /// Nothing, or nothing that counts.
+    #[default]
+    None,
+    /// A helper sent the visitor back, as far as can be told: one end has forgotten the lease. The request stays here, like one that has
+    /// passed another agent, and has no other advantage of it: anybody could have made the mark.
+    Unchecked,
+    /// A helper of ours sent the visitor back.
+    Good,
+}
+
+impl Mark {
+    /// Whether the request must not be spilled.
+    #[must_use]
+    pub fn stays(self) -> bool {
+        self != Self::None
+    }
+}
+
 /// A request target without Overspill's parameters, and what those said.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Target<'a> {

@@ -123,6 +123,19 @@ fn without_helpers_assets_are_served_on_debt_and_then_refused() {
 }
 
 #[test]
+fn who_would_be_refused_waits_only_while_help_may_come() {
+    let site = site(&[]);
+    let digest = ObjectDigest::of(b"/a.png");
+    site.apply(&Plan { help_may_come: true, ..Plan::default() });
+    assert!(!site.awaits_help(now(0)), "there is no need");
+    while matches!(site.course(&ask("/a.png", &digest), now(0)), Course::Serve) {}
+    assert!(site.awaits_help(now(0)));
+    assert!(!site.awaits_help(now(600)), "the debt is paid down");
+    site.apply(&Plan { spill: vec![lease(2)], ..Plan::default() });
+    assert!(!site.awaits_help(now(0)), "help has come, or will not come");
+}
+
+#[test]
 fn a_stale_plan_or_a_lease_held_back_names_no_helper() {
     let stale = site(&[2]);
     let digest = ObjectDigest::of(b"/a.png");
@@ -151,24 +164,38 @@ fn an_object_sticks_to_its_helper_until_that_is_full() {
 fn a_good_mark_is_known_and_a_bad_one_ignored() {
     let site = site(&[2]);
     let mark = BackMark::issue(&KEY, LeaseId([2; 8]), 1_700_000_030, "/a.png").to_text();
-    assert!(site.is_sent_back(&mark, "/a.png", now(0)));
-    assert!(!site.is_sent_back(&mark, "/b.png", now(0)));
-    assert!(!site.is_sent_back(&mark, "/a.png", now(31_000)));
-    assert!(!site.is_sent_back("nonsense", "/a.png", now(0)));
+    assert_eq!(site.read_mark(&mark, "/a.png", now(0)), Mark::Good);
+    assert_eq!(site.read_mark(&mark, "/b.png", now(0)), Mark::None);
+    assert_eq!(site.read_mark(&mark, "/a.png", now(31_000)), Mark::None);
+    assert_eq!(site.read_mark("nonsense", "/a.png", now(0)), Mark::None);
     assert_eq!((site.metrics().sent_back, site.metrics().marks_refused), (1, 3));
     assert_eq!(site.spilled()[0].sent_back, 1);
     site.apply(&Plan::default());
-    assert!(site.is_sent_back(&mark, "/a.png", now(1)), "a retired lease's last visitors still come back");
+    assert_eq!(site.read_mark(&mark, "/a.png", now(1)), Mark::Good, "a retired lease's last visitors still come back");
+}
+
+#[test]
+fn a_mark_that_a_restart_made_uncheckable_keeps_its_request_here_for_a_while() {
+    let site = site(&[2]);
+    let forgotten_here = BackMark::issue(&KEY, LeaseId([3; 8]), 1_700_000_030, "/a.png").to_text();
+    let forgotten_there = BackMark::keyless(1_700_000_030).to_text();
+    for mark in [&forgotten_here, &forgotten_there] {
+        assert_eq!(site.read_mark(mark, "/a.png", now(0)), Mark::Unchecked);
+        assert_eq!(site.read_mark(mark, "/a.png", now(200_000)), Mark::None, "a shared address is spilled again");
+    }
+    assert!(Mark::Unchecked.stays() && Mark::Good.stays() && !Mark::None.stays());
+    assert_eq!((site.metrics().sent_back, site.metrics().marks_unchecked, site.metrics().marks_refused), (0, 2, 2));
+    assert_eq!(site.spilled()[0].sent_back, 0, "nothing is held against a helper that nobody can name");
 }
 
 #[test]
 fn sessions_marks_and_credentials_keep_a_request_here() {
     let mut headers = HeaderMap::new();
-    assert!(Spiller::may_leave(&headers, false, false));
-    assert!(!Spiller::may_leave(&headers, true, false));
-    assert!(!Spiller::may_leave(&headers, false, true));
+    assert!(Spiller::may_leave(&headers, false, Mark::None));
+    assert!(!Spiller::may_leave(&headers, true, Mark::None));
+    assert!(!Spiller::may_leave(&headers, false, Mark::Unchecked));
     headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic eA=="));
-    assert!(!Spiller::may_leave(&headers, false, false));
+    assert!(!Spiller::may_leave(&headers, false, Mark::None));
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! Ledgers read from outside: what both ends of a line signed must agree, whoever crashed in between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use overspill::ledger::records::Records;
 use overspill_governance::{
     chain::Verdict,
+    digest::Digest,
     entry::Entry,
     line::{LineId, LineState},
     payword::LeaseId,
-    site::Statement as _,
+    site::{SiteId, Statement as _},
     units::Credit,
 };
 
@@ -105,4 +106,47 @@ pub(crate) fn served(entries: &[Entry]) -> BTreeMap<LeaseId, (u32, u64)> {
         }
     }
     leases
+}
+
+/// The entries that a ledger holds on its disk, up to a tail that a power cut may have torn.
+#[track_caller]
+pub(crate) fn durable(site: &Site) -> Vec<Entry> {
+    let mut records = Records::of_file(&site.state().join("ledger"), None).unwrap();
+    let entries = records.by_ref().map(|record| record.entry).collect();
+    if let Verdict::Corrupt { at, reason } = records.finish() {
+        panic!("the ledger of {} is corrupt at {at}: {reason}", site.name);
+    }
+    entries
+}
+
+/// Checks that `ours` holds everything that `theirs`, a partner's ledger, shows that we had signed or claimed.
+#[track_caller]
+pub(crate) fn assert_nothing_told_is_lost(us: SiteId, ours: &[Entry], theirs: &[Entry]) {
+    let known: BTreeSet<Digest> = signed(ours).map(|state| state.digest()).collect();
+    let (taken, mut helped, mut told) = (served(ours), BTreeSet::new(), 0);
+    for entry in theirs {
+        let claim = match entry {
+            Entry::Proposed { with, proposal } if *with == us => proposal.claim.as_ref(),
+            Entry::Agreed { with, receipt } if *with == us => {
+                assert!(known.contains(&receipt.state.digest()), "our signature at {} was told and is lost", receipt.state.seq);
+                receipt.claim.as_ref()
+            }
+            Entry::Allotted(allotment) if allotment.body.helper == us => {
+                helped.insert(allotment.body.lease);
+                continue;
+            }
+            Entry::Allotted(_) | Entry::Founded(_) | Entry::Admitted(_) => {
+                assert!(ours.contains(entry), "what we signed was told and is lost: {entry}");
+                None
+            }
+            _ => continue,
+        };
+        told += 1;
+        // Claims are cumulative: the newest stands for those before it.
+        if let Some(claim) = claim.filter(|claim| helped.contains(&claim.lease)) {
+            let written = taken.get(&claim.lease).copied().unwrap_or_default();
+            assert!(written >= (claim.requests, claim.bytes.0), "a claim was told and is lost: {claim:?}, and not {written:?}");
+        }
+    }
+    assert!(told > 0, "the partner was told nothing: this proves nothing");
 }

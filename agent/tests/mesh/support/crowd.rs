@@ -81,7 +81,8 @@ pub(crate) fn asset(number: usize) -> String {
     format!("/asset/{number}-{}.png", 8 + number * 3)
 }
 
-fn look(base: &str, path: &str, tally: &Tally) {
+/// One visitor wants one asset.
+pub(crate) fn look(base: &str, path: &str, tally: &Tally) {
     let count = |counter: &AtomicU64| {
         counter.fetch_add(1, Ordering::Relaxed);
     };

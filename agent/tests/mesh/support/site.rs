@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::{Read as _, Write as _},
     os::unix::net::UnixStream,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -41,6 +41,7 @@ pub(crate) struct Site {
     /// Where partners are.
     pub(crate) mesh_port: u16,
     dir: TempDir,
+    state: PathBuf,
     settings: Vec<(String, String)>,
     agent: Option<Child>,
     runs: u32,
@@ -49,8 +50,9 @@ pub(crate) struct Site {
 impl Site {
     /// A site with its origin, whose agent does not run yet.
     pub(crate) fn new(name: &'static str) -> Self {
-        let (origin, port, mesh_port) = (Origin::start(), free_port(), free_port());
-        let mut site = Self { name, origin, port, mesh_port, dir: TempDir::new().unwrap(), settings: Vec::new(), agent: None, runs: 0 };
+        let (origin, port, mesh_port, dir) = (Origin::start(), free_port(), free_port(), TempDir::new().unwrap());
+        let state = dir.path().join("state");
+        let mut site = Self { name, origin, port, mesh_port, dir, state, settings: Vec::new(), agent: None, runs: 0 };
         let defaults = [
             ("ORIGIN", format!("http://127.0.0.1:{}", site.origin.port)),
             ("LISTEN", format!("127.0.0.1:{port}")),
@@ -96,7 +98,13 @@ impl Site {
 
     /// Its state directory.
     pub(crate) fn state(&self) -> PathBuf {
-        self.dir.path().join("state")
+        self.state.clone()
+    }
+
+    /// Has the agent keep its state in a folder of another disk, from its next run on.
+    pub(crate) fn lives_in(&mut self, folder: &Path) {
+        self.state = folder.join("state");
+        self.set("STATE", &self.state.display().to_string());
     }
 
     /// Runs the agent and waits until it serves.
@@ -145,6 +153,13 @@ impl Site {
         if let Some(mut agent) = self.agent.take() {
             eventually("the agent stops", || agent.try_wait().unwrap().is_some());
         }
+    }
+
+    /// Stops the agent in the middle of whatever it does, and waits until it stands still.
+    #[track_caller]
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+        super::disk::wait_until_stopped(self.agent.as_ref().expect("the agent runs").id());
     }
 
     /// Sends the agent a signal.
