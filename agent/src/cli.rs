@@ -18,6 +18,7 @@ pub mod config;
 pub mod exit;
 pub mod ledger;
 pub mod mesh;
+pub mod out;
 #[cfg(test)]
 mod reference;
 pub mod show;
@@ -45,6 +46,7 @@ enum Command {
     /// Has the running agent read its configuration and reopen its logs.
     Reload(Json),
     /// Founds a mesh, with this site as its first member.
+    #[command(mut_args(|arg| shown_among(&["site"], arg)), after_help = MORE_FLAGS)]
     Init {
         #[command(flatten)]
         options: mesh::Init,
@@ -52,6 +54,7 @@ enum Command {
         settings: Settings,
     },
     /// Makes a single-use token that lets another site join.
+    #[command(mut_args(|arg| shown_among(&["site", "mesh.listen", "mesh.announce"], arg)), after_help = MORE_FLAGS)]
     Invite {
         #[command(flatten)]
         options: mesh::Invite,
@@ -101,6 +104,15 @@ pub struct Settings {
     flags: Flags,
 }
 
+/// What `--help` says where it shows only some of the settings.
+const MORE_FLAGS: &str = "Every setting is a flag here, as with `overspill run`; `overspill config show --explain` lists them.";
+
+/// Hides a flag for a setting that is not among those that matter to a command; it is still taken.
+fn shown_among(names: &[&str], arg: clap::Arg) -> clap::Arg {
+    let hide = arg.get_help_heading() == Some(Flags::HEADING) && !names.contains(&arg.get_id().as_str());
+    if hide { arg.hide(true) } else { arg }
+}
+
 /// Carries out the command line that this process was started with.
 pub fn main() -> ExitCode {
     let line = Line::parse();
@@ -118,7 +130,7 @@ pub fn main() -> ExitCode {
 }
 
 fn not_shown(error: anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    out::aside(format_args!("error: {error:#}"));
     ExitCode::FAILURE
 }
 
@@ -156,11 +168,10 @@ fn reload(directory: &Path, json: bool) -> Outcome {
     let told = ask::ask(directory, Ask::Reload)?;
     let waiting: Vec<_> = told["needs_restart"].as_array().into_iter().flatten().filter_map(|name| name.as_str()).collect();
     match (json, waiting.is_empty()) {
-        (true, _) => println!("{told}"),
-        (false, true) => println!("The configuration was read again."),
-        (false, false) => println!("The configuration was read again; these wait for a restart: {}", waiting.join(", ")),
+        (true, _) => out::line(&told),
+        (false, true) => out::line("The configuration was read again."),
+        (false, false) => out::line(format_args!("The configuration was read again; these wait for a restart: {}", waiting.join(", "))),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -171,5 +182,30 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Line::command().debug_assert();
+    }
+
+    fn help(command: &[&str]) -> String {
+        let asked = [&["overspill"], command, &["--help"]].concat();
+        Line::try_parse_from(asked).map(|line| format!("{line:?}")).unwrap_or_else(|help| help.to_string())
+    }
+
+    #[test]
+    fn help_shows_the_settings_that_matter_to_a_command() {
+        let settings = ["--uplink", "--mesh-announce", "--site"];
+        let shown = |command: &[&str]| {
+            let help = help(command);
+            settings.map(|flag| help.contains(&format!("{flag} <")))
+        };
+        assert_eq!(shown(&["run"]), [true, true, true]);
+        assert_eq!(shown(&["config", "check"]), [true, true, true]);
+        assert_eq!(shown(&["init"]), [false, false, true]);
+        assert_eq!(shown(&["invite"]), [false, true, true]);
+        for command in
+            [&["status"][..], &["statement"], &["partners"], &["reload"], &["join"], &["leave"], &["ledger", "verify"], &["demo"]]
+        {
+            assert_eq!(shown(command), [false, false, false], "{command:?}");
+        }
+        assert!(help(&["invite"]).lines().count() < 40, "{}", help(&["invite"]));
+        assert!(Line::try_parse_from(["overspill", "init", "--uplink", "1Mbit/s"]).is_ok(), "what is not shown is still taken");
     }
 }

@@ -37,6 +37,8 @@ use requests::Requests;
 use setting::Setting;
 use visitors::Journal;
 
+use crate::cli::out;
+
 /// Options of `overspill demo`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
@@ -161,9 +163,9 @@ fn tell(options: &Options, measured: &Measured, display: &Display) -> anyhow::Re
     let file = options.report.clone().unwrap_or_else(|| std::env::temp_dir().join("overspill-demo.html"));
     std::fs::write(&file, report::page(measured)?).with_context(|| format!("cannot write the report to {}", file.display()))?;
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&report::json(measured))?);
+        out::line(serde_json::to_string_pretty(&report::json(measured))?)?;
     } else {
-        print!("{}", report::table(measured));
+        out::text(report::table(measured))?;
     }
     display.say(&format!("report: {}", file.display()));
     Ok(())

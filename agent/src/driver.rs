@@ -98,7 +98,7 @@ impl Mesh {
         let (handle, asks) = MeshHandle::new();
         let (stop, stopped) = watch::channel(false);
         let wants = Mutex::new(edge.take_wanted());
-        edge.publish_key(crate::prove::published(&Key::from_seed(*setup.seed).site()));
+        edge.publish_key(overspill_protocol::proof::published(&Key::from_seed(*setup.seed).site()));
         let world = World { setup, clock, edge, ledger, asks, wants, stop: stopped };
         let thread = thread::Builder::new().name("mesh".into()).spawn(move || supervise(&world))?;
         Ok(Self { handle, stop, thread: Some(thread) })

@@ -4,6 +4,8 @@
 //! Read in this order: [`cli`] (what a person can say), [`config`] (what can be set), [`run`] (how the parts hold together), [`state`]
 //! and [`ledger`] (what is kept), [`driver`] and [`swarm`] (the mesh), [`admin`] (what is told).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+// `cli::out` prints: it outlives its reader.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod access_log;
 pub mod admin;

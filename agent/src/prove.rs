@@ -14,6 +14,7 @@ use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::{Request, StatusCode, Uri, header, http::uri::Authority};
 use hyper_util::rt::TokioIo;
 use overspill_governance::site::SiteId;
+use overspill_protocol::proof;
 use tokio::net::TcpStream;
 
 use public::is_public;
@@ -26,12 +27,6 @@ pub const BODY_BYTES_MAX: usize = 4 * 1024;
 pub const PATIENCE: Duration = Duration::from_secs(2);
 /// Addresses of a name that are tried.
 const ADDRESSES_MAX: usize = 3;
-
-/// The text that a site publishes: one line for each member that stands for the host.
-#[must_use]
-pub fn published(site: &SiteId) -> String {
-    format!("overspill-member={site}\n")
-}
 
 /// Whose addresses may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,8 +109,7 @@ async fn ask(site: &SiteId, host: &str, reach: Reach) -> Result<(), Unproven> {
         answer = &mut answer => answer?,
         _ = &mut connection => answer.await?,
     };
-    let names_it = String::from_utf8_lossy(&body).lines().any(|line| line.trim() == published(site).trim());
-    if names_it { Ok(()) } else { Err(Unproven::OtherKey(host.to_owned())) }
+    if proof::names(&body, site) { Ok(()) } else { Err(Unproven::OtherKey(host.to_owned())) }
 }
 
 /// The authority of a scheme and authority, and nothing more: no path, no query, no user.
@@ -156,6 +150,7 @@ fn is_localhost(name: &str) -> bool {
 mod tests {
     use super::*;
     use overspill_governance::site::Key;
+    use overspill_protocol::proof::published;
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::TcpListener,

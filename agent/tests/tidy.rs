@@ -21,10 +21,11 @@ const FLOORS: [(&str, &str); 6] = [
 ];
 
 /// Who may depend on whom, of our own packages. Law below speech, speech below body.
-const DIRECTIONS: [(&str, &[&str]); 5] = [
+const DIRECTIONS: [(&str, &[&str]); 6] = [
     ("governance", &[]),
     ("protocol", &["overspill-governance"]),
     ("agent/edge", &["overspill-governance", "overspill-protocol"]),
+    ("agent/fuzz", &["overspill-edge", "overspill-governance", "overspill-protocol"]),
     ("simulations", &["overspill-governance", "overspill-protocol"]),
     ("agent", &["overspill-edge", "overspill-governance", "overspill-protocol"]),
 ];

@@ -20,6 +20,7 @@ pub mod manifest;
 pub mod message;
 pub mod observation;
 pub mod plan;
+pub mod proof;
 pub mod report;
 pub mod site;
 pub mod ticket;

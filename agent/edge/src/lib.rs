@@ -28,6 +28,8 @@ mod guest;
 mod handle;
 mod headers;
 mod hot;
+#[doc(hidden)]
+pub mod inside;
 mod limits;
 mod listener;
 mod metrics;

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{
     Settings,
     exit::{Exit, Failure, Outcome},
+    out,
 };
 use crate::config::{
     Loaded, Request,
@@ -52,14 +53,16 @@ pub fn run(command: &Command, request: &Request) -> Outcome {
     match command {
         Command::Check { .. } => match &loaded.file {
             Some(path) => {
-                println!("{} is good: {} of {} settings differ from their defaults", path.display(), loaded.sources.len(), TABLE.len())
+                let path = path.display();
+                out::line(format_args!("{path} is good: {} of {} settings differ from their defaults", loaded.sources.len(), TABLE.len()))
             }
-            None => println!("no file is used; {} of {} settings differ from their defaults", loaded.sources.len(), TABLE.len()),
+            None => {
+                out::line(format_args!("no file is used; {} of {} settings differ from their defaults", loaded.sources.len(), TABLE.len()))
+            }
         },
-        Command::Show { json: true, .. } => println!("{}", as_json(&loaded)),
-        Command::Show { explain, .. } => print!("{}", as_toml(&loaded, *explain)),
+        Command::Show { json: true, .. } => out::line(as_json(&loaded)),
+        Command::Show { explain, .. } => out::text(as_toml(&loaded, *explain)),
     }
-    Ok(())
 }
 
 /// Reads the configuration for a command.

@@ -4,6 +4,8 @@ use std::{fmt, io::IsTerminal as _, process::ExitCode};
 
 use serde::{Deserialize, Serialize};
 
+use super::out;
+
 macro_rules! exits {
     ($($variant:ident = $code:literal, $sentence:literal;)+) => {
         /// How a command ended.
@@ -73,8 +75,7 @@ impl Failure {
     pub fn tell(&self) {
         let bold = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let (on, off) = if bold { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
-        eprintln!("{on}error:{off} {}", self.what);
-        eprintln!("  {}", self.advice);
+        out::aside(format_args!("{on}error:{off} {}\n  {}", self.what, self.advice));
     }
 }
 

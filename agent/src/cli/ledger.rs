@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::{
     ask,
     exit::{Exit, Failure, Outcome},
+    out,
 };
 use crate::{
     admin::talk::Ask,
@@ -87,7 +88,7 @@ fn verify(directory: &Path, entries: bool, json: bool) -> Outcome {
         }
         match (entries, json) {
             (true, true) => shown.push(record_json(&record)),
-            (true, false) => println!("{}", record_line(&record)),
+            (true, false) => out::line(record_line(&record))?,
             _ => {}
         }
     }
@@ -113,12 +114,12 @@ fn verify(directory: &Path, entries: bool, json: bool) -> Outcome {
             "head": head.map(|head| head.link.to_string()),
             "records": entries.then_some(shown),
         });
-        println!("{value}");
+        out::line(value)?;
     } else {
         let site = head.map_or_else(|| "nobody yet".to_owned(), |head| head.site.to_string());
-        println!("ledger of {site}");
-        println!("{count} entries in {bytes} bytes, head {}", head.map_or_else(|| "none".to_owned(), |head| head.link.short()));
-        println!("{verdict}");
+        out::line(format_args!("ledger of {site}"))?;
+        let head = head.map_or_else(|| "none".to_owned(), |head| head.link.short());
+        out::line(format_args!("{count} entries in {bytes} bytes, head {head}\n{verdict}"))?;
     }
     match damage {
         Some((at, why)) => Err(Failure::new(
@@ -137,20 +138,15 @@ fn show(directory: &Path, about: &str, json: bool) -> Outcome {
         None => records_json(&subject.by_reading(read(directory)?)?),
     };
     if json {
-        println!("{value}");
-        return Ok(());
+        return out::line(value);
     }
     let records = value["records"].as_array().cloned().unwrap_or_default();
     if records.is_empty() {
-        println!("the ledger says nothing about {about}");
+        out::line(format_args!("the ledger says nothing about {about}"))?;
     }
     for record in records {
-        println!(
-            "{:>6}  {}  {}",
-            record["seq"],
-            record["date"].as_str().unwrap_or_default(),
-            record["sentence"].as_str().unwrap_or_default()
-        );
+        let text = |name: &str| record[name].as_str().unwrap_or_default();
+        out::line(format_args!("{:>6}  {}  {}", record["seq"], text("date"), text("sentence")))?;
     }
     Ok(())
 }

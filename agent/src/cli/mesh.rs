@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{
     ask,
     exit::{Exit, Failure, Outcome},
+    out,
 };
 use crate::{
     admin::talk::Ask,
@@ -81,11 +82,8 @@ pub fn init(options: &Init, settings: &Settings) -> Outcome {
             json!({ "schema": "overspill.init/1", "name": options.name, "site": site })
         }
     };
-    tell(&told, options.json, || {
-        println!("The mesh {:?} is founded; this site is its first member.", options.name);
-        println!("Next: `overspill invite` makes a token for a partner.");
-    });
-    Ok(())
+    let founded = format!("The mesh {:?} is founded; this site is its first member.", options.name);
+    tell(&told, options.json, &format!("{founded}\nNext: `overspill invite` makes a token for a partner."))
 }
 
 /// Makes a token, through the running agent or without one.
@@ -114,8 +112,7 @@ pub fn invite(options: &Invite, settings: &Settings) -> Outcome {
         }
     };
     // The token alone on standard output: it is meant to be piped and copied.
-    tell(&told, options.json, || println!("{}", told["token"].as_str().unwrap_or_default()));
-    Ok(())
+    tell(&told, options.json, told["token"].as_str().unwrap_or_default())
 }
 
 /// Redeems a token; the running agent talks to the sponsor.
@@ -130,8 +127,7 @@ pub fn join(options: &Join, directory: &Path) -> Outcome {
         options.token.clone()
     };
     let told = ask::ask(directory, Ask::Join { token: token.trim().to_owned() })?;
-    tell(&told, options.json, || println!("This site is a member now; `overspill partners` shows with whom."));
-    Ok(())
+    tell(&told, options.json, "This site is a member now; `overspill partners` shows with whom.")
 }
 
 /// Leaves the mesh, after leases have ended and settled.
@@ -140,14 +136,9 @@ pub fn join(options: &Join, directory: &Path) -> Outcome {
 /// When no agent runs, or it refuses.
 pub fn leave(json: bool, directory: &Path) -> Outcome {
     let told = ask::ask(directory, Ask::Leave)?;
-    tell(&told, json, || println!("This site has left the mesh; `overspill statement` shows what is still owed."));
-    Ok(())
+    tell(&told, json, "This site has left the mesh; `overspill statement` shows what is still owed.")
 }
 
-fn tell(told: &Value, json: bool, people: impl FnOnce()) {
-    if json {
-        println!("{told}");
-    } else {
-        people();
-    }
+fn tell(told: &Value, json: bool, people: &str) -> Outcome {
+    if json { out::line(told) } else { out::line(people) }
 }

@@ -6,7 +6,7 @@ use comfy_table::{Table, presets};
 use overspill_governance::units::{Bytes, Credit};
 use serde_json::Value;
 
-use super::{ask, exit::Failure, exit::Outcome, ledger};
+use super::{ask, exit::Failure, exit::Outcome, ledger, out};
 use crate::{admin::talk::Ask, statement::Clerk, statement::Service, statement::Statement};
 
 /// Shows how the running agent fares.
@@ -15,12 +15,7 @@ use crate::{admin::talk::Ask, statement::Clerk, statement::Service, statement::S
 /// When none runs.
 pub fn status(directory: &Path, json: bool) -> Outcome {
     let told = ask::ask(directory, Ask::Status)?;
-    if json {
-        println!("{told}");
-    } else {
-        print!("{}", status_text(&told));
-    }
-    Ok(())
+    if json { out::line(told) } else { out::text(status_text(&told)) }
 }
 
 /// Shows the partners of the running agent.
@@ -29,12 +24,7 @@ pub fn status(directory: &Path, json: bool) -> Outcome {
 /// When none runs, or it has no mesh.
 pub fn partners(directory: &Path, json: bool) -> Outcome {
     let told = ask::ask(directory, Ask::Partners)?;
-    if json {
-        println!("{told}");
-    } else {
-        println!("{}", partners_text(&told));
-    }
-    Ok(())
+    if json { out::line(told) } else { out::line(partners_text(&told)) }
 }
 
 /// Shows balances and settled service, from the ledger's file alone.
@@ -44,12 +34,9 @@ pub fn partners(directory: &Path, json: bool) -> Outcome {
 pub fn statement(directory: &Path, json: bool) -> Outcome {
     let statement = read_statement(directory)?;
     if json {
-        let text = serde_json::to_string(&statement).map_err(|error| Failure::of_system("statement", error))?;
-        println!("{text}");
-    } else {
-        println!("{}", statement_text(&statement));
+        return out::line(serde_json::to_string(&statement).map_err(|error| Failure::of_system("statement", error))?);
     }
-    Ok(())
+    out::line(statement_text(&statement))
 }
 
 /// Makes the statement of a state directory.

@@ -20,6 +20,9 @@ const ELSEWHERE: &str = "state";
 const HIDDEN: &[&str] = &["allow_private_proofs", "clock_offset"];
 
 impl Flags {
+    /// Under which heading `--help` shows them.
+    pub const HEADING: &str = "Settings";
+
     /// What the command line gives for a setting.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
@@ -41,7 +44,7 @@ impl Args for Flags {
         TABLE.iter().zip(NAMES.iter()).filter(|(setting, _)| setting.name != ELSEWHERE).fold(command, |command, (setting, name)| {
             let help = format!("{} [default: {}]", setting.sentence, setting.default);
             let arg = Arg::new(setting.name).long(name.as_str()).value_name(setting.form).help(help).allow_negative_numbers(true);
-            command.arg(arg.hide(HIDDEN.contains(&setting.name)).help_heading("Settings"))
+            command.arg(arg.hide(HIDDEN.contains(&setting.name)).help_heading(Self::HEADING))
         })
     }
 

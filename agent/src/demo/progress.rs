@@ -8,6 +8,8 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::cli::out;
+
 /// Where progress is shown. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Display {
@@ -40,15 +42,15 @@ impl Display {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.is_none_or(|last| last.elapsed() >= Duration::from_secs(5)) {
             *last = Some(Instant::now());
-            eprintln!("{text}");
+            out::aside(text);
         }
     }
 
     /// Says something that stays.
     pub fn say(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| out::aside(text)),
+            None => out::aside(text),
         }
     }
 

@@ -21,6 +21,7 @@ pub use load::LoadRecord;
 use pool::Pool;
 
 use super::content::{self, Content, Kind, Resource};
+use crate::cli::out;
 
 /// Options of the hidden command `overspill demo-site`.
 #[derive(Debug, Clone, clap::Args)]
@@ -68,7 +69,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     runtime.block_on(async {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("cannot listen on loopback")?;
         let side = TcpListener::bind(("127.0.0.1", 0)).await.context("cannot listen on loopback")?;
-        println!("{{\"site\": \"{}\", \"side\": \"{}\"}}", listener.local_addr()?, side.local_addr()?);
+        out::line(format_args!("{{\"site\": \"{}\", \"side\": \"{}\"}}", listener.local_addr()?, side.local_addr()?))?;
         tokio::spawn(accept(side, Arc::clone(&site), |site, request| std::future::ready(site.side(&request))));
         accept(listener, site, |site, request| async move { site.answer(&request).await }).await;
         Ok(())

@@ -4,6 +4,7 @@
 mod commands;
 mod durable;
 mod logs;
+mod pipes;
 mod refusals;
 mod reload;
 mod serve;

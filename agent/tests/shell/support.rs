@@ -1,9 +1,10 @@
 //! Five verbs: start an origin, start an agent, get a page, say a command, stop.
 
 use std::{
+    fs::File,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{
         Arc,
@@ -160,12 +161,18 @@ impl Agent {
 
     /// Starts an agent with these flags and whatever a file says.
     pub fn run(place: &Place, more: &[String]) -> Self {
+        let log = File::create(place.path("agent.log")).unwrap();
+        Self::run_into(place, more, log.try_clone().unwrap().into(), log.into())
+    }
+
+    /// The same, with its standard output and standard error somewhere else than in the log.
+    pub fn run_into(place: &Place, more: &[String], out: Stdio, err: Stdio) -> Self {
         let log = place.path("agent.log");
         let running = place.state().join("running.json");
-        let mut child = spawn(place, more, &log);
+        let mut child = spawn(place, more, out, err);
         wait_until("the agent serves", || {
             if let Some(status) = child.try_wait().unwrap() {
-                panic!("the agent ended with {status}: {}", std::fs::read_to_string(&log).unwrap());
+                panic!("the agent ended with {status}: {}", std::fs::read_to_string(&log).unwrap_or_default());
             }
             running.exists()
         });
@@ -178,7 +185,8 @@ impl Agent {
     pub fn run_stateless(place: &Place, origin: &Origin, listen: SocketAddr, admin: SocketAddr) -> Self {
         let log = place.path("agent.log");
         let line = ["--origin".into(), origin.url(), "--listen".into(), listen.to_string(), "--admin".into(), admin.to_string()];
-        let child = spawn(place, &line, &log);
+        let file = File::create(&log).unwrap();
+        let child = spawn(place, &line, file.try_clone().unwrap().into(), file.into());
         wait_until("the agent serves", || TcpStream::connect(listen).is_ok());
         Self { child, listen, admin, log }
     }
@@ -217,7 +225,7 @@ impl Drop for Agent {
     }
 }
 
-fn spawn(place: &Place, more: &[String], log: &Path) -> Child {
+fn spawn(place: &Place, more: &[String], out: Stdio, err: Stdio) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_overspill"));
     command.arg("run").arg("--state").arg(place.state()).args(more);
     for (flag, value) in [("--listen", "127.0.0.1:0"), ("--admin", "127.0.0.1:0"), ("--mesh-listen", "/ip4/127.0.0.1/tcp/0")] {
@@ -225,8 +233,7 @@ fn spawn(place: &Place, more: &[String], log: &Path) -> Child {
             command.args([flag, value]);
         }
     }
-    let log = std::fs::File::create(log).unwrap();
-    command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
+    command.stdin(Stdio::null()).stdout(out).stderr(err).spawn().unwrap()
 }
 
 /// Asks for a path and reads to the end.

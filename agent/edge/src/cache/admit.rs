@@ -40,6 +40,10 @@ impl Admitted {
         self.kept
     }
 
+    pub(crate) fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
     pub(crate) fn vary(&self) -> &Vary {
         &self.vary
     }

@@ -1,0 +1,91 @@
+//! Parts of the inside, opened for those who try to break them (`agent/fuzz`) and who time them (`benches`). No promise is made of them.
+
+use std::{net::IpAddr, ops::Range, time::Duration};
+
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    request::Parts,
+    uri::{Authority, Scheme},
+};
+use overspill_governance::time::Date;
+
+use crate::{
+    cache::{
+        admit::{Asked, admit},
+        key::Key,
+        range::{Part, part},
+        validate,
+        vary::Encoding,
+    },
+    cookies, gate,
+    headers::{Asker, from_origin, has_looped, to_origin},
+};
+
+pub use crate::{
+    guest::Guests,
+    spill::{Ask, Course, Spiller, mark::Target},
+    uplink::Uplink,
+};
+
+/// What the edge reads in a request's head, before it asks anybody.
+#[derive(Debug)]
+pub struct ReadRequest {
+    /// The one host.
+    pub host: Authority,
+    /// What the cache would look up.
+    pub key: String,
+    /// The fields that the origin would get.
+    pub to_origin: HeaderMap,
+    /// Who asks, as far as the edge believes it.
+    pub visitor: IpAddr,
+    /// The bytes wanted of a body of the given length; `None`: all of it, or none that there are.
+    pub part: Option<Range<u64>>,
+}
+
+/// Reads a request's head as the edge does; `None` when the gate refuses it.
+#[must_use]
+pub fn read_request(parts: &Parts, peer: IpAddr, trusted: &[IpAddr], length: u64) -> Option<ReadRequest> {
+    let host = gate::check(parts).ok()?;
+    let asker = Asker::new(peer, trusted, &parts.headers);
+    let own = HeaderValue::from_static("overspill-fuzz");
+    let part = match part(&parts.headers, length) {
+        Part::Some(range) => Some(range),
+        Part::Whole | Part::Unsatisfiable => None,
+    };
+    let key = Key::new(&Scheme::HTTP, &host, parts.uri.path_and_query()?);
+    let _ = (cookies::classify(&parts.headers), Encoding::of(&parts.headers), has_looped(&parts.headers, &own));
+    let to_origin = to_origin(parts.headers.clone(), &parts.method, &host, asker, &Scheme::HTTP, &own);
+    Some(ReadRequest { key: format!("{key:?}"), to_origin, visitor: asker.visitor, part, host })
+}
+
+/// What the edge reads in a response's head.
+#[derive(Debug)]
+pub struct ReadResponse {
+    /// How long it would be fresh, if it may be stored.
+    pub stored_for: Option<Duration>,
+    /// Whether a visitor who asks so has it already.
+    pub not_modified: bool,
+    /// Whether a visitor who asks so may be given a part.
+    pub range_allowed: bool,
+    /// The fields that a visitor would get.
+    pub to_visitor: HeaderMap,
+}
+
+/// Reads a response's head as the edge does.
+#[must_use]
+pub fn read_response(request: &Parts, status: StatusCode, headers: &HeaderMap, came: Date) -> ReadResponse {
+    let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
+    let asked = Asked { path, headers: &request.headers, cookies: cookies::classify(&request.headers), at: came };
+    let stored_for = admit(asked, status, headers, came).map(|admitted| {
+        let _ = admitted.vary().values(&request.headers, Encoding::of(&request.headers));
+        admitted.lifetime()
+    });
+    let mut to_visitor = headers.clone();
+    from_origin(&mut to_visitor);
+    ReadResponse {
+        stored_for,
+        not_modified: validate::not_modified(&request.headers, headers),
+        range_allowed: validate::range_allowed(&request.headers, headers),
+        to_visitor,
+    }
+}

@@ -1,0 +1,109 @@
+//! Heads of requests and responses, as visitors and origins send them.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header, request::Parts};
+use overspill_edge::inside::{self, Target};
+use overspill_governance::time::Date;
+
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const NOON: Date = Date::from_millis(1_795_305_600_000);
+/// Bytes of the body of which requests may want a part.
+const LENGTH: u64 = 1_000;
+
+/// Fields that must never go from one hop to the next.
+const ONE_HOP: [HeaderName; 6] =
+    [header::CONNECTION, header::TE, header::TRAILER, header::TRANSFER_ENCODING, header::UPGRADE, header::PROXY_AUTHORIZATION];
+
+/// Reads lines of `name: value` up to an empty one; what no HTTP parser would let through is left out.
+fn fields<'a>(lines: &mut impl Iterator<Item = &'a [u8]>) -> HeaderMap {
+    let mut fields = HeaderMap::new();
+    for line in lines.take_while(|line| !line.is_empty()) {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+        let (name, value) = (HeaderName::from_bytes(&line[..colon]), HeaderValue::from_bytes(line[colon + 1..].trim_ascii()));
+        if let (Ok(name), Ok(value)) = (name, value) {
+            fields.append(name, value);
+        }
+    }
+    fields
+}
+
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+}
+
+fn request_of<'a>(lines: &mut impl Iterator<Item = &'a [u8]>) -> Option<Parts> {
+    let mut words = lines.next()?.splitn(3, |byte| *byte == b' ');
+    let (method, target) = (Method::from_bytes(words.next()?).ok()?, words.next()?);
+    let (mut parts, ()) = Request::builder().method(method).uri(target).body(()).ok()?.into_parts();
+    parts.headers = fields(lines);
+    Some(parts)
+}
+
+pub(crate) fn requests() -> Vec<Vec<u8>> {
+    let heads = [
+        "GET / HTTP/1.1\nHost: blog.example\n",
+        "GET /a.css?v=1&overspill-ticket=abc&overspill-back=def HTTP/1.1\nHost: Blog.Example:8080\nRange: bytes=0-9\nIf-Range: \"x\"\n",
+        "POST http://blog.example/wp-login.php HTTP/1.1\nHost: blog.example\nContent-Length: 5\nCookie: wordpress_logged_in_x=1; _ga=2\n",
+        "PUT /x HTTP/1.1\nHost: [::1]:80\nTransfer-Encoding: chunked\nConnection: close, X-A\nX-A: 1\nTE: trailers\n",
+        "GET /x HTTP/1.1\nHost: a\nX-Forwarded-For: 203.0.113.9, 127.0.0.1\nX_Forwarded_For: 10.0.0.1\nCDN-Loop: overspill-fuzz; a=\"b\", x\n",
+        "HEAD /x HTTP/1.1\nHost: a\nAccept-Encoding: br;q=0, gzip\nCache-Control: no-cache=\"a,b\", max-age=0\nRange: bytes=-5\n",
+    ];
+    heads.map(|head| head.replace('\n', "\r\n").into_bytes()).to_vec()
+}
+
+/// A request's head: what passes the gate has one host and one target, and nobody speaks through it as somebody else.
+pub(crate) fn request(bytes: &[u8]) {
+    let Some(parts) = request_of(&mut lines(bytes)) else { return };
+    if let Some(path) = parts.uri.path_and_query() {
+        let target = Target::of(path.as_str());
+        assert!(!Target::of(&target.path).was_marked(), "own parameters are left in {:?}", target.path);
+    }
+    for (peer, trusted) in [(PEER, &[][..]), (PROXY, &[PROXY][..])] {
+        let Some(read) = inside::read_request(&parts, peer, trusted, LENGTH) else { continue };
+        assert!(!read.host.as_str().is_empty() && !read.host.as_str().contains(['@', ',', '/', ' ']), "{:?}", read.host);
+        assert!(!trusted.is_empty() || read.visitor == peer, "a stranger was believed to be {}", read.visitor);
+        assert!(read.part.is_none_or(|part| part.start < part.end && part.end <= LENGTH));
+        assert!(read.key.bytes().all(|byte| (0x21..0x7f).contains(&byte)) && read.key.starts_with("http://"), "{}", read.key);
+        let sent = &read.to_origin;
+        assert_eq!(sent.get_all(header::HOST).iter().collect::<Vec<_>>(), [read.host.as_str()]);
+        assert!(ONE_HOP.iter().all(|name| !sent.contains_key(name)), "{sent:?}");
+        assert!(sent.keys().all(|name| !name.as_str().contains('_')), "{sent:?}");
+        let chain = sent.get("x-forwarded-for").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        assert!(chain.ends_with(&peer.to_string()), "{chain}");
+    }
+}
+
+pub(crate) fn responses() -> Vec<Vec<u8>> {
+    let date = "Date: Sun, 22 Nov 2026 00:00:00 GMT";
+    let heads = [
+        format!(
+            "200\n{date}\nCache-Control: public, max-age=60, stale-if-error=\"600\"\nETag: W/\"a,b\"\nVary: Accept-Encoding\n\nGET / x\n"
+        ),
+        format!("200\n{date}\nLast-Modified: Sat, 21 Nov 2026 00:00:00 GMT\n\nGET /a x\nIf-Modified-Since: Sun Nov 22 00:00:00 2026\n"),
+        "200\nExpires: 0\nAge: 99999999999\nVary: *\n\nGET /?a x\nIf-None-Match: \"x\", W/\"a,b\"\n".to_owned(),
+        "404\nCache-Control: s-maxage=99999999999999999999, no-store\nSet-Cookie: a=b\nConnection: ETag\n\nGET /a x\nIf-Range: \"a\"\n"
+            .to_owned(),
+    ];
+    heads.map(String::into_bytes).to_vec()
+}
+
+/// A response's head (first line: the status), and after an empty line the head of a request that it may answer.
+pub(crate) fn response(bytes: &[u8]) {
+    let mut lines = lines(bytes);
+    let status = lines.next().and_then(|line| StatusCode::from_bytes(line.get(..3)?).ok()).unwrap_or(StatusCode::OK);
+    let headers = fields(&mut lines);
+    let Some(request) = request_of(&mut lines) else { return };
+    let read = inside::read_response(&request, status, &headers, NOON);
+    assert!(ONE_HOP.iter().all(|name| !read.to_visitor.contains_key(name)), "{:?}", read.to_visitor);
+    if let Some(lifetime) = read.stored_for {
+        assert!(lifetime.as_secs() < 1 << 40, "fresh for {lifetime:?}");
+        assert!(!headers.contains_key(header::SET_COOKIE) && !request.headers.contains_key(header::AUTHORIZATION));
+        let forbidden =
+            |value: &HeaderValue| ["no-store", "private"].iter().any(|word| value.as_bytes().eq_ignore_ascii_case(word.as_bytes()));
+        assert!(!headers.get_all(header::CACHE_CONTROL).iter().any(forbidden), "stored against the origin's word: {headers:?}");
+    }
+    let weak = request.headers.get(header::IF_RANGE).is_some_and(|tag| tag.as_bytes().starts_with(b"W/"));
+    assert!(!(weak && read.range_allowed), "a part on a weak tag's word");
+}

@@ -1,0 +1,126 @@
+//! Entries, statements, tokens and the ledger's file.
+
+use overspill_governance::{
+    audit::Audit,
+    chain::{self, Reader, Verdict},
+    claim::Claim,
+    codec::{self, Decode, Encode},
+    digest::Digest,
+    entry::Entry,
+    invite::{MeshId, Redeemed, token::Token},
+    line::{Fork, Proposal, Receipt},
+    roster::{DoubleAdmission, Notice, Roster},
+    site::SiteId,
+    time::Date,
+};
+
+use crate::unhex;
+
+const LIMIT: usize = 16 * 1024;
+const NOON: Date = Date::from_millis(1_795_305_600_000);
+
+macro_rules! golden {
+    ($($name:literal),+) => { vec![$(unhex(include_str!(concat!("../../../governance/tests/golden/", $name, ".hex"))),)+] };
+}
+
+pub(crate) fn entries() -> Vec<Vec<u8>> {
+    golden!(
+        "entry-founded",
+        "entry-invited",
+        "entry-admitted",
+        "entry-allotted",
+        "entry-taken",
+        "entry-proposed",
+        "entry-agreed",
+        "entry-lease-ended",
+        "entry-departed",
+        "allotment",
+        "receipt"
+    )
+}
+
+/// What is taken is the one encoding of a value.
+fn read<T: Encode + Decode<()>>(bytes: &[u8]) -> Option<T> {
+    let value = codec::decode::<T>(bytes, LIMIT).ok()?;
+    assert_eq!(codec::encode(&value), bytes, "a value was taken in a second form");
+    Some(value)
+}
+
+/// Everything that is stored or gossiped: read, shown, checked, and given to a roster and to an audit.
+pub(crate) fn entry(bytes: &[u8]) {
+    if let Some(entry) = read::<Entry>(bytes) {
+        let _ = entry.to_string();
+    }
+    if let Some(notice) = read::<Notice>(bytes) {
+        let mut roster = roster();
+        let _ = roster.receive(notice);
+        assert!(roster.contains(&roster.founding().body.founder), "nobody but the founder signs the founder's departure");
+    }
+    if let Some(redeemed) = read::<Redeemed>(bytes) {
+        let _ = redeemed.check(NOON);
+    }
+    let _ = (read::<Claim>(bytes), read::<Proposal>(bytes), read::<Receipt>(bytes));
+    if let Some(fork) = read::<Fork>(bytes) {
+        let _ = fork.convicts();
+    }
+    if let Some(double) = read::<DoubleAdmission>(bytes) {
+        let _ = double.convicts();
+    }
+}
+
+fn roster() -> Roster {
+    match codec::decode::<Entry>(&golden!("entry-founded")[0], LIMIT).unwrap() {
+        Entry::Founded(founding) => Roster::new(*founding).unwrap(),
+        other => panic!("not a founding: {other}"),
+    }
+}
+
+pub(crate) fn tokens() -> Vec<Vec<u8>> {
+    vec![include_bytes!("../../../governance/tests/golden/token.txt").to_vec(), b"overspill2abcdefgh".to_vec()]
+}
+
+/// A token's line of text, and its insides without the check digits, which no mutation gets right.
+pub(crate) fn token(bytes: &[u8]) {
+    if let Ok(text) = core::str::from_utf8(bytes)
+        && let Ok(token) = Token::from_text(text)
+    {
+        assert_eq!(Token::from_text(&token.to_text()).as_ref(), Ok(&token));
+        assert!(token.invite().is_good(), "a token that its sponsor did not sign");
+        let _ = (token.check(NOON, None), token.check(NOON, Some(MeshId(Digest::ZERO))), format!("{token:?}"));
+    }
+    if let Some(token) = read::<Token>(bytes) {
+        let _ = (token.invite().is_good(), token.to_text());
+    }
+}
+
+pub(crate) fn ledgers() -> Vec<Vec<u8>> {
+    let ledger = golden!("ledger").remove(0);
+    let torn = ledger[..ledger.len() - 40].to_vec();
+    let zeroed = [&ledger[..], &[0; 600]].concat();
+    vec![ledger, torn, zeroed]
+}
+
+/// A ledger's file: the same verdict in one piece and in many, nothing beyond the verdict, and cutting off a torn tail makes it whole.
+pub(crate) fn ledger(bytes: &[u8]) {
+    let (records, head, verdict) = chain::read(bytes);
+    let step = usize::from(bytes.first().copied().unwrap_or(1)).max(1);
+    let mut reader = Reader::new();
+    let mut seen = 0;
+    for piece in bytes.chunks(step) {
+        reader.feed(piece);
+        seen += std::iter::from_fn(|| reader.poll()).count();
+    }
+    assert_eq!((seen, reader.head(), reader.finish()), (records.len(), head, verdict), "pieces of {step} bytes are read otherwise");
+    let mut audit = Audit::new(head.map_or(SiteId([0; 32]), |head| head.site));
+    let _ = records.iter().try_for_each(|record| audit.take(record));
+    let good = match verdict {
+        Verdict::Whole => bytes.len() as u64,
+        Verdict::Torn { at } | Verdict::Corrupt { at, .. } => at,
+    };
+    assert!(good <= bytes.len() as u64 && head.is_none_or(|head| head.len == good), "{verdict:?} and {head:?}");
+    if let Verdict::Torn { at: at @ 1.. } = verdict {
+        let cut = &bytes[..usize::try_from(at).unwrap()];
+        let (again, _, after) = chain::read(cut);
+        assert_eq!((again.len(), after), (records.len(), Verdict::Whole), "what was cut off at {at} was not only a tail");
+    }
+}
