@@ -34,7 +34,7 @@ use self::{
     limits::{LOCATION_BYTES_MAX, SHORT_BYTES_MIN},
     mark::{Mark, with_parameter},
 };
-use crate::uplink::{SHED_PAGES_DEBT, Uplink, head_bytes};
+use crate::uplink::{SHED_DEBT, SHED_PAGES_DEBT, Uplink, head_bytes};
 
 /// A request for a passive asset that the site holds, whole and fresh.
 #[derive(Debug, Clone, Copy)]
@@ -145,7 +145,7 @@ impl Spiller {
     /// more than the uplink carries is noted, so that somebody is asked for it.
     #[must_use]
     pub fn awaits_help(&self, now: Now) -> bool {
-        let awaits = self.help_may_come.load(Relaxed) && self.uplink.debt(now.time) >= self.uplink.shed_debt(now.time);
+        let awaits = self.help_may_come.load(Relaxed) && self.uplink.debt(now.time) >= SHED_DEBT;
         if awaits {
             self.uplink.note_excess(now.time);
         }
@@ -199,7 +199,7 @@ impl Spiller {
             self.uplink.charge(head_bytes(response.headers()), now.time);
             return Course::Spill(response);
         }
-        let bound = if ask.may_leave { self.uplink.shed_debt(now.time) } else { SHED_PAGES_DEBT };
+        let bound = if ask.may_leave { SHED_DEBT } else { SHED_PAGES_DEBT };
         if self.uplink.debt(now.time) >= bound {
             self.uplink.turn_away(ask.size);
             self.counters.shed.fetch_add(1, Relaxed);

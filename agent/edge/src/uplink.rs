@@ -20,11 +20,6 @@ pub const BURST: Duration = Duration::from_millis(150);
 pub const KEPT_FOR_PAGES: Duration = Duration::from_micros(BURST.as_micros() as u64 * 15 / 100);
 /// Debt at which an asset that nobody can take is refused: what is served beyond it would come too late to be of use.
 pub const SHED_DEBT: Duration = Duration::from_millis(500);
-/// The same while a crowd is young: a bunch of page loads waits rather than be refused, since partners are about to help. A queue that
-/// stays is held to [`SHED_DEBT`] (good queue and bad queue: Nichols and Jacobson, "Controlling queue delay", 2012).
-pub const ONSET_DEBT: Duration = Duration::from_millis(1_000);
-/// Slots with excess in a second, up to which a crowd is young.
-const ONSET_SLOTS: usize = 4;
 /// Debt at which even pages are refused, later than assets, because a page is what the visitor came for.
 pub const SHED_PAGES_DEBT: Duration = Duration::from_millis(1_500);
 /// How much of the debt waits on the line itself; the rest waits here, before the answer begins, so that fills and redirects find
@@ -123,12 +118,6 @@ impl Uplink {
         self.alarm.notified().await;
     }
 
-    /// Debt from which an asset that nobody can take is refused.
-    #[must_use]
-    pub fn shed_debt(&self, now: Time) -> Duration {
-        if self.slots_with_excess(now) <= ONSET_SLOTS { ONSET_DEBT } else { SHED_DEBT }
-    }
-
     /// How long an answer of `bytes` waits before it begins, so that the line is never handed much more than it carries.
     #[must_use]
     pub fn pause(&self, bytes: u64, now: Time) -> Duration {
@@ -138,19 +127,14 @@ impl Uplink {
     /// Tells whether the last second held excess in several tenths, or much at once: more than one visitor's page load.
     #[must_use]
     pub fn is_pressed(&self, now: Time) -> bool {
-        let slots = self.slots_with_excess(now);
+        let slot = slot(now);
+        let recent = |seen: &&AtomicU64| seen.load(Relaxed).checked_sub(1).is_some_and(|at| at + WINDOW_SLOTS > slot);
+        let slots = self.excess.iter().filter(recent).count();
         let pressed = slots >= PRESSED_SLOTS || (slots > 0 && self.debt(now) >= PRESSED_DEBT);
         if !pressed {
             self.rung.store(false, Relaxed);
         }
         pressed
-    }
-
-    /// Tenths of the last second in which there was excess.
-    fn slots_with_excess(&self, now: Time) -> usize {
-        let slot = slot(now);
-        let recent = |seen: &&AtomicU64| seen.load(Relaxed).checked_sub(1).is_some_and(|at| at + WINDOW_SLOTS > slot);
-        self.excess.iter().filter(recent).count()
     }
 
     /// Bytes sent so far, and bytes wanted so far.
@@ -255,18 +239,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_alarm_rings_once_for_each_crowd_and_a_young_one_is_borne_longer() {
+    async fn the_alarm_rings_once_for_each_crowd() {
         let uplink = Uplink::new(Some(ByteRate(1_000_000)));
         let rings = || uplink.pressed().now_or_never().is_some();
-        assert_eq!((rings(), uplink.shed_debt(at(0))), (false, ONSET_DEBT));
+        assert!(!rings());
         uplink.charge(500_000, at(0));
         (0..3).for_each(|_| uplink.note_excess(at(0)));
-        assert_eq!((rings(), rings(), uplink.shed_debt(at(0))), (true, false, ONSET_DEBT));
+        assert_eq!((rings(), rings()), (true, false));
         (1..5).for_each(|tenth| uplink.note_excess(at(tenth * 100)));
-        assert_eq!((rings(), uplink.shed_debt(at(450))), (false, SHED_DEBT), "what lasts is no bunch");
+        assert!(!rings(), "it is the same crowd");
         assert!(!uplink.is_pressed(at(2_000)));
         (20..23).for_each(|tenth| uplink.note_excess(at(tenth * 100)));
-        assert_eq!((rings(), uplink.shed_debt(at(2_300))), (true, ONSET_DEBT));
+        assert!(rings());
     }
 
     #[test]

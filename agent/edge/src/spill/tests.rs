@@ -1,6 +1,4 @@
 use super::*;
-use std::time::Duration;
-
 use overspill_governance::{
     payword::{Chain, LeaseId},
     site::SiteId,
@@ -111,15 +109,9 @@ fn without_helpers_assets_are_served_on_debt_and_then_refused() {
     let site = site(&[]);
     let digest = ObjectDigest::of(b"/a.png");
     let served = (0..1_000).filter(|_| matches!(site.course(&ask("/a.png", &digest), now(0)), Course::Serve)).count();
-    assert!((9..=12).contains(&served), "a burst and a second of budget: {served}");
-    let mut lasting = 0;
-    for tenth in 1..=30 {
-        lasting += (0..100).filter(|_| matches!(site.course(&ask("/a.png", &digest), now(tenth * 100)), Course::Serve)).count();
-    }
-    assert!((22..=30).contains(&lasting), "a crowd that lasts is served at the budget's rate: {lasting}");
-    assert!(site.uplink.debt(now(3_000).time) <= Duration::from_millis(620), "and waits half a second for it, not a whole one");
-    assert!(matches!(site.course(&ask("/a.png", &digest), now(5_500)), Course::Serve), "and it is over when it is over");
-    assert_eq!(site.metrics().shed, 4_000 - (served + lasting) as u64);
+    assert!((5..=8).contains(&served), "a burst and half a second of budget: {served}");
+    assert!(matches!(site.course(&ask("/a.png", &digest), now(2_500)), Course::Serve), "and it is over when it is over");
+    assert_eq!(site.metrics().shed, 1_000 - served as u64);
 }
 
 #[test]
