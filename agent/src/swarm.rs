@@ -14,8 +14,10 @@ mod frame;
 pub mod key;
 pub mod limits;
 mod outstanding;
+mod standing;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 use std::sync::Arc;
 

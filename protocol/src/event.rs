@@ -106,6 +106,13 @@ pub enum Event {
         /// In words.
         reason: &'static str,
     },
+    /// A partner said too much that a correct agent does not say: it is hung up on and left alone for [`crate::limits::MISSPEAK_BAN`].
+    Shunned {
+        /// Who.
+        peer: SiteId,
+        /// What it said last, in words.
+        reason: &'static str,
+    },
     /// A partner's clock and ours are too far apart for anything dated: no leases with it until that is mended.
     ClocksApart {
         /// Who.

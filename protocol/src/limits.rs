@@ -63,6 +63,8 @@ pub const DIALS_MAX: usize = 8;
 pub const DIAL_BACKOFF_MIN: Duration = Duration::from_millis(500);
 /// Longest pause before dialling a partner again.
 pub const DIAL_BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// A connection that ends sooner than this counts as a failed dial: the other end may be hanging up on us, and will do so again.
+pub const CONNECTION_BRIEF: Duration = Duration::from_secs(5);
 /// How long a dial may be unanswered before it counts as failed.
 pub const DIAL_PATIENCE: Duration = Duration::from_secs(5);
 /// How much longer the end with the higher key waits before it dials, so that two ends do not dial each other at once.

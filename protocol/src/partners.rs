@@ -14,7 +14,7 @@ use crate::{
     desk::Desk,
     event::Event,
     io::{Config, Output},
-    limits::{ADVERT_CALM, DIAL_COURTESY, DIALS_MAX, OFFER_LIFETIME, PARTNERS_MAX},
+    limits::{ADVERT_CALM, CONNECTION_BRIEF, DIAL_COURTESY, DIALS_MAX, OFFER_LIFETIME, PARTNERS_MAX},
     membership::Membership,
     message::Message,
     timer::Reason,
@@ -50,6 +50,9 @@ pub(crate) struct Partner {
     /// How it behaves.
     pub(crate) manners: Manners,
     dial: Dial,
+    /// Since when the connection stands, and how many before it were brief, in a row.
+    standing: Time,
+    brief: u32,
     skewed: bool,
 }
 
@@ -113,17 +116,22 @@ impl Partners {
             return;
         }
         (partner.connected, partner.dial, partner.last_heard, partner.heard) = (true, Dial::Done, desk.now.time, None);
+        partner.standing = desk.now.time;
         desk.tell(Event::PartnerUp { site });
         desk.wake_in(Reason::Dial, Duration::ZERO);
         desk.wake_in(Reason::Advert, Duration::ZERO);
         self.advertised = None;
     }
 
-    /// Takes note that a partner is gone; it is dialled again soon.
+    /// Takes note that a partner is gone; it is dialled again soon, or later each time if its connections are brief.
     pub(crate) fn on_disconnected(&mut self, desk: &mut Desk, site: &SiteId) {
         let Some(partner) = self.all.get_mut(site).filter(|partner| partner.connected) else { return };
         partner.connected = false;
-        let pause = desk.jittered(courtesy(&desk.id, site) + Duration::from_millis(200));
+        let was_brief = desk.now.time.since(partner.standing) < CONNECTION_BRIEF;
+        partner.brief = if was_brief { partner.brief.saturating_add(1) } else { 0 };
+        // The first may be bad luck, as when both ends dialled each other.
+        let penalty = partner.brief.checked_sub(2).map_or(Duration::ZERO, dial::backoff);
+        let pause = desk.jittered(courtesy(&desk.id, site) + Duration::from_millis(200) + penalty);
         partner.dial = Dial::NotBefore { at: desk.in_(pause), failed: 0 };
         desk.tell(Event::PartnerDown { site: *site, reason: "the connection is gone" });
         desk.wake_in(Reason::Dial, pause);
@@ -269,6 +277,8 @@ impl Partner {
             beat_answered: None,
             manners: Manners::new(now),
             dial: Dial::NotBefore { at: now.after(pause), failed: 0 },
+            standing: Time::ZERO,
+            brief: 0,
             skewed: false,
         }
     }
@@ -322,6 +332,10 @@ fn earlier(a: Option<Time>, b: Option<Time>) -> Option<Time> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use overspill_governance::{
+        site::Key,
+        time::{Date, Now},
+    };
 
     #[test]
     fn a_small_mesh_is_everybody_and_a_large_one_is_shared_out_evenly() {
@@ -336,5 +350,29 @@ mod tests {
         }
         assert_eq!(popularity.values().sum::<usize>(), 200 * PARTNERS_MAX);
         assert!(popularity.values().all(|times| *times < 2 * PARTNERS_MAX), "nobody is everybody's partner");
+    }
+
+    #[test]
+    fn whoever_hangs_up_on_us_again_and_again_is_dialled_less_and_less_often() {
+        let now = Now { time: Time::ZERO, date: Date::from_millis(1_000_000) };
+        let (mut desk, them) = (Desk::new(Key::from_seed([1; 32]), [2; 32], now), Key::from_seed([3; 32]).site());
+        let (all, addresses) = (BTreeMap::new(), Vec::new());
+        let (canonical, guest_suffix) = (String::new(), String::new());
+        let mut partners = Partners { all, canonical, addresses, guest_suffix, sequence: 0, advertised: None };
+        let mut pause_after = |stands: Duration| {
+            partners.on_connected(&mut desk, them);
+            desk.now.time = desk.now.time.after(stands);
+            partners.on_disconnected(&mut desk, &them);
+            let due = partners.partner(&them).and_then(|partner| partner.dial.due()).unwrap();
+            let pause = due.since(desk.now.time);
+            desk.now.time = due;
+            pause
+        };
+        let usual = DIAL_COURTESY + Duration::from_secs(1);
+        assert!(pause_after(CONNECTION_BRIEF) < usual);
+        assert!(pause_after(Duration::ZERO) < usual, "once is bad luck");
+        let pauses: Vec<Duration> = (0..8).map(|_| pause_after(Duration::from_millis(10))).collect();
+        assert!(pauses[0] < pauses[3] && pauses[3] < pauses[6] && pauses[7] > Duration::from_secs(15), "{pauses:?}");
+        assert!(pause_after(CONNECTION_BRIEF) < usual, "one that stood for a while is believed again");
     }
 }

@@ -169,6 +169,7 @@ fn a_partner_that_speaks_garbage_is_left_alone_for_a_while() {
         story.report(0).unwrap().partners.iter().any(|report| report.site == partner && report.connected)
     };
     assert!(!connected(&story) && !story.is_sent_to(0, 1) && story.is_sent_to(0, 2));
+    assert_eq!(story.told(0, |event| matches!(event, Event::Shunned { .. })), 1, "and the owner hears of it");
     story.pass(MISSPEAK_BAN.as_secs() + 40);
     assert!(connected(&story), "the ban ends");
     end(story);

@@ -25,6 +25,9 @@ pub(super) fn log(event: &Event) {
             tracing::info!(partner = %partner.short(), %moved, %balance, "settled: both ends have signed");
         }
         Event::Misspoke { peer, reason } => tracing::debug!(peer = %peer.short(), reason, "a peer said what a correct agent does not"),
+        Event::Shunned { peer, reason } => {
+            tracing::warn!(peer = %peer.short(), reason, "a partner said what a correct agent does not, too often: it is left alone for two minutes");
+        }
         Event::ClocksApart { peer, offset_ms } => {
             tracing::warn!(peer = %peer.short(), offset_ms, "a partner's clock and ours are too far apart: no leases with it until mended");
         }

@@ -1,7 +1,8 @@
 //! The loop that owns the libp2p swarm.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
+    io::ErrorKind,
     net::{IpAddr, TcpListener},
     sync::Arc,
     time::{Duration, Instant},
@@ -11,13 +12,12 @@ use futures::StreamExt as _;
 use libp2p::{
     Multiaddr, PeerId, SwarmBuilder, TransportError, gossipsub,
     multiaddr::Protocol,
-    noise, ping,
-    request_response::{Event as Exchange, InboundFailure, Message},
+    ping,
+    request_response::{Event as Exchange, InboundFailure, Message, OutboundFailure},
     swarm::{
         ConnectionId, DialError, SwarmEvent as Happened,
         dial_opts::{DialOpts, PeerCondition},
     },
-    tcp, yamux,
 };
 use overspill_governance::site::SiteId;
 use tokio::sync::mpsc;
@@ -28,8 +28,10 @@ use super::{
     behaviour::{self, Behaviour, BehaviourEvent},
     counters::Counters,
     key::{keypair, peer_of, site_of},
-    limits::{ADDRESSES_MAX, GOSSIP_BYTES_MAX, HANDSHAKE_TIMEOUT, HANG_PATIENCE, IDLE_TIMEOUT, TALK_BYTES_MAX},
+    limits::{ADDRESSES_MAX, GOSSIP_BYTES_MAX, HANDSHAKE_TIMEOUT, HANG_PATIENCE, IDLE_TIMEOUT, SEND_PATIENCE, TALK_BYTES_MAX},
     outstanding,
+    standing::Standing,
+    transport,
 };
 
 /// Binds the address once without sharing: libp2p listens with SO_REUSEPORT, so that two agents would share a port in silence,
@@ -65,6 +67,8 @@ pub(super) struct Actor {
     fills: outstanding::Fills,
     /// One for each connected peer.
     heard: HashMap<PeerId, (SiteId, Allowance)>,
+    /// Connections that stand.
+    standing: Standing,
     /// Hung up on as soon as what was said to them is out, or at this time. Not heard any more.
     hanging: HashMap<PeerId, Instant>,
 }
@@ -77,7 +81,7 @@ impl Actor {
         let behaviour = Behaviour::new(&key, &ends.counters)?;
         let mut swarm = SwarmBuilder::with_existing_identity(key)
             .with_tokio()
-            .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
+            .with_other_transport(|key| transport::open(key, SEND_PATIENCE))
             .map_err(|error| setup(&error))?
             .with_behaviour(|_| behaviour)
             .map_err(|error| setup(&error))?
@@ -101,6 +105,7 @@ impl Actor {
             talk: outstanding::Talk::default(),
             fills: outstanding::Fills::default(),
             heard: HashMap::new(),
+            standing: Standing::default(),
             hanging: HashMap::new(),
         })
     }
@@ -233,14 +238,14 @@ impl Actor {
         let counters = &self.ends.counters;
         match happened {
             Happened::Behaviour(event) => self.on_event(event).await,
-            Happened::ConnectionEstablished { peer_id, connection_id, num_established, .. } => {
-                self.on_connected(peer_id, connection_id, num_established.get()).await;
+            Happened::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                self.on_connected(peer_id, connection_id, endpoint.is_listener()).await;
             }
-            Happened::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
-                self.hanging.remove(&peer_id);
-                if let Some((peer, _)) = self.heard.remove(&peer_id) {
-                    tracing::debug!(peer = %peer.short(), cause = cause.map(tracing::field::display), "disconnected");
-                    self.tell(SwarmEvent::Disconnected { peer }).await;
+            Happened::ConnectionClosed { peer_id, connection_id, num_established, cause, .. } => {
+                self.standing.ends(&peer_id, connection_id);
+                if num_established == 0 {
+                    self.hanging.remove(&peer_id);
+                    self.on_lost(peer_id, cause.map(|cause| cause.to_string())).await;
                 }
             }
             Happened::IncomingConnectionError { error, .. } => {
@@ -268,15 +273,30 @@ impl Actor {
         }
     }
 
-    async fn on_connected(&mut self, peer_id: PeerId, connection: ConnectionId, established: u32) {
+    async fn on_lost(&mut self, peer_id: PeerId, cause: Option<String>) {
+        if let Some((peer, _)) = self.heard.remove(&peer_id) {
+            tracing::debug!(peer = %peer.short(), cause, "disconnected");
+            self.tell(SwarmEvent::Disconnected { peer }).await;
+        }
+    }
+
+    async fn on_connected(&mut self, peer_id: PeerId, connection: ConnectionId, dialled_us: bool) {
         let Some(peer) = site_of(&peer_id) else {
             Counters::add(&self.ends.counters.foreign_keys);
             tracing::debug!("a peer with a kind of key that no agent has was hung up on");
             self.swarm.close_connection(connection);
             return;
         };
-        if established == 1 {
-            self.heard.insert(peer_id, (peer, Allowance::new(Instant::now())));
+        let stale = self.standing.begins(peer_id, connection, dialled_us, Instant::now());
+        if !stale.is_empty() {
+            // What was said on them is lost, and the peer may have been restarted: the site has to begin afresh with it.
+            self.on_lost(peer_id, Some("the peer has dialled again".into())).await;
+            for stale in stale {
+                self.swarm.close_connection(stale);
+            }
+        }
+        if let Entry::Vacant(place) = self.heard.entry(peer_id) {
+            place.insert((peer, Allowance::new(Instant::now())));
             self.tell(SwarmEvent::Connected { peer }).await;
         }
     }
@@ -339,14 +359,17 @@ impl Actor {
             }
             Exchange::Message { message: Message::Response { request_id, response }, .. } => {
                 if let Some(waiting) = self.fills.ended(request_id) {
-                    // A peer that drops a request closes the stream without a byte.
-                    let _ = waiting.send(if response.is_empty() { Err(FillFailed::Refused) } else { Ok(response) });
+                    let _ = waiting.send(Ok(response));
                 }
             }
             Exchange::OutboundFailure { request_id, error, .. } => {
                 Counters::add(&self.ends.counters.fills_failed);
                 if let Some(waiting) = self.fills.ended(request_id) {
-                    let _ = waiting.send(Err(FillFailed::Transport(error)));
+                    let _ = waiting.send(Err(match error {
+                        // A peer that drops a request closes the stream without a byte.
+                        OutboundFailure::Io(error) if error.kind() == ErrorKind::UnexpectedEof => FillFailed::Refused,
+                        error => FillFailed::Transport(error),
+                    }));
                 }
             }
             Exchange::InboundFailure { error: InboundFailure::ResponseOmission, .. } | Exchange::ResponseSent { .. } => {}

@@ -58,6 +58,8 @@ counters! {
     handshakes_failed,
     /// Frames longer than their class may be, or beyond the room for unread messages.
     frames_refused,
+    /// Messages and requests for slices that ended before they were whole: their sender gave them up, perhaps as we stood still.
+    frames_cut,
     /// Streams that timed out or broke by themselves.
     streams_failed,
     /// Peers with a kind of key that no agent has.

@@ -42,8 +42,8 @@ pub const ORDERS_WAITING_MAX: usize = 512;
 /// Events waiting for the driver; when it lags, the swarm reads no more from its sockets.
 pub const EVENTS_WAITING_MAX: usize = 1_024;
 
-/// Connections to one peer: one, and one more while both ends dial each other.
-pub const CONNECTIONS_PER_PEER: u32 = 2;
+/// Connections to one peer: one, one more while both ends dial each other, and a stale one that is being closed.
+pub const CONNECTIONS_PER_PEER: u32 = 3;
 /// Established connections in all: every partner, strangers who join, and room for a roster exchange.
 pub const CONNECTIONS_MAX: u32 = 256;
 /// Established connections that others opened.
@@ -63,7 +63,13 @@ pub const FILL_TIMEOUT: Duration = Duration::from_secs(10);
 pub const HANG_PATIENCE: Duration = Duration::from_millis(500);
 /// An unused connection to a member is kept: opening one when the crowd comes costs the crowd's first second.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(3_600);
+/// Two ends that dial each other at once have both connections within this time. A peer that dials us later than that, while a connection
+/// to it stands here, has lost that one: it dials only whom it does not reach.
+pub const STALE_AFTER: Duration = Duration::from_secs(2 * HANDSHAKE_TIMEOUT.as_secs());
+/// How long a socket may take no byte while some are to be sent; after it the connection is broken. Closing politely waits for those bytes
+/// as well, so that without this bound a peer that stands still would count as connected for as long as it does.
+pub const SEND_PATIENCE: Duration = Duration::from_secs(15);
 /// Between two pings: a host that lost power sends no FIN.
-pub const PING_INTERVAL: Duration = Duration::from_secs(15);
-/// How long a ping may take; after it the connection is closed and opened afresh.
-pub const PING_TIMEOUT: Duration = Duration::from_secs(15);
+pub const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// How long a ping may take. The first to fail is forgiven, so a connection is closed 40 s after its other end fell silent at the latest.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(10);

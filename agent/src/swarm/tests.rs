@@ -21,6 +21,8 @@ use super::{
     start,
 };
 
+mod lost;
+
 /// Long enough for a loaded machine; reaching it is a failure, not a measurement.
 const PATIENCE: Duration = Duration::from_secs(20);
 

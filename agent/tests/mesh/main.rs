@@ -7,4 +7,5 @@ mod join;
 mod power;
 mod restart;
 mod spill;
+mod standstill;
 mod support;

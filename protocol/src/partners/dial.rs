@@ -68,7 +68,7 @@ impl Dial {
     }
 }
 
-fn backoff(failed: u32) -> Duration {
+pub(crate) fn backoff(failed: u32) -> Duration {
     DIAL_BACKOFF_MIN.saturating_mul(1_u32 << failed.min(10)).min(DIAL_BACKOFF_MAX)
 }
 

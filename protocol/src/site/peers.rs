@@ -101,6 +101,7 @@ impl Site {
         let (Some(reason), now) = (fault, self.desk.now.time) else { return };
         self.desk.tell(Event::Misspoke { peer, reason });
         if self.partners.partner_mut(&peer).is_some_and(|partner| partner.manners.misspoke(now)) {
+            self.desk.tell(Event::Shunned { peer, reason });
             self.desk.put(Output::Hang { peer });
         }
     }
