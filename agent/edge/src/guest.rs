@@ -121,7 +121,9 @@ impl Guests {
 
     /// Takes a standby copy: checked and stored like a fill, and served only when a lease's manifest names it. Tells whether it was good.
     pub fn stand_by(&self, want: &FillWanted, body: Bytes, now: Time) -> bool {
-        let good = self.store.insert(want.owner, want.digest, body.clone(), STANDBY_BYTES_MAX).is_ok();
+        // What visitors came for is never evicted by what they may come for.
+        let room = self.store.used_by(&want.owner).saturating_add(body.len() as u64) <= STANDBY_BYTES_MAX;
+        let good = room && self.store.insert(want.owner, want.digest, body.clone(), STANDBY_BYTES_MAX).is_ok();
         if good {
             self.counters.standby.fetch_add(1, Relaxed);
             // A visitor who came meanwhile need not wait for the same bytes again.

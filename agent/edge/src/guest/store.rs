@@ -108,6 +108,11 @@ impl Store {
         }
     }
 
+    /// Bytes stored for one owner.
+    pub(crate) fn used_by(&self, owner: &SiteId) -> u64 {
+        self.lock().owners.get(owner).copied().unwrap_or(0)
+    }
+
     /// Objects and bytes stored.
     pub(crate) fn used(&self) -> (u64, u64) {
         let inner = self.lock();

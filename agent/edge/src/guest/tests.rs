@@ -308,6 +308,18 @@ async fn a_standby_copy_is_served_once_a_manifest_names_it_and_not_before() {
 }
 
 #[test]
+fn a_standby_copy_that_finds_no_room_evicts_nothing() {
+    let helper = Helper::filled();
+    assert!(helper.guests.store.used_by(&OWNER) > 0);
+    let giant = Bytes::from(vec![0; 33 << 20]);
+    let digest = ObjectDigest::of(&giant);
+    let want = FillWanted { lease: lease(9), owner: OWNER, digest, size: units::Bytes(giant.len() as u64) };
+    helper.guests.set_bytes_max(1 << 30);
+    assert!(!helper.guests.stand_by(&want, giant, now(0).time));
+    assert_eq!(helper.guests.store.used_by(&OWNER), BODY.len() as u64);
+}
+
+#[test]
 fn a_purge_leaves_only_the_standby_copies_that_it_names() {
     let helper = Helper::new(Vec::new());
     let want = |body: &'static [u8]| FillWanted {
