@@ -1,6 +1,6 @@
 //! A crowd made of an access log: its objects, sizes, popularity and shape in time, at the rate that a demonstration needs.
 //!
-//! A small site's log seldom holds a crowd. What is replayed is the stretch that comes nearest to one ([`stretch`](super::stretch)), in
+//! A small site's log seldom holds a crowd. What is replayed is the stretch that comes nearest to one ([`super::stretch`]), in
 //! which each logged visit stands for as many visitors as the demand takes. Its time is compressed; arrivals keep the log's counts second by
 //! second of the replay, and within a second, which stands for minutes or hours of the log, they are drawn.
 
