@@ -70,8 +70,11 @@ fn a_crowd_is_carried_and_paid_for() {
     for site in [&owner, &helper] {
         site.overspill(&["ledger", "verify"]).ok();
     }
-    let (requests, bytes) = settled(&entries(&helper)).values().fold((0, 0), |sum, lease| (sum.0 + lease.0, sum.1 + lease.1));
-    assert!(u64::from(requests) >= 100 && bytes > 0, "{requests} requests, {bytes} bytes settled");
+    // The state that both agree on may be the first of several.
+    eventually("every visitor that was helped is settled", || {
+        let sum = settled(&entries(&helper)).values().fold((0, 0), |sum, lease| (sum.0 + lease.0, sum.1 + lease.1));
+        sum.0 >= 100 && sum.1 > 0
+    });
 
     eventually("in calm nobody is sent away again", || {
         get(&owner.url(&asset(2))).is_ok_and(|answer| answer.status == 200 && !answer.was_helped())
