@@ -51,6 +51,9 @@ pub struct Options {
     /// Every site's line in Mbit/s [default: 20; with --log, what the log's objects need].
     #[arg(long, value_name = "MBIT")]
     pub line: Option<f64>,
+    /// Seconds of calm before the crowd, at least; every post of the built-in site is read once in it.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub calm: u64,
     /// From the crowd's onset to its end.
     #[arg(long, default_value_t = 16)]
     pub seconds: u64,

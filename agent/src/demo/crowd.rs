@@ -86,6 +86,8 @@ pub struct Shape {
     pub peak: f64,
     /// From onset to end.
     pub length: Duration,
+    /// Calm before the onset, at least; it lasts until every page was read once.
+    pub before: Duration,
     /// Calm after the end.
     pub tail: Duration,
 }
@@ -122,7 +124,7 @@ impl Crowd {
         let mut visits = Vec::new();
         let mut first: Vec<u32> = pages.clone();
         draw.shuffle(&mut first);
-        let before = pages.len() + pages.len() / 10 + 2;
+        let before = (pages.len() + pages.len() / 10 + 2).max((shape.before.as_secs_f64() * shape.calm).ceil() as usize);
         first.extend((first.len()..before).map(|_| pages[zipf.draw(&mut draw)]));
         calm(&mut visits, content, Duration::ZERO, &first, shape.calm, &mut draw);
 
@@ -228,7 +230,7 @@ mod tests {
     use crate::demo::content::blog;
 
     fn shape(calm: f64, peak: f64, seconds: u64) -> Shape {
-        Shape { calm, peak, length: Duration::from_secs(seconds), tail: Duration::from_secs(4) }
+        Shape { calm, peak, length: Duration::from_secs(seconds), before: Duration::ZERO, tail: Duration::from_secs(4) }
     }
 
     #[test]

@@ -60,6 +60,7 @@ impl Setting {
         anyhow::ensure!((1..=limits::HELPERS_MAX).contains(&options.helpers), "--helpers wants 1 to {}", limits::HELPERS_MAX);
         anyhow::ensure!(options.factor > 0.0 && options.factor <= 1_000.0, "--factor wants more than 0 and at most 1000");
         anyhow::ensure!((1..=600).contains(&options.seconds), "--seconds wants 1 to 600");
+        anyhow::ensure!(options.calm <= 600, "--calm wants at most 600 seconds");
         anyhow::ensure!((1..=1_000).contains(&options.pages), "--pages wants 1 to 1000");
         anyhow::ensure!(options.line.is_none_or(|line| (0.1..=1_000.0).contains(&line)), "--line wants 0.1 to 1000 Mbit/s");
         let line = options.line.map(|line| (line * 1e6 / 8.0) as u64);
@@ -77,7 +78,7 @@ impl Setting {
         } else {
             entries = content::blog(options.pages, PAGE_WEIGHT);
             content = Content::new(&entries, options.seed)?;
-            let shape = crowd::Shape { calm: CALM * RENDERS, peak, length, tail };
+            let shape = crowd::Shape { calm: CALM * RENDERS, peak, length, before: Duration::from_secs(options.calm), tail };
             crowd = Crowd::synthetic(&shape, &content, options.seed)?;
             (uplink, account) = (line.unwrap_or(UPLINK), None);
         }
