@@ -63,6 +63,7 @@ async fn serve(request: Request, loaded: Loaded, level: Level, started: Instant)
     let serving_after_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(listen = %edge.local_addr(), origin = settings.origin.authority, serving_after_ms, "serving");
     let access = edge.access().and_then(|records| start_access_log(records, settings));
+    edge.keep_records(access.is_some() && settings.access_log_path.is_some());
     // A long ledger takes its time to be read: visitors are served meanwhile.
     keep.open_ledger();
     keep.start_mesh(settings, clock, Arc::clone(&edge));

@@ -62,7 +62,7 @@ pub(crate) struct Edge {
     /// Turns true once: close what is left.
     pub(crate) given_up: watch::Sender<bool>,
     access: mpsc::Sender<AccessRecord>,
-    access_taken: AtomicBool,
+    keeps_records: AtomicBool,
     access_receiver: Mutex<Option<mpsc::Receiver<AccessRecord>>>,
 }
 
@@ -87,7 +87,7 @@ impl Edge {
             stopping: watch::Sender::new(false),
             given_up: watch::Sender::new(false),
             access,
-            access_taken: AtomicBool::new(false),
+            keeps_records: AtomicBool::new(false),
             access_receiver: Mutex::new(Some(access_receiver)),
         });
         (edge, wanted)
@@ -157,13 +157,18 @@ impl Edge {
     /// The receiver of access records, once. Before it is taken none are made.
     pub(crate) fn take_access(&self) -> Option<mpsc::Receiver<AccessRecord>> {
         let receiver = self.access_receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
-        self.access_taken.store(true, Relaxed);
+        self.keeps_records.store(true, Relaxed);
         receiver
     }
 
     /// Tells whether anybody reads access records.
     pub(crate) fn keeps_records(&self) -> bool {
-        self.access_taken.load(Relaxed)
+        self.keeps_records.load(Relaxed)
+    }
+
+    /// Has records made, or not: a record that nobody writes costs a visitor's thread a wake-up of the writer's.
+    pub(crate) fn keep_records(&self, keep: bool) {
+        self.keeps_records.store(keep, Relaxed);
     }
 
     /// Counts an answer when its head is known.

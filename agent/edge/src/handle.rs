@@ -220,6 +220,11 @@ impl Handle {
         self.edge.take_access()
     }
 
+    /// Has records made from now on, or not: they cost something, so whoever writes none should not have them made.
+    pub fn keep_records(&self, keep: bool) {
+        self.edge.keep_records(keep);
+    }
+
     /// Stops accepting, lets requests in flight finish for at most `grace`, then closes what is left. Blocks for that long at most (and
     /// a little): call it where blocking is allowed. Returns whether everything finished in time.
     pub fn shutdown(&self, grace: Duration) -> bool {

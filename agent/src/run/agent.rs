@@ -202,6 +202,7 @@ impl Agent {
         self.level.set(&fresh.settings.log_level);
         if let Some(access) = self.access.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             access.reopen(access_log::Form::of(&fresh.settings));
+            self.edge.keep_records(fresh.settings.access_log_path.is_some());
         }
         self.loaded.store(Arc::new(fresh));
         tracing::info!(?waiting, "configuration reloaded");

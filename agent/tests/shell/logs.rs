@@ -28,6 +28,28 @@ fn the_combined_log_is_written_and_rotated() {
 }
 
 #[test]
+fn the_log_is_begun_and_ended_by_a_reload() {
+    let (place, origin) = (Place::new(), Origin::start("the blog"));
+    let (log, plain) = (place.path("access.log"), format!("origin = \"{}\"\n", origin.url()));
+    let logged = format!("{plain}[access_log]\npath = \"{}\"\n", log.display());
+    let path = place.write("overspill.toml", &plain);
+    let agent = Agent::run(&place, &["--config".into(), path.display().to_string()]);
+    let asked = |file: &str, target: &str| {
+        place.write("overspill.toml", file);
+        place.say(&["reload"]).assert_done();
+        agent.get(target);
+    };
+    asked(&plain, "/before");
+    assert!(!log.exists());
+    asked(&logged, "/during");
+    wait_until("the line is there", || lines(&log).len() == 1);
+    asked(&plain, "/after");
+    asked(&logged, "/again");
+    wait_until("the next line is there", || lines(&log).len() == 2);
+    assert!(lines(&log)[0].contains("GET /during ") && lines(&log)[1].contains("GET /again "), "{:?}", lines(&log));
+}
+
+#[test]
 fn the_json_log_is_whole_after_a_stop() {
     let (place, origin) = (Place::new(), Origin::start("the blog"));
     let log = place.path("access.log");
