@@ -26,7 +26,7 @@ pub(crate) struct Flow {
 
 impl Flow {
     /// How long the flow takes to carry `amount`, rounded up so that rounding never lets anything through.
-    fn nanos(&self, amount: u64) -> u64 {
+    pub(crate) fn nanos(&self, amount: u64) -> u64 {
         if self.per_second == 0 {
             return u64::MAX;
         }

@@ -170,12 +170,7 @@ impl Guests {
 impl Table {
     /// The leases under a host name.
     fn find(&self, authority: &str) -> &[Hosting] {
-        let found = if authority.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            self.names.get(&authority.to_ascii_lowercase())
-        } else {
-            self.names.get(authority)
-        };
-        found.map_or(&[], Vec::as_slice)
+        self.names.get(homes::lower_case(authority).as_ref()).map_or(&[], Vec::as_slice)
     }
 
     fn of_owner(&self, owner: &SiteId) -> impl Iterator<Item = &Hosting> {

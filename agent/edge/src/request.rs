@@ -67,7 +67,7 @@ pub(crate) async fn answer(request: Request<Incoming>, peer: IpAddr, edge: Arc<E
     let size = if head { 0 } else { payload.size_hint().exact().unwrap_or_default() };
     let prepaid = head_parts.extensions.remove::<Prepaid>().is_some()
         || edge.overflow.charge_answer(&head_parts.headers, &payload, size, edge.clock.time());
-    let pause = edge.overflow.uplink.pause(size, edge.clock.time());
+    let pause = edge.overflow.uplink.pause(size, if prepaid { size } else { 0 }, edge.clock.time());
     if !pause.is_zero() {
         tokio::time::sleep(pause).await;
     }

@@ -118,10 +118,15 @@ impl Uplink {
         self.alarm.notified().await;
     }
 
-    /// How long an answer of `bytes` waits before it begins, so that the line is never handed much more than it carries.
+    /// How long an answer of `bytes` waits before it begins, so that the line is never handed much more than it carries: as long as
+    /// what was charged before it takes. `own` is what was charged for the answer itself.
     #[must_use]
-    pub fn pause(&self, bytes: u64, now: Time) -> Duration {
-        if bytes <= UNPACED_BYTES_MAX { Duration::ZERO } else { self.debt(now).saturating_sub(AHEAD) }
+    pub fn pause(&self, bytes: u64, own: u64, now: Time) -> Duration {
+        let paced = self.flow().filter(|_| bytes > UNPACED_BYTES_MAX);
+        paced.map_or(Duration::ZERO, |flow| {
+            let own = Duration::from_nanos(flow.nanos(own));
+            self.bucket.debt(now).saturating_sub(own).saturating_sub(AHEAD)
+        })
     }
 
     /// Tells whether the last second held excess in several tenths, or much at once: more than one visitor's page load.
@@ -230,12 +235,14 @@ mod tests {
     #[test]
     fn an_answer_waits_for_what_was_charged_before_it_and_a_redirect_for_nothing() {
         let uplink = Uplink::new(Some(ByteRate(1_000_000)));
-        assert_eq!(uplink.pause(10_000, at(0)), Duration::ZERO);
         uplink.charge(1_150_000, at(0));
-        assert_eq!(uplink.pause(10_000, at(0)), Duration::from_secs(1) - AHEAD);
-        assert_eq!(uplink.pause(UNPACED_BYTES_MAX, at(0)), Duration::ZERO);
-        assert_eq!(uplink.pause(10_000, at(1_000)), Duration::ZERO);
-        assert_eq!(Uplink::new(None).pause(10_000, at(0)), Duration::ZERO);
+        assert_eq!(uplink.pause(1_150_000, 1_150_000, at(0)), Duration::ZERO, "a large answer on an idle line begins at once");
+        uplink.charge(10_000, at(0));
+        assert_eq!(uplink.pause(10_000, 10_000, at(0)), Duration::from_secs(1) - AHEAD);
+        assert_eq!(uplink.pause(50_000, 0, at(0)), Duration::from_millis(1_010) - AHEAD, "what is charged as it streams waits for all");
+        assert_eq!(uplink.pause(UNPACED_BYTES_MAX, 0, at(0)), Duration::ZERO);
+        assert_eq!(uplink.pause(10_000, 10_000, at(1_000)), Duration::ZERO);
+        assert_eq!(Uplink::new(None).pause(10_000, 10_000, at(0)), Duration::ZERO);
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use overspill_governance::{digest::ObjectDigest, site::SiteId, time::Time, units::Bytes};
+use overspill_governance::{digest::ObjectDigest, payword::LeaseId, site::SiteId, time::Time, units::Bytes};
 
 use crate::{
     desk::Desk,
@@ -20,7 +20,8 @@ use crate::{
 pub(crate) struct Keeping {
     owners: BTreeMap<SiteId, Kept>,
     queue: VecDeque<FillWanted>,
-    fetching: BTreeSet<(SiteId, ObjectDigest)>,
+    /// By permit too: a visitor may want the same object under a lease at the same time.
+    fetching: BTreeSet<(SiteId, LeaseId, ObjectDigest)>,
 }
 
 /// What is kept of one owner.
@@ -84,7 +85,7 @@ impl Keeping {
 
     /// A fetch has ended; tells whether it was one of ours.
     pub(crate) fn on_fetched(&mut self, desk: &mut Desk, want: &FillWanted, good: bool) -> bool {
-        if !self.fetching.remove(&(want.owner, want.digest)) {
+        if !self.fetching.remove(&(want.owner, want.lease, want.digest)) {
             return false;
         }
         if !good && let Some(kept) = self.owners.get_mut(&want.owner) {
@@ -111,7 +112,7 @@ impl Keeping {
         while self.fetching.len() < STANDBY_FETCHES_MAX
             && let Some(want) = self.queue.pop_front()
         {
-            if self.fetching.insert((want.owner, want.digest)) {
+            if self.fetching.insert((want.owner, want.lease, want.digest)) {
                 desk.put(Output::StandBy { want });
             }
         }

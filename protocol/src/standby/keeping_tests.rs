@@ -60,6 +60,16 @@ fn few_are_fetched_at_a_time_each_once_and_a_failure_may_be_asked_for_again() {
 }
 
 #[test]
+fn a_visitors_fetch_of_the_same_object_is_another() {
+    let (mut keeping, mut desk) = (Keeping::default(), desk());
+    keeping.on_preposition(&mut desk, OWNER, &wish(0..1, 10, false), STORAGE, false).unwrap();
+    let (wants, _) = asked(&mut desk);
+    let visitors = FillWanted { lease: LeaseId([4; 8]), ..wants[0] };
+    assert!(!keeping.on_fetched(&mut desk, &visitors, false));
+    assert!(keeping.on_fetched(&mut desk, &wants[0], true));
+}
+
+#[test]
 fn nothing_comes_for_an_owner_that_is_not_welcome_and_too_much_is_a_fault() {
     let (mut keeping, mut desk) = (Keeping::default(), desk());
     keeping.on_preposition(&mut desk, OWNER, &wish(0..3, 10, false), Bytes::ZERO, false).unwrap();

@@ -10,7 +10,7 @@ use overspill_governance::{
     digest::ObjectDigest,
     payword::LeaseId,
     site::SiteId,
-    time::Time,
+    time::{Date, Time},
     units::{ByteRate, Bytes},
 };
 
@@ -26,13 +26,21 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Placing {
     /// Hottest first.
-    hot: Vec<HotObject>,
+    hot: Vec<Candidate>,
     /// The data plane's generation that `placed` reflects.
     generation: u64,
     placed: BTreeMap<SiteId, Placed>,
     looked: Time,
     /// Bytes that may be placed now.
     saved: u64,
+}
+
+/// What matters here of a hot object.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    digest: ObjectDigest,
+    size: Bytes,
+    fresh_until: Date,
 }
 
 /// What was placed with one partner.
@@ -49,12 +57,17 @@ impl Placing {
     /// Takes what the data plane holds. What was purged stands by no longer, and those who hold it are told so.
     pub(crate) fn on_hot(&mut self, desk: &mut Desk, hot: &[HotObject], generation: u64) {
         self.hot.clear();
-        self.hot.extend_from_slice(hot);
+        self.hot.extend(hot.iter().map(|object| Candidate { digest: object.digest, size: object.size, fresh_until: object.fresh_until }));
         if generation <= self.generation {
             return;
         }
         self.generation = generation;
-        let still: BTreeSet<ObjectDigest> = hot.iter().map(|object| object.digest).collect();
+        self.take_back(desk);
+    }
+
+    /// Tells partners to drop what is no longer hot.
+    fn take_back(&mut self, desk: &mut Desk) {
+        let still: BTreeSet<ObjectDigest> = self.hot.iter().map(|object| object.digest).collect();
         for (helper, placed) in &mut self.placed {
             if placed.keep(&still) {
                 desk.send(*helper, placed.message(true));
@@ -74,6 +87,9 @@ impl Placing {
         self.looked = now.time;
         self.saved = self.saved.saturating_add(allowance).min(2 * allowance);
         let lacking = self.lacking(now.date.after(STANDBY_FRESH_MIN), allowance);
+        if lacking.first().is_some_and(|(_, size)| self.roomiest(offers, *size).is_none()) {
+            self.take_back(desk);
+        }
         let mut told: BTreeSet<SiteId> = BTreeSet::new();
         for (digest, size) in lacking {
             let Some(left) = self.saved.checked_sub(size.0) else { break };
@@ -91,7 +107,7 @@ impl Placing {
     }
 
     /// Hot objects that stand by nowhere, stay fresh until `fresh_until`, and fit `size_max`; hottest first.
-    fn lacking(&self, fresh_until: overspill_governance::time::Date, size_max: u64) -> Vec<(ObjectDigest, Bytes)> {
+    fn lacking(&self, fresh_until: Date, size_max: u64) -> Vec<(ObjectDigest, Bytes)> {
         let standing = |digest: &ObjectDigest| self.placed.values().any(|placed| placed.objects.contains_key(digest));
         let mut seen = BTreeSet::new();
         let fit = self.hot.iter().filter(|object| object.fresh_until >= fresh_until && object.size.0 <= size_max);

@@ -121,6 +121,27 @@ fn a_purge_is_said_at_once_and_only_to_whom_it_concerns() {
     assert_eq!(placing.held_by(&helper(2)).len(), 0);
 }
 
+#[test]
+fn partners_that_are_full_make_room_for_what_is_hot_now() {
+    let (mut placing, mut desk) = (Placing::default(), desk());
+    let offers = [(helper(1), offer(1_000))];
+    let yesterday = hot(&[10; STANDBY_OBJECTS_MAX]);
+    placing.on_hot(&mut desk, &yesterday, 0);
+    placing.look(&mut desk, BUDGET, &offers);
+    assert_eq!(placing.held_by(&helper(1)).len(), STANDBY_OBJECTS_MAX);
+    said(&mut desk);
+    later(&mut desk);
+    let today: Vec<HotObject> = hot(&[10; STANDBY_OBJECTS_MAX + 2]).split_off(2);
+    placing.on_hot(&mut desk, &today, 0);
+    placing.look(&mut desk, BUDGET, &offers);
+    let counts: Vec<(bool, usize)> = said(&mut desk).iter().map(|(_, wish)| (wish.only, wish.objects.len())).collect();
+    assert_eq!(counts, [(true, STANDBY_OBJECTS_MAX - 2), (false, STANDBY_OBJECTS_MAX)]);
+    assert!(today.iter().all(|object| placing.held_by(&helper(1)).contains(&object.digest)));
+    later(&mut desk);
+    placing.look(&mut desk, BUDGET, &offers);
+    assert_eq!(said(&mut desk), [], "and it ends");
+}
+
 proptest! {
     #[test]
     fn the_bounds_hold(

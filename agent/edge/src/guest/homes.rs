@@ -1,6 +1,6 @@
 //! Where visitors belong who come to a guest's name without a lease that we know: after a restart, or with an address kept too long.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use overspill_protocol::plan::Home;
 
@@ -30,6 +30,11 @@ impl Homes {
 
     /// The canonical scheme and authority of the member that would be a guest under this name.
     pub(crate) fn find(&self, authority: &str) -> Option<&str> {
-        self.by_name.get(&authority.to_ascii_lowercase()).map(String::as_str)
+        self.by_name.get(lower_case(authority).as_ref()).map(String::as_str)
     }
+}
+
+/// A host name as tables keep it. Visitors send it so already, almost always.
+pub(crate) fn lower_case(authority: &str) -> Cow<'_, str> {
+    if authority.bytes().any(|byte| byte.is_ascii_uppercase()) { authority.to_ascii_lowercase().into() } else { authority.into() }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Book {
 #[derive(Debug, Default)]
 struct Holders(HashMap<ObjectDigest, AtomicU64>);
 
+const _: () = assert!(choose::CANDIDATES_MAX <= u64::BITS as usize, "a page is a bit of a mask");
+
 impl Holders {
     /// What the pages' standby copies and the last book's visitors make known of the objects that may be spilled.
     fn new(pages: &[Page], before: &Book) -> Self {
