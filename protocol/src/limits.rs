@@ -174,6 +174,8 @@ pub const STANDBY_SHARE_PERCENT: u64 = 12;
 pub const STANDBY_RATE: u64 = 128 * 1024;
 /// Share of the budget, in percent, up to which the site's own visitors leave room for standby copies.
 pub const STANDBY_CALM_PERCENT: u64 = 50;
+/// How much more than an object's share of the demand, in percent, its standby copies are for: partners are not loaded evenly.
+pub const STANDBY_RESERVE_PERCENT: u64 = 50;
 /// How long an object must stay fresh to be worth placing.
 pub const STANDBY_FRESH_MIN: Duration = Duration::from_secs(60);
 

@@ -106,4 +106,6 @@ pub struct HotObject {
     pub media_type: String,
     /// Fresh until.
     pub fresh_until: Date,
+    /// Body bytes of it that visitors wanted in about the last ten minutes, whoever served them.
+    pub wanted: Bytes,
 }

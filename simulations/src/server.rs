@@ -82,6 +82,7 @@ impl Server {
             size: Bytes(size),
             media_type: String::from("image/png"),
             fresh_until: Date::MAX,
+            wanted: Bytes(size),
         };
         Self {
             wanted: 0,

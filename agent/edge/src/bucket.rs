@@ -74,6 +74,12 @@ impl Bucket {
         let _ = self.empty_at.try_update(Relaxed, Relaxed, |empty_at| Some(empty_at.max(floor).saturating_add(cost).min(ceiling)));
     }
 
+    /// What the bucket holds, as time at its flow.
+    pub(crate) fn saved(&self, flow: Flow, now: Time) -> Duration {
+        let empty_at = self.empty_at.load(Relaxed);
+        Duration::from_nanos(nanos(now).saturating_sub(empty_at)).min(flow.burst)
+    }
+
     /// How long the bucket's flow needs to pay its debt; zero when it holds anything.
     pub(crate) fn debt(&self, now: Time) -> Duration {
         Duration::from_nanos(self.empty_at.load(Relaxed).saturating_sub(nanos(now)))

@@ -186,6 +186,11 @@ impl Handle {
         self.edge.held(digest)
     }
 
+    /// A helper was handed the last byte of an object.
+    pub fn note_filled(&self, helper: &SiteId, digest: &ObjectDigest) {
+        self.edge.overflow.spiller.note_filled(helper, digest);
+    }
+
     /// Counts bytes that leave over the site's link by another way than this edge: slices of fills.
     pub fn charge(&self, bytes: u64) {
         self.edge.overflow.uplink.charge(bytes, self.edge.clock.time());

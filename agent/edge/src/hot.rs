@@ -24,6 +24,8 @@ use overspill_protocol::{
 pub(crate) const SPILLABLE_MAX: usize = 8 * MANIFEST_OBJECTS_MAX;
 /// How fast yesterday's favourite cools: long against a page view, short against a crowd.
 const COOLING: Duration = Duration::from_secs(10);
+/// How fast the memory of what visitors want fades: long against a calm hour's gaps between two visitors.
+const FADING: Duration = Duration::from_secs(600);
 
 /// An object that is fit to be spilled: a passive asset, public, with explicit freshness, whole, and with a digest.
 ///
@@ -63,6 +65,8 @@ struct Entry {
     digest: ObjectDigest,
     /// Bytes wanted in about the last [`COOLING`].
     warmth: f64,
+    /// Bytes wanted in about the last [`FADING`].
+    wanted: f64,
 }
 
 impl Hot {
@@ -84,19 +88,21 @@ impl Hot {
             return None;
         }
         let size = units::Bytes(body.len() as u64);
-        let object = HotObject { path: path.to_owned(), digest, size, media_type: media_type.to_owned(), fresh_until };
+        let object =
+            HotObject { path: path.to_owned(), digest, size, media_type: media_type.to_owned(), fresh_until, wanted: units::Bytes(0) };
         let object = Arc::new(Spillable { object, body, wanted: AtomicU64::new(0) });
         let mut inner = self.lock();
-        let mut warmth = 0.0;
+        let (mut warmth, mut wanted) = (0.0, 0.0);
         if let Some(before) = inner.objects.get(path) {
-            warmth = before.warmth + before.object.upgrade().map_or(0.0, |before| before.wanted.load(Relaxed) as f64);
+            let unread = before.object.upgrade().map_or(0.0, |before| before.wanted.load(Relaxed) as f64);
+            (warmth, wanted) = (before.warmth + unread, before.wanted + unread);
             if before.digest != digest {
                 inner.generation += 1;
             }
         } else if inner.objects.len() >= SPILLABLE_MAX {
             inner.make_room();
         }
-        inner.objects.insert(path.to_owned(), Entry { object: Arc::downgrade(&object), digest, warmth });
+        inner.objects.insert(path.to_owned(), Entry { object: Arc::downgrade(&object), digest, warmth, wanted });
         Some(object)
     }
 
@@ -120,22 +126,25 @@ impl Hot {
     #[must_use]
     pub fn read(&self, now: Now) -> (Vec<HotObject>, u64) {
         let mut inner = self.lock();
-        let cooling = (-now.time.since(inner.cooled).as_secs_f64() / COOLING.as_secs_f64()).exp();
+        let elapsed = now.time.since(inner.cooled).as_secs_f64();
+        let [cooling, fading] = [COOLING, FADING].map(|span| (-elapsed / span.as_secs_f64()).exp());
         inner.cooled = now.time;
         let mut hot = Vec::with_capacity(inner.objects.len());
         inner.objects.retain(|_, entry| {
             let Some(object) = entry.object.upgrade() else { return false };
-            entry.warmth = entry.warmth * cooling + object.wanted.swap(0, Relaxed) as f64;
+            let fresh = object.wanted.swap(0, Relaxed) as f64;
+            (entry.warmth, entry.wanted) = (entry.warmth * cooling + fresh, entry.wanted * fading + fresh);
             if object.object.fresh_until > now.date {
-                hot.push((entry.warmth, object));
+                hot.push((entry.warmth, entry.wanted, object));
             }
             true
         });
         let generation = inner.generation;
         drop(inner);
-        hot.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.object.path.cmp(&b.1.object.path)));
+        hot.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.2.object.path.cmp(&b.2.object.path)));
         hot.truncate(MANIFEST_OBJECTS_MAX);
-        (hot.into_iter().map(|(_, object)| object.object.clone()).collect(), generation)
+        let listed = hot.into_iter().map(|(_, wanted, object)| HotObject { wanted: units::Bytes(wanted as u64), ..object.object.clone() });
+        (listed.collect(), generation)
     }
 
     /// A thread that died while it held the lock left whole entries behind.
@@ -182,6 +191,8 @@ mod tests {
         assert_eq!(paths(&hot, 100), ["/a", "/b"]);
         (0..2).for_each(|_| b.as_ref().unwrap().want());
         assert_eq!(paths(&hot, 20_000), ["/b", "/a"]);
+        let wanted: Vec<u64> = hot.read(now(30_000)).0.iter().map(|object| object.wanted.0).collect();
+        assert_eq!(wanted, [5, 5], "what was wanted is remembered for longer: six bytes each, less a twentieth");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod book;
 mod choose;
+mod holders;
 pub mod limits;
 pub mod mark;
 mod stay;
@@ -21,7 +22,7 @@ use std::{
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use overspill_governance::{digest::ObjectDigest, time::Now};
+use overspill_governance::{digest::ObjectDigest, site::SiteId, time::Now};
 use overspill_protocol::{
     observation::Spilled,
     plan::Plan,
@@ -220,14 +221,19 @@ impl Spiller {
         let object = self.chooser.object(ask.path);
         let location = ORDER.with_borrow_mut(|order| {
             self.chooser.order(object, book.pages.iter().map(|page| (page.helper_hash, page.spill.weight)), order);
-            book.prefer_holders(ask.digest, order);
+            book.arrange(ask.digest, order, now);
             let (at, location) = order.iter().find_map(|at| Some((*at, location(book.pages.get(usize::from(*at))?, ask, now)?)))?;
-            book.note_holder(ask.digest, at);
+            book.note_sent(ask.digest, at, now);
             Some(location)
         })?;
         self.counters.spilled.fetch_add(1, Relaxed);
         self.counters.spilled_bytes.fetch_add(ask.size, Relaxed);
         Some(found(location))
+    }
+
+    /// A helper was handed the last byte of an object: it holds it from now on.
+    pub fn note_filled(&self, helper: &SiteId, digest: &ObjectDigest) {
+        self.book.load().note_filled(helper, digest);
     }
 
     /// Each lease's use so far.

@@ -292,10 +292,15 @@ impl Session<'_> {
         let ask = wire::decode_fill_ask(&ask.into_bytes()).ok()?;
         Some(match self.site.admit_fill(&from, &ask, self.now()) {
             Ok(()) => {
-                let answer = fills::cut(self.world.edge.held(&ask.digest).as_ref(), &ask);
+                let held = self.world.edge.held(&ask.digest);
+                let answer = fills::cut(held.as_ref(), &ask);
                 if let FillAnswer::Slice(slice) = &answer {
                     // It leaves by the same link as what visitors get.
-                    self.world.edge.charge(slice.bytes.len() as u64);
+                    let bytes = slice.bytes.len() as u64;
+                    self.world.edge.charge(bytes);
+                    if held.is_some_and(|object| slice.offset + bytes == object.len() as u64) {
+                        self.world.edge.note_filled(&from, &ask.digest);
+                    }
                 }
                 answer
             }

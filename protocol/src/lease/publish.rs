@@ -114,7 +114,7 @@ fn objects(hot: &[HotObject]) -> Vec<Object> {
     let mut by_path: BTreeMap<&str, Object> = BTreeMap::new();
     let mut bytes = 0;
     for object in hot.iter().take(MANIFEST_OBJECTS_MAX) {
-        let HotObject { path, digest, size, media_type, fresh_until } = object;
+        let HotObject { path, digest, size, media_type, fresh_until, wanted: _ } = object;
         let object = Object { path: path.clone(), digest: *digest, size: *size, media_type: media_type.clone(), fresh_until: *fresh_until };
         bytes += codec::encode(&object).len();
         if bytes > MANIFEST_BYTES_MAX {
@@ -153,6 +153,7 @@ mod tests {
                 size: Bytes(10),
                 media_type: String::from("image/png"),
                 fresh_until: Date::MAX,
+                wanted: Bytes(10),
             })
             .collect()
     }

@@ -24,7 +24,7 @@ pub(crate) struct Shelf {
 impl Shelf {
     /// An empty shelf: nothing may be served.
     pub(crate) fn new(owner: SiteId) -> Self {
-        Self { owner, manifest: Arc::new(empty(owner, 0)), digest: None, floor: 0, word: None, until: Time::ZERO }
+        Self { owner, manifest: Arc::new(nothing(owner)), digest: None, floor: 0, word: None, until: Time::ZERO }
     }
 
     /// Takes a manifest if it is the owner's and newer than what is held.
@@ -71,8 +71,9 @@ impl Shelf {
         (self.word, self.until) = (Some(word.date), desk.in_(GENERATION_LIFETIME));
         self.floor = self.floor.max(word.floor);
         if self.manifest.generation < self.floor {
-            // Empty, but not as before the first manifest: what was held is dropped.
-            (self.manifest, self.digest) = (Arc::new(empty(self.owner, self.floor - 1)), None);
+            // As before the first manifest: nothing may be served. The next says what of the copies stays; to drop all of them would have
+            // them fetched again in mid-crowd.
+            (self.manifest, self.digest) = (Arc::new(nothing(self.owner)), None);
         }
         Ok(())
     }
@@ -88,8 +89,8 @@ impl Shelf {
     }
 }
 
-fn empty(owner: SiteId, generation: u64) -> Manifest {
-    Manifest { owner, generation, date: Date::default(), objects: Vec::new() }
+fn nothing(owner: SiteId) -> Manifest {
+    Manifest { owner, generation: 0, date: Date::default(), objects: Vec::new() }
 }
 
 #[cfg(test)]
@@ -117,9 +118,9 @@ mod tests {
         let mut shelf = Shelf::new(owner.site());
         shelf.on_manifest(manifest(&owner, 5, DATE)).unwrap();
         shelf.on_generation(&desk, &word(&owner, 7, 7, DATE)).unwrap();
-        assert_eq!((shelf.manifest().generation, shelf.manifest().objects.len()), (6, 0));
+        assert_eq!((shelf.manifest().generation, shelf.manifest().objects.len()), (0, 0));
         shelf.on_manifest(manifest(&owner, 5, DATE)).unwrap();
-        assert_eq!(shelf.manifest().generation, 6, "a purged manifest that comes late is not taken up again");
+        assert_eq!(shelf.manifest().generation, 0, "a purged manifest that comes late is not taken up again");
         shelf.on_manifest(manifest(&owner, 7, DATE)).unwrap();
         assert_eq!(shelf.manifest().generation, 7);
     }

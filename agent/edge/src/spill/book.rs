@@ -1,17 +1,15 @@
 //! What went out under each lease: serials in order, bytes, rates. Carried over from plan to plan.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use overspill_governance::{
     digest::ObjectDigest,
     payword::{LeaseId, Word},
+    site::SiteId,
     time::{Date, Now, Time},
     units::Bytes,
 };
@@ -23,6 +21,7 @@ use overspill_protocol::{
 
 use super::{
     choose,
+    holders::Holders,
     limits::{LEASE_BURST, RETIRED_LEASES_MAX},
 };
 use crate::bucket::{Bucket, Flow};
@@ -36,32 +35,6 @@ pub(crate) struct Book {
     /// Leases that have left the plan, oldest first.
     retired: Vec<Page>,
     holders: Holders,
-}
-
-/// Which helpers hold an object, or soon will: they held it before the lease, or a visitor was sent to them for it. A bit for each page.
-#[derive(Debug, Default)]
-struct Holders(HashMap<ObjectDigest, AtomicU64>);
-
-const _: () = assert!(choose::CANDIDATES_MAX <= u64::BITS as usize, "a page is a bit of a mask");
-
-impl Holders {
-    /// What the pages' standby copies and the last book's visitors make known of the objects that may be spilled.
-    fn new(pages: &[Page], before: &Book) -> Self {
-        let mut masks: HashMap<ObjectDigest, u64> = HashMap::new();
-        for (at, page) in pages.iter().enumerate() {
-            let was = before.pages.iter().position(|old| old.spill.helper == page.spill.helper);
-            for object in &page.spill.manifest.objects {
-                let sent = was.is_some_and(|was| before.holders.of(&object.digest) & (1 << was) != 0);
-                let holds = sent || page.spill.standby.contains(&object.digest);
-                *masks.entry(object.digest).or_default() |= u64::from(holds) << at;
-            }
-        }
-        Self(masks.into_iter().map(|(digest, mask)| (digest, AtomicU64::new(mask))).collect())
-    }
-
-    fn of(&self, digest: &ObjectDigest) -> u64 {
-        self.0.get(digest).map_or(0, |mask| mask.load(Relaxed))
-    }
 }
 
 /// One lease.
@@ -106,7 +79,7 @@ impl Book {
             page
         });
         let pages: Vec<Page> = pages.collect();
-        let holders = Holders::new(&pages, self);
+        let holders = Holders::new(&pages, (&self.holders, &self.pages));
         let left = self.retired.iter().chain(&self.pages).filter(|page| known.contains_key(&page.spill.lease));
         let mut retired: Vec<Page> = left.cloned().collect();
         retired.drain(..retired.len().saturating_sub(RETIRED_LEASES_MAX));
@@ -118,18 +91,21 @@ impl Book {
         now.since(self.made) <= PLAN_LIFETIME
     }
 
-    /// Puts the helpers that hold the object first, and leaves the order among them, and among the others, as it is.
-    pub(crate) fn prefer_holders(&self, digest: &ObjectDigest, order: &mut [u16]) {
-        let mask = self.holders.of(digest);
-        if mask != 0 {
-            order.sort_by_key(|at| mask >> at & 1 == 0);
-        }
+    /// Arranges the pages in `order` for the object's next visitor, by who holds it.
+    pub(crate) fn arrange(&self, digest: &ObjectDigest, order: &mut Vec<u16>, now: Now) {
+        let spare = |at: u16| self.pages.get(usize::from(at)).map_or(Duration::ZERO, |page| page.spare(now));
+        self.holders.arrange(digest, order, spare, now.time);
     }
 
-    /// A visitor is sent to the helper at this page: it holds the object from now on, or asks for it.
-    pub(crate) fn note_holder(&self, digest: &ObjectDigest, at: u16) {
-        if let Some(mask) = self.holders.0.get(digest) {
-            mask.fetch_or(1 << at, Relaxed);
+    /// A visitor is sent to the helper at this page.
+    pub(crate) fn note_sent(&self, digest: &ObjectDigest, at: u16, now: Now) {
+        self.holders.note_sent(digest, at, now.time);
+    }
+
+    /// A helper was handed the object's last byte.
+    pub(crate) fn note_filled(&self, helper: &SiteId, digest: &ObjectDigest) {
+        for (at, _) in self.pages.iter().enumerate().filter(|(_, page)| page.spill.helper == *helper) {
+            self.holders.note_filled(digest, at);
         }
     }
 
@@ -170,6 +146,16 @@ impl Page {
         drop(drawn);
         let expires = self.helper_date(now.date).after(TICKET_LIFETIME).as_secs();
         Some(Draw { serial, word, expires: u32::try_from(expires).ok()? })
+    }
+
+    /// How much of its rates is saved up, as time at those rates; nothing if it is held back or has ended.
+    pub(crate) fn spare(&self, now: Now) -> Duration {
+        let spill = &self.spill;
+        if spill.held_back || now.time >= spill.until {
+            return Duration::ZERO;
+        }
+        let drawn = self.drawn();
+        drawn.requests.saved(flow(u64::from(spill.requests.0)), now.time).min(drawn.body.saved(flow(spill.bytes.0), now.time))
     }
 
     /// Our date on the helper's calendar.

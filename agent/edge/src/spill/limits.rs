@@ -8,6 +8,11 @@ pub const RETIRED_LEASES_MAX: usize = 128;
 /// What a lease's rates may save up: redirects come bunched, as pages do, and what a helper cannot take at once falls back on the
 /// owner's full uplink. Less than the helper allows itself.
 pub const LEASE_BURST: Duration = Duration::from_millis(800);
+/// Visitors who may wait for an object that a helper is fetching: a fetch takes some tenths of a second where the line is full, and who
+/// waits longer than that is lost.
+pub const VISITORS_PER_FETCH: u32 = 16;
+/// How long a helper that was sent a visitor for an object counts as fetching it: the visitor's own patience.
+pub const FETCH_PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes of a redirect's `Location`: servers and browsers take 8,000 (RFC 9110 section 4.1).
 pub const LOCATION_BYTES_MAX: usize = 4_096;
 /// Body bytes from which an asset leaves when sockets or processor are short: a redirect costs what serving less would.
