@@ -82,7 +82,7 @@ impl Server {
             size: Bytes(size),
             media_type: String::from("image/png"),
             fresh_until: Date::MAX,
-            wanted: Bytes(size),
+            wanted: Bytes::ZERO,
         };
         Self {
             wanted: 0,
@@ -204,11 +204,12 @@ impl Server {
         let under_pressure = self.wanted > self.budget;
         let (sent, wanted) = (rate(self.wanted.min(self.budget)), rate(self.wanted));
         let site = SiteLoad { sent, wanted, budget: rate(self.budget), requests: self.wanted, under_pressure, ..SiteLoad::default() };
+        let asked = self.tally.own + self.tally.spilled + self.tally.shed;
         Observation {
             site,
             spilled: self.out.values().copied().collect(),
             hosted: self.hosted.values().copied().collect(),
-            hot: vec![self.object.clone()],
+            hot: vec![HotObject { wanted: Bytes(asked.saturating_mul(self.object.size.0)), ..self.object.clone() }],
             generation: self.generation,
             ..Observation::default()
         }
