@@ -186,14 +186,12 @@ impl Handle {
         self.edge.held(digest)
     }
 
-    /// A helper was handed the last byte of an object.
-    pub fn note_filled(&self, helper: &SiteId, digest: &ObjectDigest) {
-        self.edge.overflow.spiller.note_filled(helper, digest);
-    }
-
-    /// Counts bytes that leave over the site's link by another way than this edge: slices of fills.
-    pub fn charge(&self, bytes: u64) {
-        self.edge.overflow.uplink.charge(bytes, self.edge.clock.time());
+    /// Counts a part of an object that goes to a helper: it leaves by the same link as what visitors get. With `whole` it is the
+    /// last part, and the helper holds the object.
+    pub fn note_fill(&self, helper: &SiteId, digest: &ObjectDigest, bytes: u64, whole: bool) {
+        let now = self.edge.clock.now();
+        self.edge.overflow.uplink.charge(bytes, now.time);
+        self.edge.overflow.spiller.note_fill(helper, digest, whole, now);
     }
 
     /// Publishes the member key at `/.well-known/overspill`.

@@ -231,9 +231,9 @@ impl Spiller {
         Some(found(location))
     }
 
-    /// A helper was handed the last byte of an object: it holds it from now on.
-    pub fn note_filled(&self, helper: &SiteId, digest: &ObjectDigest) {
-        self.book.load().note_filled(helper, digest);
+    /// A helper is handed a part of an object, so it lacked it; with `whole`, its last byte: it holds it from now on.
+    pub fn note_fill(&self, helper: &SiteId, digest: &ObjectDigest, whole: bool, now: Now) {
+        self.book.load().note_fill(helper, digest, whole, now);
     }
 
     /// Each lease's use so far.

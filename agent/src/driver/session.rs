@@ -295,12 +295,9 @@ impl Session<'_> {
                 let held = self.world.edge.held(&ask.digest);
                 let answer = fills::cut(held.as_ref(), &ask);
                 if let FillAnswer::Slice(slice) = &answer {
-                    // It leaves by the same link as what visitors get.
                     let bytes = slice.bytes.len() as u64;
-                    self.world.edge.charge(bytes);
-                    if held.is_some_and(|object| slice.offset + bytes == object.len() as u64) {
-                        self.world.edge.note_filled(&from, &ask.digest);
-                    }
+                    let whole = held.is_some_and(|object| slice.offset + bytes == object.len() as u64);
+                    self.world.edge.note_fill(&from, &ask.digest, bytes, whole);
                 }
                 answer
             }

@@ -102,10 +102,14 @@ impl Book {
         self.holders.note_sent(digest, at, now.time);
     }
 
-    /// A helper was handed the object's last byte.
-    pub(crate) fn note_filled(&self, helper: &SiteId, digest: &ObjectDigest) {
+    /// A helper asks for the object, and with `whole` it has been handed its last byte.
+    pub(crate) fn note_fill(&self, helper: &SiteId, digest: &ObjectDigest, whole: bool, now: Now) {
         for (at, _) in self.pages.iter().enumerate().filter(|(_, page)| page.spill.helper == *helper) {
-            self.holders.note_filled(digest, at);
+            if whole {
+                self.holders.note_filled(digest, at);
+            } else {
+                self.holders.note_fetching(digest, at, now.time);
+            }
         }
     }
 

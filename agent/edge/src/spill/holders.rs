@@ -15,7 +15,7 @@ use overspill_governance::{digest::ObjectDigest, time::Time};
 use super::{
     book::Page,
     choose::CANDIDATES_MAX,
-    limits::{FETCH_PATIENCE, VISITORS_PER_FETCH},
+    limits::{FETCH_NOTICE, FETCH_PATIENCE, VISITORS_PER_FETCH},
 };
 
 const _: () = assert!(CANDIDATES_MAX <= u64::BITS as usize, "a page of the book is a bit of a mask");
@@ -27,17 +27,19 @@ pub(crate) struct Holders(HashMap<ObjectDigest, Holding>);
 /// Of one object. Each field may be read a moment before the others change: then one visitor more or less is sent somewhere.
 #[derive(Debug, Default)]
 struct Holding {
-    /// It stands by there, or its last byte was handed out to them.
+    /// It stands by there, its last byte was handed out to them, or they were sent visitors for it and did not ask for it.
     held: AtomicU64,
-    /// They were sent a visitor for it, so they ask for it.
+    /// They were sent a visitor for it, and whether they hold it is not known yet.
     asked: AtomicU64,
+    /// Those of them that have begun to fetch it.
+    fetching: AtomicU64,
     /// When the last of those was first sent one, in microseconds.
     asked_at: AtomicU64,
     /// Visitors sent to those since.
     waiting: AtomicU32,
 }
 
-/// How a helper stands to an object; the lesser is the better place for a visitor.
+/// How a helper stands to an object: the lesser is the better place for a visitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
     Holds,
@@ -56,10 +58,10 @@ impl Holders {
                 let old = before.0.get(&object.digest);
                 let holding = holders.entry(object.digest).or_default();
                 let holds = page.spill.standby.contains(&object.digest) || old.is_some_and(|old| bit(&old.held));
-                let asks = old.is_some_and(|old| bit(&old.asked));
                 *holding.held.get_mut() |= u64::from(holds) << at;
-                *holding.asked.get_mut() |= u64::from(asks) << at;
                 if let Some(old) = old {
+                    *holding.asked.get_mut() |= u64::from(bit(&old.asked)) << at;
+                    *holding.fetching.get_mut() |= u64::from(bit(&old.fetching)) << at;
                     *holding.asked_at.get_mut() = old.asked_at.load(Relaxed);
                     *holding.waiting.get_mut() = old.waiting.load(Relaxed);
                 }
@@ -106,10 +108,22 @@ impl Holders {
         holding.waiting.fetch_add(1, Relaxed);
     }
 
+    /// The helper at this page asks for the object: it lacks it, whatever we thought.
+    pub(crate) fn note_fetching(&self, digest: &ObjectDigest, at: usize, now: Time) {
+        let Some(holding) = self.0.get(digest).filter(|_| at < CANDIDATES_MAX) else { return };
+        let bit = 1 << at;
+        if holding.fetching.fetch_or(bit, Relaxed) & bit == 0 {
+            holding.held.fetch_and(!bit, Relaxed);
+            holding.asked.fetch_or(bit, Relaxed);
+            holding.asked_at.store(now.as_micros(), Relaxed);
+        }
+    }
+
     /// The helper at this page was handed the object's last byte.
     pub(crate) fn note_filled(&self, digest: &ObjectDigest, at: usize) {
         let Some(holding) = self.0.get(digest).filter(|_| at < CANDIDATES_MAX) else { return };
         holding.held.fetch_or(1 << at, Relaxed);
+        holding.fetching.fetch_and(!(1 << at), Relaxed);
         if holding.asked.fetch_and(!(1 << at), Relaxed) & !(1 << at) == 0 {
             holding.waiting.store(0, Relaxed);
         }
@@ -117,10 +131,19 @@ impl Holders {
 }
 
 impl Holding {
-    /// Who holds the object, and who fetches it. Whoever was asked long ago and got nothing counts as not asked.
+    /// Who holds the object, and who fetches it or may have to. Whoever got a visitor and did not ask for it soon after holds it, as
+    /// helpers do that we knew before a restart; a fetch that does not end counts for nothing.
     fn masks(&self, now: Time) -> (u64, u64) {
-        if now.since(Time::from_micros(self.asked_at.load(Relaxed))) >= FETCH_PATIENCE && self.asked.swap(0, Relaxed) != 0 {
-            self.waiting.store(0, Relaxed);
+        let asked = self.asked.load(Relaxed);
+        let since = now.since(Time::from_micros(self.asked_at.load(Relaxed)));
+        if asked != 0 && since >= FETCH_NOTICE {
+            let fetching = self.fetching.load(Relaxed);
+            let known = if since >= FETCH_PATIENCE { asked } else { asked & !fetching };
+            self.held.fetch_or(known & !fetching, Relaxed);
+            self.fetching.fetch_and(!known, Relaxed);
+            if self.asked.fetch_and(!known, Relaxed) & !known == 0 {
+                self.waiting.store(0, Relaxed);
+            }
         }
         let held = self.held.load(Relaxed);
         (held, self.asked.load(Relaxed) & !held)

@@ -52,14 +52,29 @@ fn few_new_helpers_are_asked_at_a_time_and_few_visitors_wait_for_each() {
 fn a_fetch_that_never_ends_is_forgotten() {
     let holders = holders(&[0]);
     (0..VISITORS_PER_FETCH).for_each(|_| holders.note_sent(&OBJECT, 1, at(5)));
+    holders.note_fetching(&OBJECT, 1, at(5));
     assert_eq!(arranged(&holders, |_| 0, at(2_004)), [0]);
-    assert_eq!(arranged(&holders, |_| 0, at(2_005)), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(arranged(&holders, |_| 9, at(2_005)), [0, 1, 2, 3, 4, 5]);
+    holders.note_sent(&OBJECT, 4, at(2_005));
+    assert_eq!(arranged(&holders, |_| 9, at(2_005)), [0, 4], "the first is as any other that lacks it");
+}
+
+#[test]
+fn who_gets_visitors_and_asks_for_nothing_holds_it_and_who_asks_does_not() {
+    let holders = holders(&[0]);
+    (0..VISITORS_PER_FETCH).for_each(|_| holders.note_sent(&OBJECT, 1, at(5)));
+    assert_eq!(arranged(&holders, |_| 9, at(504)), [0]);
+    assert_eq!(arranged(&holders, |_| 9, at(505)), [0, 1, 2, 3, 4, 5]);
+    holders.note_fetching(&OBJECT, 0, at(600));
+    assert_eq!(arranged(&holders, |_| 9, at(600)), [1, 0], "it was restarted, say, and lost its copy");
+    holders.note_filled(&OBJECT, 0);
+    assert_eq!(arranged(&holders, |_| 9, at(600))[..2], [0, 1]);
 }
 
 proptest! {
     #[test]
     fn whatever_happens_each_candidate_is_offered_at_most_once_and_holders_always(
-        steps in prop::collection::vec((0_u8..3, 0_u16..6, 0_u64..700), 0..100),
+        steps in prop::collection::vec((0_u8..4, 0_u16..6, 0_u64..700), 0..100),
     ) {
         let holders = holders(&[]);
         let (mut now, mut held) = (0, std::collections::BTreeSet::new());
@@ -71,10 +86,14 @@ proptest! {
                     holders.note_filled(&OBJECT, usize::from(page));
                     held.insert(page);
                 }
+                2 => {
+                    holders.note_fetching(&OBJECT, usize::from(page), at(now));
+                    held.remove(&page);
+                }
                 _ => (),
             }
             let mut order = arranged(&holders, u64::from, at(now));
-            prop_assert!(order.iter().take(held.len()).all(|page| held.contains(page)));
+            prop_assert!(held.iter().all(|page| order.contains(page)));
             order.sort_unstable();
             prop_assert!(order.windows(2).all(|pair| pair[0] < pair[1]));
         }

@@ -11,7 +11,9 @@ pub const LEASE_BURST: Duration = Duration::from_millis(800);
 /// Visitors who may wait for an object that a helper is fetching: a fetch takes some tenths of a second where the line is full, and who
 /// waits longer than that is lost.
 pub const VISITORS_PER_FETCH: u32 = 16;
-/// How long a helper that was sent a visitor for an object counts as fetching it: the visitor's own patience.
+/// A helper that was sent a visitor and lacks the object asks for it sooner than this; who does not, holds it.
+pub const FETCH_NOTICE: Duration = Duration::from_millis(500);
+/// How long a helper counts as fetching an object: a visitor's own patience.
 pub const FETCH_PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes of a redirect's `Location`: servers and browsers take 8,000 (RFC 9110 section 4.1).
 pub const LOCATION_BYTES_MAX: usize = 4_096;

@@ -147,7 +147,7 @@ fn an_object_sticks_to_its_helper_until_that_is_full() {
     };
     let first = host(0).unwrap();
     for name in [2, 3, 4].iter().filter(|name| first.contains(&format!("helper{name}"))) {
-        site.note_filled(&SiteId([*name; 32]), &digest);
+        site.note_fill(&SiteId([*name; 32]), &digest, true, now(0));
     }
     assert!((1..20).all(|step| host(step * 20).as_ref() == Some(&first)), "within its rate an object stays where it is");
     let burst: Vec<String> = (0..200).map_while(|_| host(1_500)).collect();
