@@ -5,7 +5,7 @@ use std::{future::poll_fn, sync::Arc, time::Duration};
 use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use hyper::body::Incoming;
-use overspill_governance::digest::ObjectDigest;
+use overspill_governance::{digest::ObjectDigest, time::Time};
 use overspill_protocol::limits::OBJECT_BYTES_MAX;
 use sha2::{Digest, Sha256};
 
@@ -14,9 +14,10 @@ use crate::{
     body::Passing,
     cache::{
         admit::{Admitted, Asked, Kept, admit},
-        control::Control,
         growing::{Ending, Growing},
+        status,
         stored::Stored,
+        targeted::Governing,
         validate,
         vary::{Encoding, Vary},
     },
@@ -43,6 +44,9 @@ pub(crate) struct Order {
     /// Has a validator.
     pub(crate) copy: Option<Arc<Stored>>,
     pub(crate) copy_was_spillable: bool,
+    /// May be shown while the origin fails.
+    pub(crate) copy_helps: bool,
+    pub(crate) class: Class,
 }
 
 /// Tells what kind of work a path is for the origin.
@@ -58,7 +62,7 @@ pub(crate) async fn fly(edge: Arc<Edge>, order: Order, flight: Arc<Flight>, perm
         Some(permit) => permit,
         None => {
             let entered = tokio::select! {
-                entered = edge.admission.enter(Class::Visit, &flight.interest) => entered.map_err(|_| Landing::Shed),
+                entered = edge.admission.enter(order.class, &flight.interest) => entered.map_err(|_| Landing::Shed),
                 // Whoever joins it in its last moment fetches alone.
                 () = deserted(&flight) => Err(Landing::Alone),
             };
@@ -83,7 +87,7 @@ async fn deserted(flight: &Flight) {
 }
 
 async fn fetch(edge: &Arc<Edge>, order: &Order, flight: &Flight, permit: Permit, background: bool) {
-    let asked_at = edge.clock.date();
+    let asked_at = edge.clock.now();
     let timeouts = &order.settings.config.timeouts;
     edge.counters.origin_requests.one();
     let response = match order.settings.origin.fetch(order.request(), timeouts.origin_head).await {
@@ -105,7 +109,7 @@ async fn fetch(edge: &Arc<Edge>, order: &Order, flight: &Flight, permit: Permit,
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => permit.on_drop(),
         _ => permit.on_answer(work_of(order.course.key.path())),
     }
-    let asked = Asked { path: order.course.key.path(), headers: &order.asked, cookies: order.cookies, at: asked_at };
+    let asked = Asked { path: order.course.key.path(), headers: &order.asked, cookies: order.cookies, at: asked_at.date };
     if parts.status == StatusCode::NOT_MODIFIED
         && let Some(copy) = &order.copy
     {
@@ -113,13 +117,15 @@ async fn fetch(edge: &Arc<Edge>, order: &Order, flight: &Flight, permit: Permit,
         headers::from_origin(&mut parts.headers);
         let updated = copy.updated_headers(&parts.headers);
         let confirmed = match admit(asked, copy.status, &updated, now.date) {
-            Some(admitted) => store(edge, order, copy.confirmed(admitted, updated, now)),
+            Some(admitted) => order.store(edge, copy.confirmed(admitted, updated, now), asked_at.time),
             None => Arc::clone(copy),
         };
         flight.land(Landing::Confirmed(confirmed));
         return;
     }
-    let admitted = admit(asked, parts.status, &parts.headers, now.date).filter(|_| short_enough(&body));
+    // A failure never takes the place of a copy that helps against it.
+    let replaces_good = order.copy_helps && status::is_failure(parts.status);
+    let admitted = admit(asked, parts.status, &parts.headers, now.date).filter(|_| short_enough(&body) && !replaces_good);
     let shared_error = parts.status.is_server_error() && is_for_everybody(&parts.headers);
     if admitted.is_none() && !shared_error {
         edge.store.pass(&order.course.key, now.time);
@@ -127,12 +133,12 @@ async fn fetch(edge: &Arc<Edge>, order: &Order, flight: &Flight, permit: Permit,
         return;
     }
     headers::from_origin(&mut parts.headers);
-    fill(edge, order, flight, (parts, body), admitted, permit, background).await;
+    fill(edge, order, flight, (parts, body), (admitted, asked_at.time), permit, background).await;
 }
 
 /// An error page may be shown to all who wait for the same thing; it is not stored.
 fn is_for_everybody(headers: &HeaderMap) -> bool {
-    !headers.contains_key(header::SET_COOKIE) && !Control::of(headers).private && !headers.contains_key(header::VARY)
+    !headers.contains_key(header::SET_COOKIE) && !Governing::of(headers).control.private && !headers.contains_key(header::VARY)
 }
 
 fn short_enough(body: &Incoming) -> bool {
@@ -145,7 +151,7 @@ async fn fill(
     order: &Order,
     flight: &Flight,
     (parts, body): (http::response::Parts, Incoming),
-    admitted: Option<Admitted>,
+    (admitted, asked_at): (Option<Admitted>, Time),
     permit: Permit,
     background: bool,
 ) {
@@ -178,7 +184,7 @@ async fn fill(
         let digest = hasher.map(|hasher| ObjectDigest(hasher.finalize().into()));
         let stored =
             Stored::new(order.course.key.clone(), admitted, (parts.status, parts.headers), (bytes, digest), values, edge.clock.now());
-        store(edge, order, stored);
+        order.store(edge, stored, asked_at);
     }
     // After the store has it: whoever finds the body ended finds it stored.
     growing.end(whole);
@@ -187,16 +193,16 @@ async fn fill(
     }
 }
 
-/// Stores a response, and offers it to helpers if it may be spilled and stands under the site's own name.
-fn store(edge: &Edge, order: &Order, mut stored: Stored) -> Arc<Stored> {
-    if order.settings.config.is_canonical(&order.course.key) {
+/// Stores a response that was asked for at a time, and offers it to helpers if it may be spilled and stands under the site's own name.
+pub(crate) fn store(edge: &Edge, settings: &Settings, mut stored: Stored, was_spillable: bool, asked: Time) -> Arc<Stored> {
+    if settings.config.is_canonical(&stored.key) {
         stored.offer(&edge.overflow.hot);
-        if stored.spillable.is_none() && order.copy_was_spillable {
+        if stored.spillable.is_none() && was_spillable {
             // Helpers may hold what it was.
             edge.overflow.hot.purge(stored.key.path());
         }
     }
-    edge.store.insert(stored)
+    edge.store.insert(stored, asked)
 }
 
 /// Appends what comes to `growing` until the end (true) or until it breaks off (false).
@@ -244,6 +250,10 @@ fn is_spillable(shared: &Shared) -> bool {
 }
 
 impl Order {
+    fn store(&self, edge: &Edge, stored: Stored, asked: Time) -> Arc<Stored> {
+        store(edge, &self.settings, stored, self.copy_was_spillable, asked)
+    }
+
     /// The request to the origin: for the whole, and conditional only on our own copy.
     fn request(&self) -> Request<crate::origin::Upload> {
         let mut request = Request::new(nothing());

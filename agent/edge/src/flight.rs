@@ -147,6 +147,11 @@ impl Flights {
             flights.remove(course);
         }
     }
+
+    /// Nobody can join a fetch of this resource from now on.
+    pub(crate) fn close_all(&self, key: &Key) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|course, _| course.key != *key);
+    }
 }
 
 /// Closes a flight when its fetch ends in whatever way: also by a panic, or by its thread's end.

@@ -14,7 +14,7 @@ use crate::{
         admit::{Asked, admit},
         key::Key,
         range::{Part, part},
-        validate,
+        structured, validate,
         vary::Encoding,
     },
     cookies, gate,
@@ -88,4 +88,21 @@ pub fn read_response(request: &Parts, status: StatusCode, headers: &HeaderMap, c
         range_allowed: validate::range_allowed(&request.headers, headers),
         to_visitor,
     }
+}
+
+/// What the edge reads in a structured field.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ReadStructured<'a> {
+    /// Its keys, if it is a dictionary.
+    pub keys: Option<Vec<&'a [u8]>>,
+    /// Its strings, if it is a list.
+    pub strings: Option<Vec<&'a [u8]>>,
+}
+
+/// Reads a structured field as a dictionary and as a list.
+#[must_use]
+pub fn read_structured(field: &[u8]) -> ReadStructured<'_> {
+    let mut keys = Vec::new();
+    let dictionary = structured::dictionary(field, |key, _| keys.push(key));
+    ReadStructured { keys: dictionary.map(|()| keys), strings: structured::strings(field) }
 }

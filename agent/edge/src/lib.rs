@@ -30,6 +30,7 @@ mod headers;
 mod hot;
 #[doc(hidden)]
 pub mod inside;
+mod invalidate;
 mod limits;
 mod listener;
 mod metrics;
@@ -39,6 +40,7 @@ mod overflow;
 mod pass;
 mod paths;
 mod pressure;
+mod probe;
 mod queueing;
 mod request;
 mod respond;

@@ -28,6 +28,16 @@ pub(crate) const RESOURCES_ESTIMATE: usize = 4_096;
 pub(crate) const PASSED_MAX: usize = 8_192;
 /// How long that is remembered: a site that starts to send freshness is noticed within this time.
 pub(crate) const PASSED_TIME: Duration = Duration::from_secs(30);
+/// Groups of one response (RFC 9875 asks for 32 at least).
+pub(crate) const GROUPS_MAX: usize = 64;
+/// Bytes of a group's name (RFC 9875 asks for 32 at least); longer ones are passed over.
+pub(crate) const GROUP_BYTES_MAX: usize = 128;
+/// Memberships in groups that are remembered: beyond it, responses with groups are not stored.
+pub(crate) const GROUPED_MAX: usize = 65_536;
+/// Resources and groups that were made obsolete, remembered so that what was fetched before is not stored after.
+pub(crate) const FORGOTTEN_MAX: usize = 8_192;
+/// A failure (400, 403, 500, 503 and the like) with a lifetime is kept at most this long: enough for a crowd, too short to be worth causing one.
+pub(crate) const FAILURE_LIFETIME_MAX: Duration = Duration::from_secs(10);
 /// Largest body that is stored: a small cache must not be emptied by one film.
 pub(crate) const STORED_BODY_BYTES_MAX: u64 = 8 << 20;
 /// Bytes that a body of unknown length, found too long to be stored, may be ahead of its slowest visitor.

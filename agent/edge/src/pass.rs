@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{Method, Request, Response, StatusCode, Uri, Version, header};
+use http::{Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -14,7 +14,7 @@ use crate::{
     cookies::Cookies,
     edge::{Edge, Settings},
     fetch::work_of,
-    headers,
+    headers, invalidate,
     limits::HELD_BODY_BYTES_MAX,
     origin::{Fault, Upload},
     paths::is_entrance,
@@ -25,7 +25,12 @@ use crate::{
 };
 
 /// Sends the request to the origin, and its answer to the visitor.
-pub(crate) async fn pass(mut visit: Visit, edge: &Arc<Edge>, cookies: Cookies) -> Answer {
+pub(crate) async fn pass(visit: Visit, edge: &Arc<Edge>, cookies: Cookies) -> Answer {
+    forward(visit, edge, cookies, |_| ()).await
+}
+
+/// The same; `heard` sees the answer's head before anything is changed in it.
+pub(crate) async fn forward(mut visit: Visit, edge: &Arc<Edge>, cookies: Cookies, heard: impl FnOnce(&Response<Incoming>)) -> Answer {
     let settings = Arc::clone(&visit.settings);
     let timeouts = &settings.config.timeouts;
     let safe = is_safe(&visit.parts.method);
@@ -35,7 +40,7 @@ pub(crate) async fn pass(mut visit: Visit, edge: &Arc<Edge>, cookies: Cookies) -
     let key = visit.parts.uri.path_and_query().map(|target| Key::new(settings.config.scheme(), &visit.host, target));
     let tunnel = tunnel::asked(&mut visit.parts);
     let Some(mut request) = to_origin(visit, edge).await else {
-        return (waiting::plain(StatusCode::REQUEST_TIMEOUT, "The request body did not come in time.\n"), CacheUse::Bypass);
+        return (waiting::refused(StatusCode::REQUEST_TIMEOUT, "The request body did not come in time.\n"), CacheUse::Bypass);
     };
     if tunnel.is_some() {
         tunnel::ask(request.headers_mut());
@@ -56,9 +61,11 @@ pub(crate) async fn pass(mut visit: Visit, edge: &Arc<Edge>, cookies: Cookies) -
                 permit.on_answer(work);
             }
             if let Some(key) = key.filter(|_| !safe) {
-                invalidate(&response, &key, edge);
+                invalidate::by_answer(&key, response.status(), response.headers(), edge);
             }
-            (passing(response, timeouts.origin_idle, Some(Box::new(permit)), "fwd=bypass"), CacheUse::Bypass)
+            heard(&response);
+            let why = if safe { "fwd=bypass" } else { "fwd=method" };
+            (passing(response, timeouts.origin_idle, Some(Box::new(permit)), why), CacheUse::Bypass)
         }
         Err(fault) => {
             if fault != Fault::Unreachable {
@@ -71,7 +78,7 @@ pub(crate) async fn pass(mut visit: Visit, edge: &Arc<Edge>, cookies: Cookies) -
 }
 
 /// Whoever is somebody, is about to be, or changes something, goes before anybody.
-fn class_of(visit: &Visit, cookies: Cookies) -> Class {
+pub(crate) fn class_of(visit: &Visit, cookies: Cookies) -> Class {
     let parts = &visit.parts;
     let reserved = !is_safe(&parts.method)
         || cookies == Cookies::Session
@@ -96,32 +103,6 @@ async fn to_origin(visit: Visit, edge: &Edge) -> Option<Request<Upload>> {
     Some(request)
 }
 
-/// Forgets what an unsafe request changed: its target, and on the same site what Location and Content-Location name.
-//= RFC 9111 section 4.4
-fn invalidate(response: &Response<Incoming>, key: &Key, edge: &Edge) {
-    if !(response.status().is_success() || response.status().is_redirection()) {
-        return;
-    }
-    forget(key, edge);
-    for name in [header::LOCATION, header::CONTENT_LOCATION] {
-        let named = response.headers().get(name).and_then(|value| Uri::try_from(value.as_bytes()).ok());
-        let Some(target) = named.as_ref().and_then(Uri::path_and_query).filter(|target| target.as_str().starts_with('/')) else { continue };
-        let other = match named.as_ref().and_then(|uri| uri.scheme().zip(uri.authority())) {
-            Some((scheme, authority)) => Key::new(scheme, authority, target),
-            None => key.sibling(target.as_str()),
-        };
-        if other.origin() == key.origin() {
-            forget(&other, edge);
-        }
-    }
-}
-
-fn forget(key: &Key, edge: &Edge) {
-    if edge.store.remove(key) {
-        edge.overflow.hot.purge(key.path());
-    }
-}
-
 /// Passes the origin's answer on as it comes. `held`, the place at the origin, is kept to the end of a short body and given up at the head
 /// of a long or endless one.
 pub(crate) fn passing(response: Response<Incoming>, idle: Duration, held: Option<Held>, why: &str) -> Response<Payload> {
@@ -138,7 +119,8 @@ pub(crate) fn passing(response: Response<Incoming>, idle: Duration, held: Option
 /// The page that says what is wrong with the origin.
 pub(crate) fn failed(fault: Fault) -> Response<Payload> {
     match fault {
-        Fault::Unreachable | Fault::Broken => waiting::unreachable(),
+        Fault::Unreachable => waiting::unreachable(),
+        Fault::Broken => waiting::broken(),
         Fault::Late => waiting::late(),
     }
 }

@@ -57,7 +57,7 @@ pub(crate) async fn answer(request: Request<Incoming>, peer: IpAddr, edge: Arc<E
         Ok(host) => route(Visit { parts, body, host, asker, settings, mark: Mark::None }, &edge).await,
         Err(refusal) => {
             edge.counters.requests_refused.one();
-            let mut response = waiting::plain(StatusCode::BAD_REQUEST, refusal.text());
+            let mut response = waiting::refused(StatusCode::BAD_REQUEST, refusal.text());
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             (response, CacheUse::None)
         }

@@ -15,6 +15,7 @@ use crate::{
     },
     flight::Shared,
     request::Answer,
+    waiting,
 };
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -85,8 +86,9 @@ fn unsatisfiable(stored: &Stored) -> Response<Payload> {
     response
 }
 
-/// Answers with a response whose body is still coming; `None` when its beginning is gone already.
-pub(crate) fn from_shared(shared: &Shared, interest: Arc<()>, request: &HeaderMap, first: bool) -> Option<Answer> {
+/// Answers with a response whose body is still coming; `None` when its beginning is gone already. `first`: it was fetched for this visitor;
+/// `had_copy`: there was one, but it could not be used.
+pub(crate) fn from_shared(shared: &Shared, interest: Arc<()>, request: &HeaderMap, (first, had_copy): (bool, bool)) -> Option<Answer> {
     let cache = if first { CacheUse::Miss } else { CacheUse::Collapsed };
     let mut response = if shared.status == StatusCode::OK && validate::not_modified(request, &shared.headers) {
         not_modified(&shared.headers)
@@ -96,8 +98,17 @@ pub(crate) fn from_shared(shared: &Shared, interest: Arc<()>, request: &HeaderMa
     };
     let stored = if shared.kept.is_some() { "; stored" } else { "" };
     let collapsed = if first { "" } else { "; collapsed" };
-    mark(response.headers_mut(), &format!("overspill; fwd=miss; fwd-status={}{stored}{collapsed}", shared.status.as_u16()));
+    let why = if had_copy { "stale" } else { "miss" };
+    mark(response.headers_mut(), &format!("overspill; fwd={why}; fwd-status={}{stored}{collapsed}", shared.status.as_u16()));
     Some((response, cache))
+}
+
+/// The answer to who wants nothing but what is stored, when nothing is that may be used.
+//= RFC 9111 section 5.2.1.7
+pub(crate) fn not_stored() -> Answer {
+    let mut response = waiting::plain(StatusCode::GATEWAY_TIMEOUT, "Not stored here.\n");
+    mark(response.headers_mut(), "overspill; detail=only-if-cached");
+    (response, CacheUse::None)
 }
 
 /// Adds this cache's entry to Cache-Status (RFC 9211); the entries of caches nearer to the origin stand before it.

@@ -26,6 +26,7 @@ use crate::{
     overflow::Prepaid,
     pass,
     paths::{is_asset, is_entrance},
+    probe,
     request::{Answer, Visit},
     respond,
     spill::{
@@ -41,14 +42,13 @@ use crate::{
 pub(crate) async fn serve(visit: Visit, edge: &Arc<Edge>) -> Answer {
     let cookies = classify(&visit.parts.headers);
     let Some(target) = visit.parts.uri.path_and_query().filter(|_| may_look_up(&visit, cookies)) else {
-        return pass::pass(visit, edge, cookies).await;
+        return if only_if_cached(&visit) { respond::not_stored() } else { pass::pass(visit, edge, cookies).await };
     };
     let key = Key::new(visit.settings.config.scheme(), &visit.host, target);
     let encoding = Encoding::of(&visit.parts.headers);
     let (now, rules) = (edge.clock.time(), rules(&visit));
-    let stored = edge.store.find(&key, &visit.parts.headers, encoding);
-    // Copies by contract are for anybody, and only anybody may have them.
-    let copy = stored.filter(|stored| stored.kept != Kept::Contract || cookies == Cookies::Free);
+    let authorized = visit.parts.headers.contains_key(header::AUTHORIZATION);
+    let copy = edge.store.find(&key, &visit.parts.headers, encoding).filter(|stored| stored.is_for(cookies, authorized));
     if let Some(copy) = &copy
         && copy.is_fresh(now)
     {
@@ -75,29 +75,42 @@ pub(crate) async fn serve(visit: Visit, edge: &Arc<Edge>) -> Answer {
             Use::Ask => {}
         }
     }
-    if Control::of(&visit.parts.headers).only_if_cached {
-        return (waiting::late(), CacheUse::None);
+    if only_if_cached(&visit) {
+        return respond::not_stored();
     }
     let part_or_head = visit.parts.method == Method::HEAD || visit.parts.headers.contains_key(header::RANGE);
     let with_cookies = cookies == Cookies::Unknown;
-    if copy.is_none() && (part_or_head || (with_cookies && !is_asset(visit.parts.uri.path()))) {
+    // What could not be shared lately is worth only its visitor's own conditions.
+    let own_terms = (authorized || edge.store.is_passed(&key, now)) && is_conditional(&visit);
+    if copy.is_none() && (part_or_head || own_terms || (with_cookies && !is_asset(visit.parts.uri.path()))) {
         return pass::pass(visit, edge, cookies).await;
+    }
+    if let Some(copy) = copy.as_ref().filter(|_| visit.parts.method == Method::HEAD) {
+        return probe::probe(visit, cookies, Arc::clone(copy), edge).await;
     }
     let course = Course { key, encoding, with_cookies };
     Errand { visit, course, cookies, rules, copy }.run(pressure, edge).await
 }
 
-/// Only GET and HEAD, without authorization, a session, a body, or conditions that only the origin can judge.
+/// Only GET and HEAD, without a session, a body, or conditions that only the origin can judge.
 fn may_look_up(visit: &Visit, cookies: Cookies) -> bool {
     let headers = &visit.parts.headers;
     matches!(visit.parts.method, Method::GET | Method::HEAD)
         && cookies != Cookies::Session
-        && !headers.contains_key(header::AUTHORIZATION)
         && !headers.contains_key(header::IF_MATCH)
         && !headers.contains_key(header::IF_UNMODIFIED_SINCE)
         && !headers.contains_key(header::UPGRADE)
         && visit.body.is_end_stream()
         && !is_entrance(visit.parts.uri.path())
+}
+
+//= RFC 9111 section 5.2.1.7
+fn only_if_cached(visit: &Visit) -> bool {
+    matches!(visit.parts.method, Method::GET | Method::HEAD) && Control::of(&visit.parts.headers).only_if_cached
+}
+
+fn is_conditional(visit: &Visit) -> bool {
+    validate::CONDITIONS.iter().any(|name| visit.parts.headers.contains_key(name))
 }
 
 pub(crate) fn rules(visit: &Visit) -> Rules {
@@ -161,6 +174,8 @@ fn order(visit: &Visit, course: Course, cookies: Cookies, copy: Option<&Arc<Stor
         cookies,
         copy: copy.filter(|copy| copy.has_validator()).cloned(),
         copy_was_spillable: copy.is_some_and(|copy| copy.spillable.is_some()),
+        copy_helps: copy.is_some_and(|copy| !copy.forbids_stale),
+        class: pass::class_of(visit, cookies),
     }
 }
 
@@ -189,7 +204,8 @@ impl Errand {
         let now = edge.clock.time();
         // In calm, what must not be shared is not waited for together.
         let unshared = |copy: &Arc<Stored>| copy.kept == Kept::Contract;
-        let alone = (!pressure && self.copy.as_ref().is_some_and(unshared)) || edge.store.is_passed(&self.course.key, now);
+        let authorized = self.visit.parts.headers.contains_key(header::AUTHORIZATION);
+        let alone = authorized || (!pressure && self.copy.as_ref().is_some_and(unshared)) || edge.store.is_passed(&self.course.key, now);
         let boarding = if alone { Boarding::First(Flight::new()) } else { edge.flights.board(&self.course) };
         let (flight, first) = match boarding {
             Boarding::First(flight) => {
@@ -255,8 +271,9 @@ impl Errand {
 
     /// The copy at hand, or one that came meanwhile, if it may be shown now.
     fn last_resort(&self, edge: &Edge, helps: fn(&Stored, Rules, overspill_governance::time::Time) -> bool) -> Option<Arc<Stored>> {
+        let authorized = self.visit.parts.headers.contains_key(header::AUTHORIZATION);
         let found = edge.store.find(&self.course.key, &self.visit.parts.headers, self.course.encoding);
-        let copy = found.filter(|stored| stored.kept != Kept::Contract || self.cookies == Cookies::Free).or_else(|| self.copy.clone())?;
+        let copy = found.filter(|stored| stored.is_for(self.cookies, authorized)).or_else(|| self.copy.clone())?;
         helps(&copy, self.rules, edge.clock.time()).then_some(copy)
     }
 
@@ -278,7 +295,7 @@ impl Errand {
         let fits = self.visit.parts.method == Method::GET || shared.kept.is_some();
         if for_me
             && fits
-            && let Some(answer) = respond::from_shared(shared, interest, &conditions(&self.visit), first)
+            && let Some(answer) = respond::from_shared(shared, interest, &conditions(&self.visit), (first, self.copy.is_some()))
         {
             return answer;
         }

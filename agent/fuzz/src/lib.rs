@@ -40,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "proof", body: protocol::proof, seeds: protocol::proofs, found: "" },
     Target { name: "request", body: edge::request, seeds: edge::requests, found: "" },
     Target { name: "response", body: edge::response, seeds: edge::responses, found: "" },
+    Target { name: "structured", body: edge::structured, seeds: edge::structured_fields, found: "" },
 ];
 
 /// The target of that name.

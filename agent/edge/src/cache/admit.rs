@@ -8,9 +8,11 @@ use overspill_governance::time::Date;
 use super::{
     control::Control,
     fresh::{Lifetime, initial_age, lifetime},
+    status,
+    targeted::Governing,
     vary::Vary,
 };
-use crate::{cookies::Cookies, paths::is_personal};
+use crate::{cookies::Cookies, limits::FAILURE_LIFETIME_MAX, paths::is_personal};
 
 /// On whose word a response is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,13 +62,9 @@ pub(crate) struct Asked<'a> {
 
 /// Decides whether a final response to `asked` that came at `came` may be stored.
 pub(crate) fn admit(asked: Asked<'_>, status: StatusCode, headers: &HeaderMap, came: Date) -> Option<Admitted> {
-    let control = Control::of(headers);
-    //= RFC 9111 section 3: no-store, private, Authorization; section 5.2.1.5: the request's no-store.
-    if control.no_store || control.private || Control::of(asked.headers).no_store || asked.headers.contains_key(header::AUTHORIZATION) {
-        return None;
-    }
-    // RFC 9111 section 7.3 leaves Set-Cookie to caches; to share one visitor's session is the worst thing a cache can do.
-    if headers.contains_key(header::SET_COOKIE) || asked.cookies == Cookies::Session || headers.contains_key(header::CONTENT_RANGE) {
+    let governing = Governing::of(headers);
+    let control = governing.control;
+    if !status::is_storable(status) || forbidden(asked, status, headers, &control) {
         return None;
     }
     let vary = Vary::of(headers)?;
@@ -74,25 +72,43 @@ pub(crate) fn admit(asked: Asked<'_>, status: StatusCode, headers: &HeaderMap, c
         return None;
     }
     let with_query = asked.path.contains('?');
-    let stated = lifetime(&control, headers, came, with_query);
-    let understood = matches!(status.as_u16(), 200 | 203 | 301 | 302 | 307 | 308 | 404 | 410);
-    let guessable = status == StatusCode::OK;
     let validator = headers.contains_key(header::ETAG) || headers.contains_key(header::LAST_MODIFIED);
+    let worth_asking = status == StatusCode::OK && validator;
+    let (age, stated) = match initial_age(headers, asked.at, came) {
+        Some(age) => (age, lifetime(&governing, headers, came, with_query)),
+        None => (Duration::ZERO, Lifetime::Explicit(Duration::ZERO)),
+    };
+    let most = if status::is_failure(status) { FAILURE_LIFETIME_MAX } else { Duration::MAX };
     let (kept, lifetime) = match stated {
-        Lifetime::Explicit(lifetime) if understood && !control.no_cache && (lifetime > Duration::ZERO || validator) => {
-            (Kept::Explicit, lifetime)
-        }
-        _ if control.no_cache && understood && guessable && validator => (Kept::Explicit, Duration::ZERO),
-        Lifetime::Heuristic(lifetime) if guessable && !control.no_cache => (Kept::Heuristic, lifetime),
-        Lifetime::Unknown if guessable && !control.no_cache && by_contract(asked) => (Kept::Contract, Duration::ZERO),
+        _ if control.no_cache => (worth_asking.then_some(Kept::Explicit)?, Duration::ZERO),
+        //= RFC 9111 section 3: any final status, if the origin gives it a lifetime.
+        Lifetime::Explicit(lifetime) if worth_asking || lifetime > age => (Kept::Explicit, lifetime.min(most)),
+        Lifetime::Heuristic(lifetime) if status::is_heuristic(status) || control.public => (Kept::Heuristic, lifetime.min(most)),
+        Lifetime::Unknown if status == StatusCode::OK && by_contract(asked) => (Kept::Contract, Duration::ZERO),
         _ => return None,
     };
-    Some(Admitted { kept, age: initial_age(headers, asked.at, came), lifetime, control, vary })
+    Some(Admitted { kept, age, lifetime, control, vary })
+}
+
+/// What may not be stored whatever its lifetime.
+fn forbidden(asked: Asked<'_>, status: StatusCode, headers: &HeaderMap, control: &Control) -> bool {
+    //= RFC 9111 section 5.2.2.3: whoever understands the status code passes over the no-store that stands beside must-understand.
+    let no_store = if control.must_understand { !status::is_understood(status) } else { control.no_store };
+    //= RFC 9111 section 3: no-store, private, Authorization; section 5.2.1.5: the request's no-store.
+    no_store
+        || control.private
+        || Control::of(asked.headers).no_store
+        || (asked.headers.contains_key(header::AUTHORIZATION) && !control.admits_authorized())
+        || asked.cookies == Cookies::Session
+        // Section 7.3 leaves Set-Cookie to caches; to share one visitor's session is the worst thing a cache can do.
+        || headers.contains_key(header::SET_COOKIE)
 }
 
 /// Only what a visitor without any telling cookie got, and never a path that acts.
 fn by_contract(asked: Asked<'_>) -> bool {
-    asked.cookies == Cookies::Free && !is_personal(asked.path.split('?').next().unwrap_or_default())
+    asked.cookies == Cookies::Free
+        && !asked.headers.contains_key(header::AUTHORIZATION)
+        && !is_personal(asked.path.split('?').next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -138,9 +154,11 @@ mod tests {
         assert_eq!(kept("/a", Cookies::Session, &[], 200, &fresh), None);
         assert_eq!(kept("/a", Cookies::Free, &[("authorization", "x")], 200, &fresh), None);
         assert_eq!(kept("/a", Cookies::Free, &[("cache-control", "no-store")], 200, &fresh), None);
-        for status in [206, 304, 401, 403, 500, 503] {
+        for status in [206, 304] {
             assert_eq!(kept("/a", Cookies::Free, &[], status, &fresh), None, "{status}");
         }
+        assert_eq!(plain(&[("cache-control", "max-age=60"), ("age", "a minute")]), None);
+        assert_eq!(plain(&[("cache-control", "max-age=60"), ("age", "60")]), None);
     }
 
     #[test]
@@ -150,6 +168,54 @@ mod tests {
         assert_eq!(plain(&[("last-modified", "Sun, 06 Nov 1994 08:39:37 GMT")]), Some(Kept::Heuristic));
         assert_eq!(kept("/a", Cookies::Unknown, &[], 200, &[("cache-control", "max-age=60")]), Some(Kept::Explicit));
         assert_eq!(kept("/a", Cookies::Free, &[], 404, &[("cache-control", "max-age=60")]), Some(Kept::Explicit));
+    }
+
+    #[test]
+    fn any_final_status_is_kept_on_the_origins_word_and_failures_for_a_moment() {
+        let lifetime = |status, response: &[(&'static str, &'static str)]| {
+            let (at, request) = (Date::from_millis(784_111_777_000), HeaderMap::new());
+            let asked = Asked { path: "/a", headers: &request, cookies: Cookies::Free, at };
+            admit(asked, StatusCode::from_u16(status).unwrap(), &fields(response), at).map(|admitted| admitted.lifetime())
+        };
+        for status in [200, 204, 299, 302, 303, 404, 410] {
+            assert_eq!(lifetime(status, &[("cache-control", "max-age=60")]), Some(Duration::from_mins(1)), "{status}");
+        }
+        for status in [400, 403, 499, 500, 502, 503, 504, 599] {
+            assert_eq!(lifetime(status, &[("cache-control", "max-age=60")]), Some(FAILURE_LIFETIME_MAX), "{status}");
+            assert_eq!(lifetime(status, &[]), None, "{status}");
+            assert_eq!(lifetime(status, &[("last-modified", "Sun, 06 Nov 1994 08:39:37 GMT")]), None, "{status}");
+            assert_eq!(lifetime(status, &[("cache-control", "no-cache"), ("etag", "\"1\"")]), None, "{status}");
+        }
+        let changed = ("last-modified", "Sun, 06 Nov 1994 08:39:37 GMT");
+        assert_eq!(lifetime(404, &[changed]), Some(Duration::from_mins(1)));
+        assert_eq!(lifetime(599, &[changed, ("cache-control", "public")]), Some(FAILURE_LIFETIME_MAX));
+        assert_eq!(lifetime(201, &[changed]), None);
+    }
+
+    #[test]
+    fn must_understand_is_understood() {
+        let response = [("cache-control", "max-age=60, must-understand, no-store")];
+        assert_eq!(kept("/a", Cookies::Free, &[], 200, &response), Some(Kept::Explicit));
+        assert_eq!(kept("/a", Cookies::Free, &[], 599, &response), None);
+        assert_eq!(kept("/a", Cookies::Free, &[], 599, &[("cache-control", "max-age=60, must-understand")]), None);
+    }
+
+    #[test]
+    fn who_is_authorized_shares_only_what_the_origin_says() {
+        let authorized = |control: &'static str| kept("/a", Cookies::Free, &[("authorization", "x")], 200, &[("cache-control", control)]);
+        for control in ["max-age=60, public", "max-age=60, must-revalidate", "s-maxage=60"] {
+            assert_eq!(authorized(control), Some(Kept::Explicit), "{control}");
+        }
+        for control in ["max-age=60", "max-age=60, proxy-revalidate", "public", "public, private, max-age=60"] {
+            assert_eq!(authorized(control), None, "{control}");
+        }
+    }
+
+    #[test]
+    fn a_field_addressed_to_us_decides() {
+        assert_eq!(plain(&[("cache-control", "no-store"), ("cdn-cache-control", "max-age=60")]), Some(Kept::Explicit));
+        assert_eq!(plain(&[("cache-control", "max-age=60"), ("cdn-cache-control", "private")]), None);
+        assert_eq!(plain(&[("expires", "Sun, 06 Nov 2094 08:49:37 GMT"), ("cdn-cache-control", "must-revalidate")]), Some(Kept::Contract));
     }
 
     #[test]
@@ -174,13 +240,12 @@ mod tests {
         ("age", "30"),
         ("date", "Sun, 06 Nov 1994 08:49:37 GMT"),
     ];
-    const FORBIDDING: [(&str, &str); 6] = [
+    const FORBIDDING: [(&str, &str); 5] = [
         ("cache-control", "no-store"),
         ("cache-control", "private"),
         ("cache-control", "private=\"x\", max-age=60"),
         ("set-cookie", "session=1"),
         ("vary", "*"),
-        ("content-range", "bytes 0-1/2"),
     ];
 
     proptest::proptest! {

@@ -16,6 +16,7 @@ pub(crate) struct Control {
     pub(crate) public: bool,
     pub(crate) must_revalidate: bool,
     pub(crate) proxy_revalidate: bool,
+    pub(crate) must_understand: bool,
     pub(crate) only_if_cached: bool,
     pub(crate) max_age: Option<Duration>,
     pub(crate) s_maxage: Option<Duration>,
@@ -39,20 +40,50 @@ impl Control {
         let mut halves = directive.splitn(2, |byte| *byte == b'=');
         let name = halves.next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
         let argument = halves.next().map(<[u8]>::trim_ascii);
-        match name.as_slice() {
-            b"no-store" => self.no_store = true,
+        match self.span(&name) {
+            //= RFC 9111 section 4.2.1: of a repeated directive the first occurrence counts; an invalid number means stale.
+            Some(span) => *span = span.or(Some(seconds(argument.unwrap_or_default()))),
+            None => self.say(&name),
+        }
+    }
+
+    /// Takes a directive whose argument, if it has one, says nothing to this cache.
+    pub(super) fn say(&mut self, name: &[u8]) {
+        let flag = match name {
+            b"no-store" => &mut self.no_store,
             // With field names as argument, both forbid less; to forbid more is always allowed.
-            b"no-cache" => self.no_cache = true,
-            b"private" => self.private = true,
-            b"public" => self.public = true,
-            b"must-revalidate" => self.must_revalidate = true,
-            b"proxy-revalidate" => self.proxy_revalidate = true,
-            b"only-if-cached" => self.only_if_cached = true,
-            b"max-age" => first(&mut self.max_age, argument),
-            b"s-maxage" => first(&mut self.s_maxage, argument),
-            b"stale-while-revalidate" => first(&mut self.stale_while_revalidate, argument),
-            b"stale-if-error" => first(&mut self.stale_if_error, argument),
-            _ => {}
+            b"no-cache" => &mut self.no_cache,
+            b"private" => &mut self.private,
+            b"public" => &mut self.public,
+            b"must-revalidate" => &mut self.must_revalidate,
+            b"proxy-revalidate" => &mut self.proxy_revalidate,
+            b"must-understand" => &mut self.must_understand,
+            b"only-if-cached" => &mut self.only_if_cached,
+            _ => {
+                if let Some(span) = self.span(name) {
+                    *span = Some(Duration::ZERO);
+                }
+                return;
+            }
+        };
+        *flag = true;
+    }
+
+    /// Takes a directive with a number, of a field in which the last occurrence counts.
+    pub(super) fn say_seconds(&mut self, name: &[u8], number: i64) {
+        match self.span(name) {
+            Some(span) => *span = Some(Duration::from_secs(u64::try_from(number).unwrap_or(0).min(SECONDS_MAX))),
+            None => self.say(name),
+        }
+    }
+
+    fn span(&mut self, name: &[u8]) -> Option<&mut Option<Duration>> {
+        match name {
+            b"max-age" => Some(&mut self.max_age),
+            b"s-maxage" => Some(&mut self.s_maxage),
+            b"stale-while-revalidate" => Some(&mut self.stale_while_revalidate),
+            b"stale-if-error" => Some(&mut self.stale_if_error),
+            _ => None,
         }
     }
 
@@ -61,20 +92,20 @@ impl Control {
         self.s_maxage.or(self.max_age)
     }
 
+    /// Tells whether the response may be kept although its request was authorized, and be used for others that are.
+    //= RFC 9111 section 3.5
+    pub(crate) fn admits_authorized(&self) -> bool {
+        self.public || self.must_revalidate || self.s_maxage.is_some()
+    }
+
     /// Tells whether a stale response must not be used without asking the origin (`s-maxage` implies `proxy-revalidate`).
     pub(crate) fn forbids_stale(&self) -> bool {
         self.must_revalidate || self.proxy_revalidate || self.no_cache || self.s_maxage.is_some()
     }
 }
 
-/// RFC 9111 section 4.2.1: of a repeated directive the first occurrence counts; an invalid number means stale.
-fn first(slot: &mut Option<Duration>, argument: Option<&[u8]>) {
-    if slot.is_none() {
-        *slot = Some(seconds(argument.unwrap_or_default()));
-    }
-}
-
-fn seconds(argument: &[u8]) -> Duration {
+/// A number of seconds; what is none counts as zero.
+pub(super) fn seconds(argument: &[u8]) -> Duration {
     let digits = argument.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(argument);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Duration::ZERO;
@@ -84,7 +115,7 @@ fn seconds(argument: &[u8]) -> Duration {
 }
 
 /// Splits a list at its commas, but not inside quoted strings.
-fn split(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn split(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut escaped) = (false, false);
     list.split(move |byte| {
         if escaped {

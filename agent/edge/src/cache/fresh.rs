@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use overspill_governance::time::Date;
 
-use super::control::Control;
+use super::{control::seconds, targeted::Governing};
 
 /// A guessed lifetime is at most this: an author who corrects a page sees the correction soon, a validator makes asking again cheap.
 const HEURISTIC_MAX: Duration = Duration::from_mins(5);
@@ -32,25 +32,36 @@ pub(crate) fn parse_date(value: &HeaderValue) -> Option<Date> {
     Some(Date::from_millis(u64::try_from(since.as_millis()).ok()?))
 }
 
-/// How old a response was when it came.
+/// How old a response was when it came; `None` when its Age cannot be read.
 //= RFC 9111 section 4.2.3
-pub(crate) fn initial_age(headers: &HeaderMap, asked: Date, came: Date) -> Duration {
+pub(crate) fn initial_age(headers: &HeaderMap, asked: Date, came: Date) -> Option<Duration> {
     let apparent = date(headers, &header::DATE).map_or(Duration::ZERO, |date| came.since(date));
-    let stated = headers.get(header::AGE).and_then(|age| age.to_str().ok()).and_then(|age| age.trim().parse::<u32>().ok()).unwrap_or(0);
-    let corrected = Duration::from_secs(u64::from(stated)) + came.since(asked);
+    let corrected = stated_age(headers)? + came.since(asked);
     // A Date behind by less than the skew that clocks on one machine room have says nothing.
     let apparent = if apparent < Duration::from_secs(2) { Duration::ZERO } else { apparent };
-    apparent.max(corrected)
+    Some(apparent.max(corrected))
+}
+
+/// Reads Age. Section 5.1 would have an unreadable one ignored and the first of several used; but they come from a chain of caches of which
+/// one errs, so that nobody knows how old the response is. It is taken for stale instead.
+fn stated_age(headers: &HeaderMap) -> Option<Duration> {
+    let mut ages = headers.get_all(header::AGE).iter();
+    let Some(age) = ages.next() else { return Some(Duration::ZERO) };
+    let digits = age.as_bytes().trim_ascii();
+    if ages.next().is_some() || digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(seconds(digits))
 }
 
 /// How long a response is fresh, counted from its generation.
 //= RFC 9111 section 4.2.1
-pub(crate) fn lifetime(control: &Control, headers: &HeaderMap, came: Date, with_query: bool) -> Lifetime {
-    if let Some(lifetime) = control.lifetime() {
+pub(crate) fn lifetime(governing: &Governing, headers: &HeaderMap, came: Date, with_query: bool) -> Lifetime {
+    if let Some(lifetime) = governing.control.lifetime() {
         return Lifetime::Explicit(lifetime);
     }
     let generated = date(headers, &header::DATE).unwrap_or(came);
-    if let Some(expires) = headers.get(header::EXPIRES) {
+    if let Some(expires) = headers.get(header::EXPIRES).filter(|_| !governing.targeted) {
         // An invalid date, especially "0", means already expired (section 5.3).
         return Lifetime::Explicit(parse_date(expires).map_or(Duration::ZERO, |expires| expires.since(generated)));
     }
@@ -73,7 +84,7 @@ mod tests {
 
     fn lifetime_of(pairs: &[(&'static str, &'static str)]) -> Lifetime {
         let headers = fields(pairs);
-        lifetime(&Control::of(&headers), &headers, CAME, false)
+        lifetime(&Governing::of(&headers), &headers, CAME, false)
     }
 
     #[test]
@@ -90,8 +101,20 @@ mod tests {
     #[test]
     fn age_counts_from_the_first_cache_that_held_it() {
         let asked = CAME.before(Duration::from_secs(3));
-        assert_eq!(initial_age(&fields(&[("age", "10")]), asked, CAME), Duration::from_secs(13));
-        assert_eq!(initial_age(&fields(&[("date", "Sun, 06 Nov 1994 08:48:37 GMT")]), CAME, CAME), Duration::from_mins(1));
-        assert_eq!(initial_age(&fields(&[("date", "Sun, 06 Nov 1994 09:48:37 GMT")]), CAME, CAME), Duration::ZERO);
+        let age = |pairs: &[(&'static str, &'static str)], asked| initial_age(&fields(pairs), asked, CAME).map(|age| age.as_secs());
+        assert_eq!(age(&[("age", "10")], asked), Some(13));
+        assert_eq!(age(&[("age", "99999999999999999999")], CAME), Some(1 << 31));
+        assert_eq!(age(&[("date", "Sun, 06 Nov 1994 08:48:37 GMT")], CAME), Some(60));
+        assert_eq!(age(&[("date", "Sun, 06 Nov 1994 09:48:37 GMT")], CAME), Some(0));
+    }
+
+    #[test]
+    fn an_age_that_cannot_be_read_is_no_age() {
+        for value in ["abc", "-7200", "7200.0", "7200,0", "0, 0", "7200;foo=bar", "", "+5"] {
+            assert_eq!(initial_age(&fields(&[("age", value)]), CAME, CAME), None, "{value}");
+        }
+        let mut twice = fields(&[("age", "0")]);
+        twice.append(header::AGE, HeaderValue::from_static("0"));
+        assert_eq!(initial_age(&twice, CAME, CAME), None);
     }
 }

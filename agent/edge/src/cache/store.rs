@@ -6,8 +6,13 @@ use http::HeaderMap;
 use overspill_governance::time::Time;
 use quick_cache::{OptionsBuilder, Weighter, sync::Cache};
 
-use super::{key::Key, stored::Stored, vary::Encoding};
-use crate::limits::{PASSED_MAX, PASSED_TIME, RESOURCES_ESTIMATE, VARIANTS_MAX};
+use super::{
+    groups::{Group, Index},
+    key::Key,
+    stored::Stored,
+    vary::Encoding,
+};
+use crate::limits::{FORGOTTEN_MAX, PASSED_MAX, PASSED_TIME, RESOURCES_ESTIMATE, VARIANTS_MAX};
 
 /// The variants of one resource, latest first.
 type Slot = Arc<Vec<Arc<Stored>>>;
@@ -26,8 +31,23 @@ pub(crate) struct Store {
     slots: Cache<Key, Slot, ByBytes>,
     /// Resources whose answers could not be stored lately: their visitors do not wait for each other ("hit for miss").
     passed: Cache<Key, Time>,
+    /// When what was made obsolete.
+    forgotten: Cache<Obsolete, Time>,
     /// Insertions replace a slot as a whole; one at a time, so that none is lost.
-    writing: Mutex<()>,
+    writing: Mutex<Index>,
+}
+
+/// What an unsafe request made obsolete.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Obsolete {
+    Resource(Key),
+    Group(Box<str>, Group),
+}
+
+impl Obsolete {
+    fn group(key: &Key, group: &Group) -> Self {
+        Self::Group(key.origin().into(), group.clone())
+    }
 }
 
 impl Store {
@@ -39,7 +59,7 @@ impl Store {
             Ok(options) => Cache::with_options(options, ByBytes, Default::default(), Default::default()),
             Err(_) => Cache::with_weighter(RESOURCES_ESTIMATE, memory, ByBytes),
         };
-        Self { slots, passed: Cache::new(PASSED_MAX), writing: Mutex::default() }
+        Self { slots, passed: Cache::new(PASSED_MAX), forgotten: Cache::new(FORGOTTEN_MAX), writing: Mutex::default() }
     }
 
     /// Finds the response that answers such a request, fresh or not.
@@ -48,10 +68,14 @@ impl Store {
         slot.iter().find(|stored| stored.answers(request, encoding)).cloned()
     }
 
-    /// Stores a response in place of the one that answered the same requests.
-    pub(crate) fn insert(&self, stored: Stored) -> Arc<Stored> {
+    /// Stores a response that was asked for at a time, in place of the one that answered the same requests. What was made obsolete since is
+    /// not stored, only returned.
+    pub(crate) fn insert(&self, stored: Stored, asked: Time) -> Arc<Stored> {
         let stored = Arc::new(stored);
-        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut groups = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_obsolete(&stored, asked) || !groups.note(&stored.key, &stored.groups, |key| self.slots.peek(key).is_some()) {
+            return stored;
+        }
         let mut variants = vec![Arc::clone(&stored)];
         if let Some(slot) = self.slots.peek(&stored.key) {
             // A response that varies by other fields than its forerunners makes them unusable: which one would answer?
@@ -63,9 +87,27 @@ impl Store {
         stored
     }
 
+    fn is_obsolete(&self, stored: &Stored, asked: Time) -> bool {
+        let since = |forgotten: Option<Time>| forgotten.is_some_and(|at| asked <= at);
+        since(self.forgotten.get(&Obsolete::Resource(stored.key.clone())))
+            || stored.groups.iter().any(|group| since(self.forgotten.get(&Obsolete::group(&stored.key, group))))
+    }
+
     /// Forgets a resource (RFC 9111 section 4.4). Returns whether helpers could have it.
-    pub(crate) fn remove(&self, key: &Key) -> bool {
+    pub(crate) fn remove(&self, key: &Key, now: Time) -> bool {
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.forgotten.insert(Obsolete::Resource(key.clone()), now);
+        self.take(key)
+    }
+
+    /// Forgets all that is in a group of the origin of `key` (RFC 9875 section 3). Returns what helpers could have of it.
+    pub(crate) fn remove_group(&self, key: &Key, group: &Group, now: Time) -> Vec<Key> {
+        let mut groups = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.forgotten.insert(Obsolete::group(key, group), now);
+        groups.take(key.origin(), group).into_iter().filter(|key| self.take(key)).collect()
+    }
+
+    fn take(&self, key: &Key) -> bool {
         self.slots.remove(key).is_some_and(|(_, slot)| slot.iter().any(|stored| stored.spillable.is_some()))
     }
 
@@ -128,8 +170,8 @@ mod tests {
         let store = Store::new(1 << 20);
         let (german, asks_german) = stored("/", b"hallo".to_vec(), Some("accept-language"), "de");
         let (french, asks_french) = stored("/", b"salut".to_vec(), Some("accept-language"), "fr");
-        store.insert(german);
-        store.insert(french);
+        store.insert(german, Time::ZERO);
+        store.insert(french, Time::ZERO);
         let body = |request| store.find(&key("/"), request, Encoding::Identity).map(|stored| stored.body.to_vec());
         assert_eq!(body(&asks_german).as_deref(), Some(&b"hallo"[..]));
         assert_eq!(body(&asks_french).as_deref(), Some(&b"salut"[..]));
@@ -140,7 +182,7 @@ mod tests {
     fn memory_is_bounded() {
         let store = Store::new(256 << 10);
         for index in 0..100_u8 {
-            store.insert(stored(&format!("/{index}"), vec![index; 16 << 10], None, "de").0);
+            store.insert(stored(&format!("/{index}"), vec![index; 16 << 10], None, "de").0, Time::ZERO);
             assert!(store.size().0 <= 256 << 10);
         }
         assert!((8..=16).contains(&store.size().1));
@@ -151,8 +193,43 @@ mod tests {
         let store = Store::new(1 << 20);
         let languages: Vec<&'static str> = "aa ab ac ad ae af ag ah ai aj ak al".split(' ').collect();
         for language in &languages {
-            store.insert(stored("/", b"x".to_vec(), Some("accept-language"), language).0);
+            store.insert(stored("/", b"x".to_vec(), Some("accept-language"), language).0, Time::ZERO);
         }
         assert_eq!(store.slots.get(&key("/")).unwrap().len(), VARIANTS_MAX);
+    }
+
+    #[test]
+    fn what_was_asked_for_before_is_not_stored_after() {
+        let store = Store::new(1 << 20);
+        let at = |seconds| Time::ZERO.after(std::time::Duration::from_secs(seconds));
+        let insert = |path, asked| {
+            store.insert(stored(path, b"x".to_vec(), None, "de").0, at(asked));
+            store.find(&key(path), &HeaderMap::new(), Encoding::Identity).is_some()
+        };
+        assert!(insert("/a", 1) && insert("/b", 1));
+        assert!(!store.remove(&key("/a"), at(5)), "no helper has it");
+        assert!(!insert("/a", 4) && insert("/b", 4) && insert("/a", 6));
+    }
+
+    #[test]
+    fn a_group_is_forgotten_together() {
+        let store = Store::new(1 << 20);
+        let at = |seconds| Time::ZERO.after(std::time::Duration::from_secs(seconds));
+        let group = Group::from(&b"posts"[..]);
+        let insert = |path, grouped: bool, asked| {
+            let mut stored = stored(path, b"x".to_vec(), None, "de").0;
+            stored.groups.extend(grouped.then(|| group.clone()));
+            store.insert(stored, at(asked));
+        };
+        let held = |path| store.find(&key(path), &HeaderMap::new(), Encoding::Identity).is_some();
+        insert("/1", true, 1);
+        insert("/2", true, 1);
+        insert("/3", false, 1);
+        assert_eq!(store.remove_group(&key("/x"), &group, at(5)).len(), 0, "no helper has any");
+        assert!(!held("/1") && !held("/2") && held("/3"));
+        insert("/1", true, 4);
+        assert!(!held("/1"));
+        insert("/1", true, 6);
+        assert!(held("/1"));
     }
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use overspill_governance::{
     digest::ObjectDigest,
     time::{Date, Now, Time},
@@ -11,10 +11,20 @@ use overspill_governance::{
 
 use super::{
     admit::{Admitted, Kept},
+    groups::{self, CACHE_GROUPS, Group},
     key::Key,
+    status::is_failure,
     vary::{Encoding, Vary},
 };
-use crate::hot::{Hot, Spillable};
+use crate::{
+    cookies::Cookies,
+    hot::{Hot, Spillable},
+};
+
+/// Fields that no confirmation changes. The tag is among them because a confirmation is asked for with one tag only: another one beside a 304 is
+/// a known fault of servers that compress, not another representation (section 4.3.4 would have such a 304 passed over).
+const OF_THE_BODY: [HeaderName; 5] =
+    [header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::CONTENT_RANGE, HeaderName::from_static("content-md5"), header::ETAG];
 
 /// A response whose body is whole.
 #[derive(Debug)]
@@ -33,10 +43,13 @@ pub(crate) struct Stored {
     /// The request fields that chose it, and the values that they had.
     pub(crate) vary: Vary,
     pub(crate) values: Vec<u8>,
+    /// The groups with which it is forgotten.
+    pub(crate) groups: Vec<Group>,
     came: Time,
     initial_age: Duration,
     lifetime: Duration,
     pub(crate) forbids_stale: bool,
+    for_authorized: bool,
     pub(crate) stale_while_revalidate: Duration,
     pub(crate) stale_if_error: Duration,
 }
@@ -55,6 +68,7 @@ impl Stored {
         headers.remove(header::AGE);
         headers.remove(header::CONTENT_LENGTH);
         headers.entry(header::DATE).or_insert_with(|| http_date(now.date));
+        let groups = groups::named(&headers, &CACHE_GROUPS);
         let remaining = admitted.lifetime.saturating_sub(admitted.age);
         Self {
             key,
@@ -67,10 +81,12 @@ impl Stored {
             spillable: None,
             vary: admitted.vary,
             values,
+            groups,
             came: now.time,
             initial_age: admitted.age,
             lifetime: admitted.lifetime,
-            forbids_stale: admitted.control.forbids_stale(),
+            forbids_stale: admitted.control.forbids_stale() || is_failure(status),
+            for_authorized: admitted.control.admits_authorized(),
             stale_while_revalidate: admitted.control.stale_while_revalidate.unwrap_or_default(),
             stale_if_error: admitted.control.stale_if_error.unwrap_or_default(),
         }
@@ -112,6 +128,12 @@ impl Stored {
         self.vary.values(request, encoding) == self.values
     }
 
+    /// Tells whether it is for such visitors at all. Copies by contract are for anybody, and only anybody may have them.
+    //= RFC 9111 section 3.5
+    pub(crate) fn is_for(&self, cookies: Cookies, authorized: bool) -> bool {
+        (self.kept != Kept::Contract || cookies == Cookies::Free) && (!authorized || self.for_authorized)
+    }
+
     pub(crate) fn has_validator(&self) -> bool {
         self.headers.contains_key(header::ETAG) || self.headers.contains_key(header::LAST_MODIFIED)
     }
@@ -133,14 +155,13 @@ impl Stored {
         Self::new(self.key.clone(), admitted, (self.status, headers), body, self.values.clone(), now)
     }
 
-    /// Its fields, updated by those of a 304. Fields that describe the body as it was sent stay.
+    /// Its fields, updated by those of a 304 or of a 200 to HEAD. Fields that describe the body as it was sent stay.
     //= RFC 9111 section 3.2
     pub(crate) fn updated_headers(&self, update: &HeaderMap) -> HeaderMap {
         let mut headers = self.headers.clone();
-        for name in update.keys() {
-            if matches!(*name, header::CONTENT_LENGTH | header::CONTENT_ENCODING | header::CONTENT_RANGE | header::CONTENT_TYPE) {
-                continue;
-            }
+        // Dated by its arrival here, then (RFC 9110 section 6.6.1).
+        headers.remove(header::DATE);
+        for name in update.keys().filter(|name| !OF_THE_BODY.contains(name)) {
             headers.remove(name);
             for value in update.get_all(name) {
                 headers.append(name.clone(), value.clone());

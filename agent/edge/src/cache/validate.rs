@@ -59,6 +59,14 @@ pub(crate) fn ask_about(stored: &Stored, request: &mut HeaderMap) {
     }
 }
 
+/// Tells whether the answer to HEAD speaks of the representation that is stored: no validator that it has differs, nor its length.
+//= RFC 9111 section 4.3.5
+pub(crate) fn same_by_head(stored: &Stored, head: &HeaderMap) -> bool {
+    let same = |name| head.get(&name).is_none_or(|value| stored.headers.get(&name) == Some(value));
+    let length = head.get(header::CONTENT_LENGTH).map(|length| length.as_bytes().trim_ascii());
+    same(header::ETAG) && same(header::LAST_MODIFIED) && length.is_none_or(|length| length == stored.body.len().to_string().as_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use super::control::split;
+
 /// What a visitor's browser can decode, reduced to what servers really choose from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Encoding {
@@ -92,14 +94,29 @@ impl Vary {
             if name == header::ACCEPT_ENCODING {
                 text.push(encoding as u8 + 1);
             } else {
+                let start = text.len();
                 for value in request.get_all(name) {
-                    text.extend_from_slice(value.as_bytes().trim_ascii());
+                    put_normal(&mut text, value.as_bytes());
                     text.push(b',');
+                }
+                if name == header::ACCEPT_LANGUAGE {
+                    text[start..].make_ascii_lowercase();
                 }
             }
             text.push(0);
         }
         text
+    }
+}
+
+/// Writes a field's value without the space around its commas, so that one line and several, tight and loose, are the same.
+//= RFC 9111 section 4.1: the first two of the normalizations that it names; Accept-Language is without case as well (RFC 4647 section 2).
+fn put_normal(text: &mut Vec<u8>, value: &[u8]) {
+    for (index, member) in split(value).enumerate() {
+        if index > 0 {
+            text.push(b',');
+        }
+        text.extend_from_slice(member.trim_ascii());
     }
 }
 
@@ -129,6 +146,15 @@ mod tests {
         let values = |language, agent| vary.values(&fields(&[("accept-language", language), ("user-agent", agent)]), Encoding::Gzip);
         assert_eq!(values("de", "a"), values("de", "b"));
         assert_ne!(values("de", "a"), values("fr", "a"));
+        assert_eq!(values("en, de", "a"), values(" eN ,   DE", "a"));
+        assert_ne!(values("en, de", "a"), values("de, en", "a"), "servers do choose the first");
+        let vary = Vary::of(&fields(&[("vary", "foo")])).unwrap();
+        let mut lines = fields(&[("foo", "1")]);
+        lines.append("foo", HeaderValue::from_static(" 2"));
+        assert_eq!(vary.values(&lines, Encoding::Gzip), vary.values(&fields(&[("foo", "1, 2")]), Encoding::Gzip));
+        let quoted = |value| vary.values(&fields(&[("foo", value)]), Encoding::Gzip);
+        assert_ne!(quoted("\"a, b\""), quoted("\"a,b\""));
+        assert_ne!(quoted("A"), quoted("a"));
         assert!(Vary::of(&fields(&[("vary", "accept, *")])).is_none());
         assert!(Vary::of(&fields(&[("content-encoding", "gzip")])).unwrap().names(&header::ACCEPT_ENCODING));
     }
