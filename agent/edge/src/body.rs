@@ -25,6 +25,9 @@ use crate::{
 /// Something kept alive as long as a body needs it: a place at the origin.
 pub(crate) type Held = Box<dyn Send>;
 
+/// Something that sees every byte of a body that passes.
+pub(crate) type Tee = Box<dyn FnMut(&Bytes) + Send>;
+
 /// What an answer's body is made of.
 pub(crate) enum Payload {
     /// Nothing.
@@ -95,12 +98,19 @@ pub(crate) struct Passing {
     idle: Duration,
     deadline: Pin<Box<Sleep>>,
     _held: Option<Held>,
+    tee: Option<Tee>,
 }
 
 impl Passing {
     /// Passes `body` on; breaks off when the origin sends nothing for `idle`; lets go of `held` at the end.
     pub(crate) fn new(body: Incoming, idle: Duration, held: Option<Held>) -> Self {
-        Self { body, idle, deadline: Box::pin(sleep(idle)), _held: held }
+        Self { body, idle, deadline: Box::pin(sleep(idle)), _held: held, tee: None }
+    }
+
+    /// The same; `tee` sees what passes.
+    pub(crate) fn teed(mut self, tee: Option<Tee>) -> Self {
+        self.tee = tee;
+        self
     }
 
     pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
@@ -109,6 +119,9 @@ impl Passing {
                 Poll::Ready(Some(Ok(frame))) => {
                     self.deadline.as_mut().reset(Instant::now() + self.idle);
                     if let Ok(bytes) = frame.into_data() {
+                        if let Some(tee) = &mut self.tee {
+                            tee(&bytes);
+                        }
                         return Poll::Ready(Some(Ok(bytes)));
                     }
                 }

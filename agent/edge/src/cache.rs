@@ -10,6 +10,7 @@ pub(crate) mod fresh;
 pub(crate) mod groups;
 pub(crate) mod growing;
 pub(crate) mod key;
+pub(crate) mod part;
 pub(crate) mod range;
 pub(crate) mod status;
 pub(crate) mod store;

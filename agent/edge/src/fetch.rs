@@ -169,7 +169,7 @@ async fn fill(
         length,
         body: Arc::clone(&growing),
     });
-    let mut hasher = is_spillable(&shared).then(Sha256::new);
+    let mut hasher = is_spillable((shared.status, &shared.headers), shared.kept, &shared.vary, shared.length).then(Sha256::new);
     let values = shared.values.clone();
     flight.land(Landing::Shared(shared));
     let idle = order.settings.config.timeouts.origin_idle;
@@ -237,16 +237,16 @@ fn worth_finishing(length: u64, taken: u64) -> bool {
 }
 
 /// Tells whether a response may be given to helpers: public and fresh on the origin's word, passive, the same for everybody, unencoded.
-fn is_spillable(shared: &Shared) -> bool {
-    let media_type = shared.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    shared.status == StatusCode::OK
-        && shared.kept == Some(Kept::Explicit)
-        && shared.vary.is_plain()
-        && !shared.headers.contains_key(header::CONTENT_ENCODING)
+pub(crate) fn is_spillable((status, headers): (StatusCode, &HeaderMap), kept: Option<Kept>, vary: &Vary, length: Option<u64>) -> bool {
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    status == StatusCode::OK
+        && kept == Some(Kept::Explicit)
+        && vary.is_plain()
+        && !headers.contains_key(header::CONTENT_ENCODING)
         && is_passive_type(media_type)
         // The site lets nobody else embed it; from a helper's address, its own pages would be somebody else.
-        && shared.headers.get("cross-origin-resource-policy").is_none_or(|policy| policy == "cross-origin")
-        && shared.length.is_none_or(|length| (1..=OBJECT_BYTES_MAX).contains(&length))
+        && headers.get("cross-origin-resource-policy").is_none_or(|policy| policy == "cross-origin")
+        && length.is_none_or(|length| (1..=OBJECT_BYTES_MAX).contains(&length))
 }
 
 impl Order {

@@ -13,6 +13,7 @@ use crate::{
     cache::{
         admit::{Asked, admit},
         key::Key,
+        part::stretch,
         range::{Part, part},
         structured, validate,
         vary::Encoding,
@@ -67,6 +68,8 @@ pub struct ReadResponse {
     pub not_modified: bool,
     /// Whether a visitor who asks so may be given a part.
     pub range_allowed: bool,
+    /// Where the response belongs in the whole, and how long that is, if it is one stretch of it.
+    pub stretch: Option<(Range<u64>, u64)>,
     /// The fields that a visitor would get.
     pub to_visitor: HeaderMap,
 }
@@ -86,6 +89,7 @@ pub fn read_response(request: &Parts, status: StatusCode, headers: &HeaderMap, c
         stored_for,
         not_modified: validate::not_modified(&request.headers, headers),
         range_allowed: validate::range_allowed(&request.headers, headers),
+        stretch: stretch(headers),
         to_visitor,
     }
 }

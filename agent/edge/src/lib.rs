@@ -37,6 +37,7 @@ mod metrics;
 mod observe;
 mod origin;
 mod overflow;
+mod part;
 mod pass;
 mod paths;
 mod pressure;

@@ -24,6 +24,8 @@ pub(crate) const HELD_BODY_BYTES_MAX: u64 = 1 << 20;
 pub(crate) const VARIANTS_MAX: usize = 8;
 /// Resources for which the store's index is laid out at first.
 pub(crate) const RESOURCES_ESTIMATE: usize = 4_096;
+/// One in so many bytes of the store's memory is for stretches of bodies: whole responses serve more visitors.
+pub(crate) const PARTS_SHARE: u64 = 8;
 /// Resources remembered as not storable.
 pub(crate) const PASSED_MAX: usize = 8_192;
 /// How long that is remembered: a site that starts to send freshness is noticed within this time.

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use crate::{
     access::CacheUse,
     admission::Class,
-    body::{Held, Passing, Payload},
+    body::{Held, Passing, Payload, Tee},
     cache::key::Key,
     cookies::Cookies,
     edge::{Edge, Settings},
@@ -26,11 +26,16 @@ use crate::{
 
 /// Sends the request to the origin, and its answer to the visitor.
 pub(crate) async fn pass(visit: Visit, edge: &Arc<Edge>, cookies: Cookies) -> Answer {
-    forward(visit, edge, cookies, |_| ()).await
+    forward(visit, edge, cookies, |_| None).await
 }
 
-/// The same; `heard` sees the answer's head before anything is changed in it.
-pub(crate) async fn forward(mut visit: Visit, edge: &Arc<Edge>, cookies: Cookies, heard: impl FnOnce(&Response<Incoming>)) -> Answer {
+/// The same; `heard` sees the answer's head before anything is changed in it, and may have the body shown to it.
+pub(crate) async fn forward(
+    mut visit: Visit,
+    edge: &Arc<Edge>,
+    cookies: Cookies,
+    heard: impl FnOnce(&Response<Incoming>) -> Option<Tee>,
+) -> Answer {
     let settings = Arc::clone(&visit.settings);
     let timeouts = &settings.config.timeouts;
     let safe = is_safe(&visit.parts.method);
@@ -63,9 +68,9 @@ pub(crate) async fn forward(mut visit: Visit, edge: &Arc<Edge>, cookies: Cookies
             if let Some(key) = key.filter(|_| !safe) {
                 invalidate::by_answer(&key, response.status(), response.headers(), edge);
             }
-            heard(&response);
+            let tee = heard(&response);
             let why = if safe { "fwd=bypass" } else { "fwd=method" };
-            (passing(response, timeouts.origin_idle, Some(Box::new(permit)), why), CacheUse::Bypass)
+            (passing(response, timeouts.origin_idle, (Some(Box::new(permit)), tee), why), CacheUse::Bypass)
         }
         Err(fault) => {
             if fault != Fault::Unreachable {
@@ -105,7 +110,12 @@ async fn to_origin(visit: Visit, edge: &Edge) -> Option<Request<Upload>> {
 
 /// Passes the origin's answer on as it comes. `held`, the place at the origin, is kept to the end of a short body and given up at the head
 /// of a long or endless one.
-pub(crate) fn passing(response: Response<Incoming>, idle: Duration, held: Option<Held>, why: &str) -> Response<Payload> {
+pub(crate) fn passing(
+    response: Response<Incoming>,
+    idle: Duration,
+    (held, tee): (Option<Held>, Option<Tee>),
+    why: &str,
+) -> Response<Payload> {
     let (mut parts, body) = response.into_parts();
     // RFC 9112 section 2.3: an intermediary sends its own version. An origin of HTTP/1.0 would cost each visitor the connection.
     parts.version = Version::HTTP_11;
@@ -113,7 +123,7 @@ pub(crate) fn passing(response: Response<Incoming>, idle: Duration, held: Option
     respond::mark(&mut parts.headers, &format!("overspill; {why}; fwd-status={}", parts.status.as_u16()));
     let short = body.size_hint().upper().is_some_and(|length| length <= HELD_BODY_BYTES_MAX);
     let held = held.filter(|_| short);
-    Response::from_parts(parts, Payload::Passing(Box::new(Passing::new(body, idle, held))))
+    Response::from_parts(parts, Payload::Passing(Box::new(Passing::new(body, idle, held).teed(tee))))
 }
 
 /// The page that says what is wrong with the origin.

@@ -26,7 +26,11 @@ use crate::{
 pub(crate) async fn probe(visit: Visit, cookies: Cookies, copy: Arc<Stored>, edge: &Arc<Edge>) -> Answer {
     let (asked, asked_at) = (visit.parts.headers.clone(), edge.clock.now());
     let (rules, settings) = (rules(&visit), Arc::clone(&visit.settings));
-    let answer = pass::forward(visit, edge, cookies, |answer| freshen(&copy, (&asked, cookies, asked_at), answer, &settings, edge)).await;
+    let heard = |answer: &Response<Incoming>| {
+        freshen(&copy, (&asked, cookies, asked_at), answer, &settings, edge);
+        None
+    };
+    let answer = pass::forward(visit, edge, cookies, heard).await;
     let now = edge.clock.time();
     if answer.0.status().is_server_error() && helps_failure(&copy, rules, now) {
         return respond::from_stored(&copy, &asked, CacheUse::Stale, now);

@@ -1,7 +1,8 @@
 //! Answers made of stored or shared responses: conditions, ranges, and the fields that say where an answer comes from.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use overspill_governance::time::Time;
 
@@ -31,11 +32,26 @@ pub(crate) fn from_stored(stored: &Stored, request: &HeaderMap, cache: CacheUse,
     } else {
         match whole_or_part(stored, request) {
             Part::Whole => with(stored.status, stored.headers.clone(), Payload::whole(stored.body.clone())),
-            Part::Some(range) => partial(stored, range),
+            Part::Some(range) => match cut(stored, &range) {
+                Some(bytes) => partial(stored, &range, stored.body.len() as u64, bytes),
+                None => unsatisfiable(stored),
+            },
             Part::Unsatisfiable => unsatisfiable(stored),
         }
     };
-    let headers = response.headers_mut();
+    say(response.headers_mut(), stored, cache, now);
+    (response, cache)
+}
+
+/// Answers with bytes of a stretch of a response: their place, the whole's length, and the bytes themselves.
+pub(crate) fn from_part(stored: &Stored, (range, total, bytes): (Range<u64>, u64, Bytes), cache: CacheUse, now: Time) -> Answer {
+    let mut response = partial(stored, &range, total, bytes);
+    say(response.headers_mut(), stored, cache, now);
+    (response, cache)
+}
+
+/// Says how old a stored response is and how it was used.
+fn say(headers: &mut HeaderMap, stored: &Stored, cache: CacheUse, now: Time) {
     headers.insert(header::AGE, HeaderValue::from(stored.age(now).as_secs()));
     let ttl = stored.time_to_live(now);
     let status = match cache {
@@ -44,7 +60,6 @@ pub(crate) fn from_stored(stored: &Stored, request: &HeaderMap, cache: CacheUse,
         _ => format!("overspill; hit; ttl={ttl}"),
     };
     mark(headers, &status);
-    (response, cache)
 }
 
 fn whole_or_part(stored: &Stored, request: &HeaderMap) -> Part {
@@ -67,12 +82,14 @@ fn not_modified(stored: &HeaderMap) -> Response<Payload> {
     with(StatusCode::NOT_MODIFIED, fields.collect(), Payload::Empty)
 }
 
-fn partial(stored: &Stored, range: std::ops::Range<u64>) -> Response<Payload> {
-    let bounds = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok()).filter(|(_, end)| *end <= stored.body.len());
-    let Some((start, end)) = bounds else { return unsatisfiable(stored) };
-    let mut response = with(StatusCode::PARTIAL_CONTENT, stored.headers.clone(), Payload::whole(stored.body.slice(start..end)));
-    let text = format!("bytes {}-{}/{}", range.start, range.end - 1, stored.body.len());
-    if let Ok(value) = HeaderValue::try_from(text) {
+fn cut(stored: &Stored, range: &Range<u64>) -> Option<Bytes> {
+    let (start, end) = (usize::try_from(range.start).ok()?, usize::try_from(range.end).ok()?);
+    (start <= end && end <= stored.body.len()).then(|| stored.body.slice(start..end))
+}
+
+fn partial(stored: &Stored, range: &Range<u64>, total: u64, bytes: Bytes) -> Response<Payload> {
+    let mut response = with(StatusCode::PARTIAL_CONTENT, stored.headers.clone(), Payload::whole(bytes));
+    if let Ok(value) = HeaderValue::try_from(format!("bytes {}-{}/{total}", range.start, range.end - 1)) {
         response.headers_mut().insert(header::CONTENT_RANGE, value);
     }
     response

@@ -24,7 +24,7 @@ use crate::{
     headers,
     limits::PRESSURE_LOOK,
     overflow::Prepaid,
-    pass,
+    part, pass,
     paths::{is_asset, is_entrance},
     probe,
     request::{Answer, Visit},
@@ -77,6 +77,9 @@ pub(crate) async fn serve(visit: Visit, edge: &Arc<Edge>) -> Answer {
     }
     if only_if_cached(&visit) {
         return respond::not_stored();
+    }
+    if copy.is_none() && part::is_wanted(&visit.parts.method, &visit.parts.headers) {
+        return part::part(visit, key, encoding, cookies, edge).await;
     }
     let part_or_head = visit.parts.method == Method::HEAD || visit.parts.headers.contains_key(header::RANGE);
     let with_cookies = cookies == Cookies::Unknown;
@@ -227,7 +230,7 @@ impl Errand {
             Landing::Alone => match flight.take_leftover().filter(|_| first) {
                 Some((response, permit)) => {
                     let idle = self.visit.settings.config.timeouts.origin_idle;
-                    (pass::passing(response, idle, Some(Box::new(permit)), "fwd=miss"), CacheUse::Miss)
+                    (pass::passing(response, idle, (Some(Box::new(permit)), None), "fwd=miss"), CacheUse::Miss)
                 }
                 None => pass::pass(self.visit, edge, self.cookies).await,
             },

@@ -203,3 +203,60 @@ fn answers_of_our_own_say_whose_they_are_and_why() {
     let refused = String::from_utf8(raw(&edge, b"GET / HTTP/1.1\r\n\r\n")).unwrap();
     assert!(refused.contains("proxy-status: overspill; error=http_request_error"), "{refused}");
 }
+
+const FILM: &str = "abcdefghijklmnopqrstuvwxyz";
+
+/// An origin that gives out any one range of the film.
+fn cinema(tag: &'static str) -> Origin {
+    Origin::new(move |head| {
+        let fields = format!("Cache-Control: max-age=60\r\nETag: {tag}\r\nContent-Type: video/mp4\r\n");
+        let Some(range) = field(head, "range") else { return Act::Say(ok(&fields, FILM)) };
+        let (first, last) = range.strip_prefix("bytes=").and_then(|range| range.split_once('-')).unwrap();
+        let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap_or(25));
+        let body = &FILM[first..=last];
+        let place = format!("Content-Range: bytes {first}-{last}/26\r\nContent-Length: {}\r\n", body.len());
+        Act::Say(format!("HTTP/1.1 206 Partial Content\r\n{fields}{place}\r\n{body}").into_bytes())
+    })
+}
+
+fn wind(edge: &Handle, range: &str) -> (u16, String, Option<String>) {
+    let reply = ask(edge, "GET", "/film.mp4", &format!("Range: bytes={range}\r\n"));
+    (reply.status, reply.text(), reply.field("content-range"))
+}
+
+#[test]
+fn stretches_are_kept_put_together_and_become_the_whole() {
+    let (origin, clock) = (cinema("\"1\""), "bytes 3-6/26".to_owned());
+    let edge = edge(&origin, |_| ());
+    assert_eq!(wind(&edge, "0-4"), (206, "abcde".to_owned(), Some("bytes 0-4/26".to_owned())));
+    assert_eq!(wind(&edge, "1-2"), (206, "bc".to_owned(), Some("bytes 1-2/26".to_owned())));
+    assert_eq!(origin.asked().len(), 1);
+    wind(&edge, "5-9");
+    assert_eq!(wind(&edge, "3-6"), (206, "defg".to_owned(), Some(clock)));
+    let hit = ask(&edge, "GET", "/film.mp4", "Range: bytes=0-9\r\nIf-Range: \"1\"\r\n");
+    assert!(hit.field("cache-status").unwrap().starts_with("overspill; hit") && hit.field("age").is_some(), "{}", hit.head);
+    assert_eq!(origin.asked().len(), 2);
+    wind(&edge, "10-");
+    until("the whole is stored", || edge.held(&overspill_governance::digest::ObjectDigest::of(FILM.as_bytes())).is_some());
+    assert_eq!((get(&edge, "/film.mp4").text().as_str(), origin.asked().len()), (FILM, 3));
+    assert_eq!((wind(&edge, "20-").1.as_str(), origin.asked().len()), ("uvwxyz", 3));
+}
+
+#[test]
+fn stretches_that_may_not_be_of_the_same_bytes_are_not_kept() {
+    let origin = cinema("W/\"1\"");
+    let edge = edge(&origin, |_| ());
+    for _ in 0..2 {
+        wind(&edge, "0-4");
+    }
+    assert_eq!((origin.asked().len(), edge.metrics().stored_responses), (2, 0));
+    let strong = cinema("\"1\"");
+    let edge = common::edge(&strong, |_| ());
+    wind(&edge, "0-4");
+    assert_eq!(ask(&edge, "GET", "/film.mp4", "Range: bytes=0-4\r\nIf-Range: \"2\"\r\n").status, 206, "the origin's own word");
+    ask(&edge, "GET", "/film.mp4", "Range: bytes=0-4\r\nCookie: PHPSESSID=1\r\n");
+    assert_eq!(strong.asked().len(), 3);
+    ask(&edge, "DELETE", "/film.mp4", "Range: bytes=0-25\r\n");
+    wind(&edge, "0-4");
+    assert_eq!(strong.asked().len(), 5, "what a DELETE made obsolete is asked for again");
+}

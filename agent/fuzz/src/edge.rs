@@ -85,6 +85,7 @@ pub(crate) fn responses() -> Vec<Vec<u8>> {
         format!(
             "503\n{date}\nCDN-Cache-Control: max-age=60;a=\"b\", stale-if-error=5\nCache-Control: no-store\n\nGET /a x\nAuthorization: x\n"
         ),
+        "206\nContent-Range: bytes 4-9/10\nETag: \"1\"\nCache-Control: max-age=5\n\nGET /a x\nRange: bytes=-5\n".to_owned(),
         "200\nExpires: 0\nAge: 99999999999\nVary: *\n\nGET /?a x\nIf-None-Match: \"x\", W/\"a,b\"\n".to_owned(),
         "404\nCache-Control: s-maxage=99999999999999999999, no-store\nSet-Cookie: a=b\nConnection: ETag\n\nGET /a x\nIf-Range: \"a\"\n"
             .to_owned(),
@@ -131,6 +132,7 @@ pub(crate) fn response(bytes: &[u8]) {
         assert!(outweighed || !said.iter().any(|value| forbidden(value)), "stored against the origin's word: {headers:?}");
         assert!(outweighed || !request.headers.contains_key(header::AUTHORIZATION) || !said.is_empty(), "kept of somebody: {headers:?}");
     }
+    assert!(read.stretch.is_none_or(|(range, total)| range.start < range.end && range.end <= total), "{headers:?}");
     let weak = request.headers.get(header::IF_RANGE).is_some_and(|tag| tag.as_bytes().starts_with(b"W/"));
     assert!(!(weak && read.range_allowed), "a part on a weak tag's word");
 }

@@ -65,32 +65,15 @@ pub(crate) fn helps_failure(stored: &Stored, rules: Rules, now: Time) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        cache::{
-            admit::{Asked, admit},
-            key::Key,
-        },
-        cookies::Cookies,
-    };
     use bytes::Bytes;
-    use http::{
-        HeaderMap, HeaderValue, StatusCode, header,
-        uri::{Authority, PathAndQuery, Scheme},
-    };
-    use overspill_governance::time::Now;
+    use http::header;
 
     const RULES: Rules =
         Rules { micro_cache: Duration::from_secs(5), stale_max: Duration::from_mins(10), stale_error_max: Duration::from_hours(24) };
 
     fn stored(control: Option<&'static str>) -> Stored {
-        let (request, mut response, now) = (HeaderMap::new(), HeaderMap::new(), Now::default());
-        if let Some(control) = control {
-            response.insert(header::CACHE_CONTROL, HeaderValue::from_static(control));
-        }
-        let asked = Asked { path: "/", headers: &request, cookies: Cookies::Free, at: now.date };
-        let admitted = admit(asked, StatusCode::OK, &response, now.date).unwrap();
-        let key = Key::new(&Scheme::HTTP, &Authority::from_static("a.example"), &PathAndQuery::from_static("/"));
-        Stored::new(key, admitted, (StatusCode::OK, response), (Bytes::new(), None), Vec::new(), now)
+        let fields: Vec<_> = control.map(|control| (header::CACHE_CONTROL, control)).into_iter().collect();
+        Stored::sample(&fields, Bytes::new())
     }
 
     fn after(seconds: u64) -> Time {

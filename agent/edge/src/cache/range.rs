@@ -41,7 +41,8 @@ fn parse(text: &str, length: u64) -> Option<Part> {
     Some(if range.start < range.end { Part::Some(range) } else { Part::Unsatisfiable })
 }
 
-fn number(text: &str) -> Option<u64> {
+/// A number of digits only; one beyond all lengths is the greatest.
+pub(super) fn number(text: &str) -> Option<u64> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) { None } else { Some(text.parse().unwrap_or(u64::MAX)) }
 }
 

@@ -9,10 +9,11 @@ use quick_cache::{OptionsBuilder, Weighter, sync::Cache};
 use super::{
     groups::{Group, Index},
     key::Key,
+    part::Part,
     stored::Stored,
     vary::Encoding,
 };
-use crate::limits::{FORGOTTEN_MAX, PASSED_MAX, PASSED_TIME, RESOURCES_ESTIMATE, VARIANTS_MAX};
+use crate::limits::{FORGOTTEN_MAX, PARTS_SHARE, PASSED_MAX, PASSED_TIME, RESOURCES_ESTIMATE, VARIANTS_MAX};
 
 /// The variants of one resource, latest first.
 type Slot = Arc<Vec<Arc<Stored>>>;
@@ -26,9 +27,17 @@ impl Weighter<Key, Slot> for ByBytes {
     }
 }
 
+impl Weighter<Key, Arc<Part>> for ByBytes {
+    fn weight(&self, _: &Key, part: &Arc<Part>) -> u64 {
+        part.stored.weight()
+    }
+}
+
 /// Stored responses, and what else is remembered of resources.
 pub(crate) struct Store {
     slots: Cache<Key, Slot, ByBytes>,
+    /// The latest stretch of resources that are not stored whole.
+    parts: Cache<Key, Arc<Part>, ByBytes>,
     /// Resources whose answers could not be stored lately: their visitors do not wait for each other ("hit for miss").
     passed: Cache<Key, Time>,
     /// When what was made obsolete.
@@ -50,16 +59,35 @@ impl Obsolete {
     }
 }
 
+/// The shares of stretches, and of whole responses.
+fn split(memory: u64) -> (u64, u64) {
+    let parts = memory / PARTS_SHARE;
+    (parts, memory - parts)
+}
+
+fn by_bytes<V: Clone>(memory: u64) -> Cache<Key, V, ByBytes>
+where
+    ByBytes: Weighter<Key, V>,
+{
+    let options = OptionsBuilder::new().shards(1).estimated_items_capacity(RESOURCES_ESTIMATE).weight_capacity(memory).build();
+    match options {
+        Ok(options) => Cache::with_options(options, ByBytes, Default::default(), Default::default()),
+        Err(_) => Cache::with_weighter(RESOURCES_ESTIMATE, memory, ByBytes),
+    }
+}
+
 impl Store {
     /// Makes a store of at most `memory` bytes.
     pub(crate) fn new(memory: u64) -> Self {
         // One shard: a shard's share bounds the largest object, and a lock held for 100 ns is not what two cores wait for.
-        let options = OptionsBuilder::new().shards(1).estimated_items_capacity(RESOURCES_ESTIMATE).weight_capacity(memory).build();
-        let slots = match options {
-            Ok(options) => Cache::with_options(options, ByBytes, Default::default(), Default::default()),
-            Err(_) => Cache::with_weighter(RESOURCES_ESTIMATE, memory, ByBytes),
-        };
-        Self { slots, passed: Cache::new(PASSED_MAX), forgotten: Cache::new(FORGOTTEN_MAX), writing: Mutex::default() }
+        let (parts, whole) = split(memory);
+        Self {
+            slots: by_bytes(whole),
+            parts: by_bytes(parts),
+            passed: Cache::new(PASSED_MAX),
+            forgotten: Cache::new(FORGOTTEN_MAX),
+            writing: Mutex::default(),
+        }
     }
 
     /// Finds the response that answers such a request, fresh or not.
@@ -73,7 +101,7 @@ impl Store {
     pub(crate) fn insert(&self, stored: Stored, asked: Time) -> Arc<Stored> {
         let stored = Arc::new(stored);
         let mut groups = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.is_obsolete(&stored, asked) || !groups.note(&stored.key, &stored.groups, |key| self.slots.peek(key).is_some()) {
+        if self.is_obsolete(&stored, asked) || !groups.note(&stored.key, &stored.groups, |key| self.is_held(key)) {
             return stored;
         }
         let mut variants = vec![Arc::clone(&stored)];
@@ -83,8 +111,27 @@ impl Store {
             variants.extend(same_kind.filter(|other| other.values != stored.values).take(VARIANTS_MAX - 1).cloned());
         }
         self.slots.insert(stored.key.clone(), Arc::new(variants));
+        self.parts.remove(&stored.key);
         self.passed.remove(&stored.key);
         stored
+    }
+
+    /// The stretch that is held of a resource.
+    pub(crate) fn part(&self, key: &Key) -> Option<Arc<Part>> {
+        self.parts.get(key)
+    }
+
+    /// Stores a stretch that was asked for at a time in place of what was held; not if it was made obsolete since.
+    pub(crate) fn insert_part(&self, part: Part, asked: Time) {
+        let mut groups = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (key, named) = (part.stored.key.clone(), &part.stored.groups);
+        if !self.is_obsolete(&part.stored, asked) && groups.note(&key, named, |key| self.is_held(key)) {
+            self.parts.insert(key, Arc::new(part));
+        }
+    }
+
+    fn is_held(&self, key: &Key) -> bool {
+        self.slots.peek(key).is_some() || self.parts.peek(key).is_some()
     }
 
     fn is_obsolete(&self, stored: &Stored, asked: Time) -> bool {
@@ -108,6 +155,7 @@ impl Store {
     }
 
     fn take(&self, key: &Key) -> bool {
+        self.parts.remove(key);
         self.slots.remove(key).is_some_and(|(_, slot)| slot.iter().any(|stored| stored.spillable.is_some()))
     }
 
@@ -123,13 +171,15 @@ impl Store {
 
     /// Bytes and number of stored resources.
     pub(crate) fn size(&self) -> (u64, u64) {
-        (self.slots.weight(), self.slots.len() as u64)
+        (self.slots.weight() + self.parts.weight(), (self.slots.len() + self.parts.len()) as u64)
     }
 
     /// Changes the bound; what is beyond it is dropped.
     pub(crate) fn resize(&self, memory: u64) {
-        if self.slots.capacity() != memory {
-            self.slots.set_capacity(memory);
+        let (parts, whole) = split(memory);
+        if self.slots.capacity() != whole {
+            self.slots.set_capacity(whole);
+            self.parts.set_capacity(parts);
         }
     }
 }

@@ -176,3 +176,18 @@ pub(crate) fn http_date(date: Date) -> HeaderValue {
     let time = std::time::UNIX_EPOCH + Duration::from_secs(date.as_secs().min(253_402_300_799));
     HeaderValue::try_from(httpdate::fmt_http_date(time)).unwrap_or_else(|_| HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"))
 }
+
+#[cfg(test)]
+impl Stored {
+    /// A response to anybody's GET of `/`, as it is stored.
+    pub(crate) fn sample(fields: &[(HeaderName, &'static str)], body: Bytes) -> Self {
+        use http::uri::{Authority, PathAndQuery, Scheme};
+
+        let (request, now) = (HeaderMap::new(), Now::default());
+        let response: HeaderMap = fields.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect();
+        let asked = super::admit::Asked { path: "/", headers: &request, cookies: Cookies::Free, at: now.date };
+        let admitted = super::admit::admit(asked, StatusCode::OK, &response, now.date).unwrap();
+        let key = Key::new(&Scheme::HTTP, &Authority::from_static("a.example"), &PathAndQuery::from_static("/"));
+        Self::new(key, admitted, (StatusCode::OK, response), (body, None), Vec::new(), now)
+    }
+}
