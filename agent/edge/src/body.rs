@@ -61,7 +61,7 @@ impl Body for Payload {
                 }
                 Poll::Ready(Some(Ok(Frame::data(next))))
             }
-            Self::Passing(passing) => passing.poll_data(cx).map(|data| data.map(|bytes| bytes.map(Frame::data))),
+            Self::Passing(passing) => passing.poll_frame(cx),
             Self::Following(follower, left) => follower.poll_next(cx).map(|data| {
                 data.map(|bytes| {
                     bytes.map(|bytes| {
@@ -92,7 +92,7 @@ impl Body for Payload {
     }
 }
 
-/// The origin's body on its way to one visitor. Trailers are not passed on: few read them and caches must drop most.
+/// The origin's body on its way to one visitor.
 pub(crate) struct Passing {
     body: Incoming,
     idle: Duration,
@@ -113,24 +113,35 @@ impl Passing {
         self
     }
 
+    /// The next bytes of the body. Trailers are left out: what is stored or shared has none.
     pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         loop {
-            match Pin::new(&mut self.body).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    self.deadline.as_mut().reset(Instant::now() + self.idle);
+            match ready!(self.poll_frame(cx)) {
+                Some(Ok(frame)) => {
                     if let Ok(bytes) = frame.into_data() {
-                        if let Some(tee) = &mut self.tee {
-                            tee(&bytes);
-                        }
                         return Poll::Ready(Some(Ok(bytes)));
                     }
                 }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(io::Error::other(error)))),
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => {
-                    ready!(self.deadline.as_mut().poll(cx));
-                    return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.deadline.as_mut().reset(Instant::now() + self.idle);
+                if let (Some(tee), Some(bytes)) = (&mut self.tee, frame.data_ref()) {
+                    tee(bytes);
                 }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(io::Error::other(error)))),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => {
+                ready!(self.deadline.as_mut().poll(cx));
+                Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())))
             }
         }
     }

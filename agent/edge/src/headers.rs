@@ -89,6 +89,19 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// Tells whether who sent these fields takes trailers.
+//= RFC 9110 section 10.1.4
+pub(crate) fn takes_trailers(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(header::TE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    codings.map(<[u8]>::trim_ascii).any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
+}
+
+/// Says that trailers are taken here: a field of one hop.
+pub(crate) fn take_trailers(headers: &mut HeaderMap) {
+    headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    headers.append(header::CONNECTION, HeaderValue::from_static("TE"));
+}
+
 /// Makes the fields that the origin gets of those that the visitor sent.
 pub(crate) fn to_origin(
     mut headers: HeaderMap,

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -100,9 +100,13 @@ fn is_safe(method: &Method) -> bool {
 /// Makes the origin's request of the visitor's; nothing if the visitor does not send it.
 async fn to_origin(visit: Visit, edge: &Edge) -> Option<Request<Upload>> {
     let Visit { parts, body, host, asker, settings, .. } = visit;
+    let takes_trailers = headers::takes_trailers(&parts.headers);
     let upload = take_in(body, settings.config.timeouts.visitor_stall).await.ok()?;
     let mut request = Request::new(upload);
     *request.headers_mut() = headers::to_origin(parts.headers, &parts.method, &host, asker, settings.config.scheme(), &edge.loop_token);
+    if takes_trailers {
+        headers::take_trailers(request.headers_mut());
+    }
     *request.method_mut() = parts.method;
     *request.uri_mut() = settings.origin.uri(&parts.uri);
     Some(request)
@@ -119,7 +123,10 @@ pub(crate) fn passing(
     let (mut parts, body) = response.into_parts();
     // RFC 9112 section 2.3: an intermediary sends its own version. An origin of HTTP/1.0 would cost each visitor the connection.
     parts.version = Version::HTTP_11;
+    let trailers: Vec<HeaderValue> = parts.headers.get_all(header::TRAILER).iter().cloned().collect();
     headers::from_origin(&mut parts.headers);
+    // Of what is passed, trailers go to whoever takes them (hyper looks at the visitor's TE); only this field announces them.
+    parts.headers.extend(trailers.into_iter().map(|names| (header::TRAILER, names)));
     respond::mark(&mut parts.headers, &format!("overspill; {why}; fwd-status={}", parts.status.as_u16()));
     let short = body.size_hint().upper().is_some_and(|length| length <= HELD_BODY_BYTES_MAX);
     let held = held.filter(|_| short);

@@ -226,3 +226,35 @@ fn a_websocket_passes_both_ways_and_other_upgrades_do_not() {
     assert_eq!((reply.status, reply.text().as_str()), (200, "plain"));
     assert!(edge.shutdown(LONG), "an open tunnel must not hold up the end");
 }
+
+#[test]
+fn trailers_pass_to_who_takes_them() {
+    let answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\nConnection: close\r\nX-Asked: 1\r\n\r\n\
+        4\r\nbody\r\n0\r\nX-Sum: 7\r\nX-Other: 8\r\n\r\n";
+    let origin = Origin::new(|_| Act::Say(answer.to_vec()));
+    let edge = edge(&origin, |_| ());
+    let request = |te: &str| format!("POST /rpc HTTP/1.1\r\nHost: a.example\r\nConnection: close{te}\r\nContent-Length: 0\r\n\r\n");
+    let with = String::from_utf8(raw(&edge, request(", TE\r\nTE: deflate, Trailers").as_bytes())).unwrap();
+    assert!(with.contains("trailer: X-Sum") && with.ends_with("0\r\nx-sum: 7\r\n\r\n"), "{with}");
+    assert_eq!(field(&origin.asked()[0], "te").as_deref(), Some("trailers"));
+    let without = String::from_utf8(raw(&edge, request("").as_bytes())).unwrap();
+    assert!(without.ends_with("4\r\nbody\r\n0\r\n\r\n"), "{without}");
+    assert_eq!(field(&origin.asked()[1], "te"), None);
+}
+
+#[test]
+fn who_waits_for_a_word_before_the_body_gets_it_from_the_edge() {
+    let origin = Origin::new(|_| Act::Say(ok("", "taken")));
+    let edge = edge(&origin, |_| ());
+    let mut stream = TcpStream::connect(edge.local_addr()).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    let head = "PUT /a HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    assert!(common::read_head(&mut stream).unwrap().starts_with("HTTP/1.1 100 Continue"));
+    assert_eq!(origin.asked().len(), 0, "the origin is not bothered before the body is there");
+    stream.write_all(b"body").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert_eq!(parse(&answer).text(), "taken");
+    assert_eq!(field(&origin.asked()[0], "expect"), None);
+}
