@@ -5,7 +5,10 @@ use std::{future::poll_fn, sync::Arc, time::Duration};
 use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use hyper::body::Incoming;
-use overspill_governance::{digest::ObjectDigest, time::Time};
+use overspill_governance::{
+    digest::ObjectDigest,
+    time::{Now, Time},
+};
 use overspill_protocol::limits::OBJECT_BYTES_MAX;
 use sha2::{Digest, Sha256};
 
@@ -133,7 +136,7 @@ async fn fetch(edge: &Arc<Edge>, order: &Order, flight: &Flight, permit: Permit,
         return;
     }
     headers::from_origin(&mut parts.headers);
-    fill(edge, order, flight, (parts, body), (admitted, asked_at.time), permit, background).await;
+    fill(edge, order, flight, (parts, body), (admitted, asked_at.time, now), permit, background).await;
 }
 
 /// An error page may be shown to all who wait for the same thing; it is not stored.
@@ -151,7 +154,7 @@ async fn fill(
     order: &Order,
     flight: &Flight,
     (parts, body): (http::response::Parts, Incoming),
-    (admitted, asked_at): (Option<Admitted>, Time),
+    (admitted, asked_at, came): (Option<Admitted>, Time, Now),
     permit: Permit,
     background: bool,
 ) {
@@ -182,8 +185,7 @@ async fn fill(
     let bytes = if whole { growing.whole() } else { None };
     if let (Some(admitted), Some(bytes)) = (admitted, bytes) {
         let digest = hasher.map(|hasher| ObjectDigest(hasher.finalize().into()));
-        let stored =
-            Stored::new(order.course.key.clone(), admitted, (parts.status, parts.headers), (bytes, digest), values, edge.clock.now());
+        let stored = Stored::new(order.course.key.clone(), admitted, (parts.status, parts.headers), (bytes, digest), values, came);
         order.store(edge, stored, asked_at);
     }
     // After the store has it: whoever finds the body ended finds it stored.

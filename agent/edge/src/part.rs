@@ -32,6 +32,7 @@ use crate::{
 pub(crate) async fn part(visit: Visit, key: Key, encoding: Encoding, cookies: Cookies, edge: &Arc<Edge>) -> Answer {
     let asked = visit.parts.headers.clone();
     let authorized = asked.contains_key(header::AUTHORIZATION);
+    let mut why = "fwd=miss";
     if let Some(part) = edge.store.part(&key) {
         let now = edge.clock.time();
         let fits = part.stored.is_for(cookies, authorized) && part.stored.answers(&asked, encoding) && part.stored.is_fresh(now);
@@ -41,9 +42,10 @@ pub(crate) async fn part(visit: Visit, key: Key, encoding: Encoding, cookies: Co
         {
             return respond::from_part(&part.stored, cut, CacheUse::Hit, now);
         }
+        why = if part.stored.is_fresh(now) { "fwd=partial" } else { "fwd=stale" };
     }
     let coming = Coming { key, encoding, asked, cookies, at: edge.clock.now(), settings: Arc::clone(&visit.settings) };
-    pass::forward(visit, edge, cookies, |answer| coming.tee(answer, edge)).await
+    pass::forward(visit, edge, cookies, why, |answer| coming.tee(answer, edge)).await
 }
 
 /// Tells whether a request is one that `part` answers.
@@ -75,7 +77,8 @@ impl Coming {
         headers.remove(header::CONTENT_RANGE);
         let asked = Asked { path: self.key.path(), headers: &self.asked, cookies: self.cookies, at: self.at.date };
         //= RFC 9111 section 3.3: a 206 is kept by the rules of the whole that it is of.
-        let admitted = admit(asked, StatusCode::OK, &headers, edge.clock.date()).filter(|admitted| admitted.kept() == Kept::Explicit)?;
+        let came = edge.clock.now();
+        let admitted = admit(asked, StatusCode::OK, &headers, came.date).filter(|admitted| admitted.kept() == Kept::Explicit)?;
         let (edge, mut body) = (Arc::clone(edge), BytesMut::new());
         let mut keep = Some((self, headers, admitted));
         Some(Box::new(move |bytes: &Bytes| {
@@ -83,14 +86,20 @@ impl Coming {
             if body.len() as u64 == length
                 && let Some((coming, headers, admitted)) = keep.take()
             {
-                coming.keep((headers, admitted), std::mem::take(&mut body).freeze(), (&range, total), &edge);
+                coming.keep((headers, admitted, came), std::mem::take(&mut body).freeze(), (&range, total), &edge);
             }
         }))
     }
 
-    fn keep(self, (headers, admitted): (HeaderMap, Admitted), body: Bytes, (range, total): (&Range<u64>, u64), edge: &Arc<Edge>) {
+    fn keep(
+        self,
+        (headers, admitted, came): (HeaderMap, Admitted, Now),
+        body: Bytes,
+        (range, total): (&Range<u64>, u64),
+        edge: &Arc<Edge>,
+    ) {
         let values = admitted.vary().values(&self.asked, self.encoding);
-        let stored = Stored::new(self.key.clone(), admitted, (StatusCode::OK, headers), (body, None), values, edge.clock.now());
+        let stored = Stored::new(self.key.clone(), admitted, (StatusCode::OK, headers), (body, None), values, came);
         let Some(part) = Part::new(stored, range, total) else { return };
         let part = match edge.store.part(&self.key).filter(|older| older.stored.values == part.stored.values) {
             Some(older) => part.joined(&older),

@@ -26,14 +26,16 @@ use crate::{
 
 /// Sends the request to the origin, and its answer to the visitor.
 pub(crate) async fn pass(visit: Visit, edge: &Arc<Edge>, cookies: Cookies) -> Answer {
-    forward(visit, edge, cookies, |_| None).await
+    let why = if is_safe(&visit.parts.method) { "fwd=bypass" } else { "fwd=method" };
+    forward(visit, edge, cookies, why, |_| None).await
 }
 
-/// The same; `heard` sees the answer's head before anything is changed in it, and may have the body shown to it.
+/// The same; `why` tells the visitor what for (RFC 9211), `heard` sees the answer's head before anything is changed in it, and may have the body shown to it.
 pub(crate) async fn forward(
     mut visit: Visit,
     edge: &Arc<Edge>,
     cookies: Cookies,
+    why: &str,
     heard: impl FnOnce(&Response<Incoming>) -> Option<Tee>,
 ) -> Answer {
     let settings = Arc::clone(&visit.settings);
@@ -69,7 +71,6 @@ pub(crate) async fn forward(
                 invalidate::by_answer(&key, response.status(), response.headers(), edge);
             }
             let tee = heard(&response);
-            let why = if safe { "fwd=bypass" } else { "fwd=method" };
             (passing(response, timeouts.origin_idle, (Some(Box::new(permit)), tee), why), CacheUse::Bypass)
         }
         Err(fault) => {

@@ -30,7 +30,7 @@ pub(crate) async fn probe(visit: Visit, cookies: Cookies, copy: Arc<Stored>, edg
         freshen(&copy, (&asked, cookies, asked_at), answer, &settings, edge);
         None
     };
-    let answer = pass::forward(visit, edge, cookies, heard).await;
+    let answer = pass::forward(visit, edge, cookies, "fwd=stale", heard).await;
     let now = edge.clock.time();
     if answer.0.status().is_server_error() && helps_failure(&copy, rules, now) {
         return respond::from_stored(&copy, &asked, CacheUse::Stale, now);

@@ -73,7 +73,9 @@ pub(crate) fn admit(asked: Asked<'_>, status: StatusCode, headers: &HeaderMap, c
     }
     let with_query = asked.path.contains('?');
     let validator = headers.contains_key(header::ETAG) || headers.contains_key(header::LAST_MODIFIED);
+    // A response that is stale from the beginning is of use if the origin can confirm it, or lets it be shown nevertheless.
     let worth_asking = status == StatusCode::OK && validator;
+    let worth_keeping = worth_asking || (status == StatusCode::OK && control.outlives_freshness());
     let (age, stated) = match initial_age(headers, asked.at, came) {
         Some(age) => (age, lifetime(&governing, headers, came, with_query)),
         None => (Duration::ZERO, Lifetime::Explicit(Duration::ZERO)),
@@ -82,7 +84,7 @@ pub(crate) fn admit(asked: Asked<'_>, status: StatusCode, headers: &HeaderMap, c
     let (kept, lifetime) = match stated {
         _ if control.no_cache => (worth_asking.then_some(Kept::Explicit)?, Duration::ZERO),
         //= RFC 9111 section 3: any final status, if the origin gives it a lifetime.
-        Lifetime::Explicit(lifetime) if worth_asking || lifetime > age => (Kept::Explicit, lifetime.min(most)),
+        Lifetime::Explicit(lifetime) if worth_keeping || lifetime > age => (Kept::Explicit, lifetime.min(most)),
         Lifetime::Heuristic(lifetime) if status::is_heuristic(status) || control.public => (Kept::Heuristic, lifetime.min(most)),
         Lifetime::Unknown if status == StatusCode::OK && by_contract(asked) => (Kept::Contract, Duration::ZERO),
         _ => return None,
@@ -145,6 +147,7 @@ mod tests {
             &[("cache-control", "max-age=60"), ("set-cookie", "a=b")],
             &[("cache-control", "max-age=60"), ("vary", "*")],
             &[("cache-control", "max-age=0")],
+            &[("cache-control", "max-age=0, must-revalidate, stale-while-revalidate=60")],
             &[("cache-control", "no-cache")],
             &[("expires", "0")],
         ] {
@@ -165,6 +168,7 @@ mod tests {
     fn what_the_origin_allows_is_stored_on_its_word() {
         assert_eq!(plain(&[("cache-control", "max-age=60")]), Some(Kept::Explicit));
         assert_eq!(plain(&[("cache-control", "no-cache"), ("etag", "\"1\"")]), Some(Kept::Explicit));
+        assert_eq!(plain(&[("cache-control", "max-age=0, stale-while-revalidate=60")]), Some(Kept::Explicit));
         assert_eq!(plain(&[("last-modified", "Sun, 06 Nov 1994 08:39:37 GMT")]), Some(Kept::Heuristic));
         assert_eq!(kept("/a", Cookies::Unknown, &[], 200, &[("cache-control", "max-age=60")]), Some(Kept::Explicit));
         assert_eq!(kept("/a", Cookies::Free, &[], 404, &[("cache-control", "max-age=60")]), Some(Kept::Explicit));
@@ -228,7 +232,9 @@ mod tests {
         }
     }
 
-    const RESPONSE_FIELDS: [(&str, &str); 10] = [
+    const RESPONSE_FIELDS: [(&str, &str); 12] = [
+        ("cache-control", "stale-if-error=600"),
+        ("cache-groups", "\"a\""),
         ("cache-control", "max-age=600"),
         ("cache-control", "public, s-maxage=60"),
         ("expires", "Sun, 06 Nov 2094 08:49:37 GMT"),
@@ -240,8 +246,9 @@ mod tests {
         ("age", "30"),
         ("date", "Sun, 06 Nov 1994 08:49:37 GMT"),
     ];
-    const FORBIDDING: [(&str, &str); 5] = [
+    const FORBIDDING: [(&str, &str); 6] = [
         ("cache-control", "no-store"),
+        ("cdn-cache-control", "no-store, max-age=60"),
         ("cache-control", "private"),
         ("cache-control", "private=\"x\", max-age=60"),
         ("set-cookie", "session=1"),
@@ -254,7 +261,7 @@ mod tests {
             chosen in proptest::collection::vec(0..RESPONSE_FIELDS.len(), 0..6),
             forbids in 0..FORBIDDING.len(),
             at in 0_usize..6,
-            status in proptest::sample::select(vec![200_u16, 203, 301, 404]),
+            status in proptest::sample::select(vec![200_u16, 203, 204, 301, 404, 500, 599]),
         ) {
             let mut response: Vec<_> = chosen.iter().map(|index| RESPONSE_FIELDS[*index]).collect();
             response.insert(at.min(response.len()), FORBIDDING[forbids]);

@@ -92,6 +92,12 @@ impl Control {
         self.s_maxage.or(self.max_age)
     }
 
+    /// Tells whether the origin lets a stale response be shown (RFC 5861).
+    pub(crate) fn outlives_freshness(&self) -> bool {
+        let some = |span: Option<Duration>| span.is_some_and(|span| !span.is_zero());
+        !self.forbids_stale() && (some(self.stale_while_revalidate) || some(self.stale_if_error))
+    }
+
     /// Tells whether the response may be kept although its request was authorized, and be used for others that are.
     //= RFC 9111 section 3.5
     pub(crate) fn admits_authorized(&self) -> bool {
