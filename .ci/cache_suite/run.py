@@ -4,7 +4,8 @@
 
 AGENT is the `overspill` program, DIRECTORY a temporary one for packages, state and logs. The agent runs by its default settings. Prints the
 score by kind, and fails when a test that passed by `kept.json` does not any more, when a target is missed, or when a test ended in another
-way than by the suite's assertions (a broken connection, say). `--bless` writes `kept.json` anew, `--only` shows one test's traffic.
+way than by the suite's assertions (a broken connection, say). Ends with 77 when npm cannot fetch the package. `--bless` writes `kept.json`
+anew, `--only` shows one test's traffic.
 """
 
 import json
@@ -23,13 +24,18 @@ TARGETS = {"required": 97, "optimal": 75}
 # counter that the origin puts into its own. Every cache with published results fails them. They are run and shown, and not counted.
 IMPOSSIBLE = {f"stale-close-{word}" for word in ("must-revalidate", "proxy-revalidate", "no-cache", "s-maxage=2")}
 PATIENCE = 30
+# How this program ends when there is nothing to run.
+UNREACHABLE = 77
 
 
 def install(folder):
     if (folder / "node_modules" / "http-cache-tests").is_dir():
         return
     quiet = ["--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    subprocess.run(["npm", "install", *quiet, "--prefix", str(folder), PACKAGE], check=True, stdout=subprocess.DEVNULL)
+    installed = subprocess.run(["npm", "install", *quiet, "--prefix", str(folder), PACKAGE], stdout=subprocess.DEVNULL)
+    if installed.returncode != 0:
+        print(f"npm could not fetch {PACKAGE}")
+        sys.exit(UNREACHABLE)
 
 
 def start_origin(folder, log):
