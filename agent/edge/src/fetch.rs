@@ -25,6 +25,7 @@ use crate::{
         vary::{Encoding, Vary},
     },
     cookies::Cookies,
+    early::{Early, relay},
     edge::{Edge, Settings},
     flight::{Closing, Course, Flight, Landing, Shared},
     gradient::Work,
@@ -50,6 +51,8 @@ pub(crate) struct Order {
     /// May be shown while the origin fails.
     pub(crate) copy_helps: bool,
     pub(crate) class: Class,
+    /// Where the first visitor hears early hints.
+    pub(crate) early: Option<Arc<Early>>,
 }
 
 /// Tells what kind of work a path is for the origin.
@@ -273,6 +276,9 @@ impl Order {
         }
         if let Some(copy) = &self.copy {
             validate::ask_about(copy, fields);
+        }
+        if let Some(early) = &self.early {
+            relay(early, &mut request);
         }
         request
     }

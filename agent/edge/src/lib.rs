@@ -19,6 +19,7 @@ mod cache;
 mod clock;
 mod config;
 mod cookies;
+mod early;
 mod edge;
 mod fetch;
 mod flight;

@@ -14,6 +14,8 @@ pub(crate) const FRAME_BYTES: usize = 64 * 1024;
 pub(crate) const BACKLOG: i32 = 1_024;
 /// Access records waiting for the log writer: beyond it records are dropped and counted, requests never wait.
 pub(crate) const ACCESS_RECORDS_MAX: usize = 8_192;
+/// Bytes of early hints (103) that are passed on for one request: some dozens of links.
+pub(crate) const EARLY_BYTES_MAX: usize = 8 * 1024;
 /// Idle connections kept to the origin: each may hold a worker of a small server.
 pub(crate) const ORIGIN_IDLE_MAX: usize = 32;
 /// How long such a connection is kept: shorter than common keep-alive times (nginx 75 s, Apache 5 s is handled by a retry).

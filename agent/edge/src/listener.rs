@@ -18,6 +18,7 @@ use tokio::{
 use tracing::{trace, warn};
 
 use crate::{
+    early::{Early, Hinted},
     edge::Edge,
     limits::{BACKLOG, FIELDS_MAX, HEAD_BYTES_MAX},
     request::answer,
@@ -142,10 +143,11 @@ fn refuse(stream: &TcpStream) {
 async fn serve(stream: TcpStream, peer: IpAddr, edge: Arc<Edge>, admitted: Admitted) {
     let timeouts = edge.settings.load().config.timeouts.clone();
     prepare(&stream);
-    let stream = TokioIo::new(Patient::new(stream, timeouts.visitor_stall));
+    let early = Arc::new(Early::default());
+    let stream = TokioIo::new(Hinted::new(Patient::new(stream, timeouts.visitor_stall), Arc::clone(&early)));
     let service = service_fn({
         let edge = Arc::clone(&edge);
-        move |request| answer(request, peer, Arc::clone(&edge))
+        move |request| answer(request, peer, Arc::clone(&early), Arc::clone(&edge))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -12,6 +12,7 @@ use crate::{
     body::{Held, Passing, Payload, Tee},
     cache::key::Key,
     cookies::Cookies,
+    early::{Open, relay},
     edge::{Edge, Settings},
     fetch::work_of,
     headers, invalidate,
@@ -45,9 +46,16 @@ pub(crate) async fn forward(
     let patience = if safe { timeouts.origin_head } else { timeouts.origin_head_unsafe };
     let learns = safe.then(|| work_of(visit.parts.uri.path()));
     let key = visit.parts.uri.path_and_query().map(|target| Key::new(settings.config.scheme(), &visit.host, target));
-    let tunnel = tunnel::asked(&mut visit.parts);
+    let (tunnel, early) = (tunnel::asked(&mut visit.parts), visit.early.take());
     let Some(mut request) = to_origin(visit, edge).await else {
         return (waiting::refused(StatusCode::REQUEST_TIMEOUT, "The request body did not come in time.\n"), CacheUse::Bypass);
+    };
+    let open = match early {
+        Some(early) => {
+            relay(&early, &mut request);
+            Some(Open::new(early).await)
+        }
+        None => None,
     };
     if tunnel.is_some() {
         tunnel::ask(request.headers_mut());
@@ -56,7 +64,9 @@ pub(crate) async fn forward(
         return (shed(edge, &settings), CacheUse::Bypass);
     };
     edge.counters.origin_requests.one();
-    match settings.origin.fetch(request, patience).await {
+    let answer = settings.origin.fetch(request, patience).await;
+    drop(open);
+    match answer {
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             let opened = tunnel.and_then(|visitor| tunnel::open(response, visitor, edge));
             (opened.unwrap_or_else(waiting::unreachable), CacheUse::Bypass)

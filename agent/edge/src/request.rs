@@ -3,13 +3,14 @@
 use std::{convert::Infallible, net::IpAddr, sync::Arc};
 
 use arc_swap::Guard;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts, uri::Authority};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts, uri::Authority};
 use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::{
     access::{AccessRecord, Account, CacheUse},
     body::{Metered, Payload},
+    early::Early,
     edge::{Edge, Settings},
     gate, headers,
     headers::Asker,
@@ -31,13 +32,20 @@ pub(crate) struct Visit {
     pub(crate) settings: Arc<Settings>,
     /// Whether a helper sent the visitor back.
     pub(crate) mark: Mark,
+    /// Early hints of the visitor's connection; only HTTP/1.1 knows them.
+    pub(crate) early: Option<Arc<Early>>,
 }
 
 /// An answer, and how the cache took part in it.
 pub(crate) type Answer = (Response<Payload>, CacheUse);
 
 /// Answers one request: meters it, and turns what the gate refuses into 400.
-pub(crate) async fn answer(request: Request<Incoming>, peer: IpAddr, edge: Arc<Edge>) -> Result<Response<Metered>, Infallible> {
+pub(crate) async fn answer(
+    request: Request<Incoming>,
+    peer: IpAddr,
+    early: Arc<Early>,
+    edge: Arc<Edge>,
+) -> Result<Response<Metered>, Infallible> {
     let start = edge.clock.time();
     edge.active.rise();
     edge.counters.requests.one();
@@ -54,7 +62,10 @@ pub(crate) async fn answer(request: Request<Incoming>, peer: IpAddr, edge: Arc<E
 
     let head = parts.method == Method::HEAD;
     let (response, cache) = match gate::check(&parts) {
-        Ok(host) => route(Visit { parts, body, host, asker, settings, mark: Mark::None }, &edge).await,
+        Ok(host) => {
+            let early = (parts.version == Version::HTTP_11).then_some(early);
+            route(Visit { parts, body, host, asker, settings, mark: Mark::None, early }, &edge).await
+        }
         Err(refusal) => {
             edge.counters.requests_refused.one();
             let mut response = waiting::refused(StatusCode::BAD_REQUEST, refusal.text());

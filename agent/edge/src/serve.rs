@@ -18,6 +18,7 @@ use crate::{
         vary::Encoding,
     },
     cookies::{Cookies, classify},
+    early::Open,
     edge::Edge,
     fetch::{Order, fly, patience},
     flight::{Boarding, Course, Flight, Landing, Shared},
@@ -179,6 +180,7 @@ fn order(visit: &Visit, course: Course, cookies: Cookies, copy: Option<&Arc<Stor
         copy_was_spillable: copy.is_some_and(|copy| copy.spillable.is_some()),
         copy_helps: copy.is_some_and(|copy| !copy.forbids_stale),
         class: pass::class_of(visit, cookies),
+        early: None,
     }
 }
 
@@ -210,9 +212,14 @@ impl Errand {
         let authorized = self.visit.parts.headers.contains_key(header::AUTHORIZATION);
         let alone = authorized || (!pressure && self.copy.as_ref().is_some_and(unshared)) || edge.store.is_passed(&self.course.key, now);
         let boarding = if alone { Boarding::First(Flight::new()) } else { edge.flights.board(&self.course) };
+        let _hints = match (&boarding, self.visit.early.clone()) {
+            (Boarding::First(_), Some(early)) => Some(Open::new(early).await),
+            _ => None,
+        };
         let (flight, first) = match boarding {
             Boarding::First(flight) => {
-                let order = order(&self.visit, self.course.clone(), self.cookies, self.copy.as_ref(), edge);
+                let mut order = order(&self.visit, self.course.clone(), self.cookies, self.copy.as_ref(), edge);
+                order.early.clone_from(&self.visit.early);
                 tokio::spawn(fly(Arc::clone(edge), order, Arc::clone(&flight), None));
                 (flight, true)
             }

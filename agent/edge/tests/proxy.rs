@@ -258,3 +258,28 @@ fn who_waits_for_a_word_before_the_body_gets_it_from_the_edge() {
     assert_eq!(parse(&answer).text(), "taken");
     assert_eq!(field(&origin.asked()[0], "expect"), None);
 }
+
+#[test]
+fn early_hints_come_early_and_to_who_knows_them() {
+    const HINTS: &[u8] = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nX-Else: 1\r\n\r\n";
+    let origin = Origin::new(|head| {
+        let fields = if head.contains("/asset") { "Cache-Control: max-age=60\r\n" } else { "" };
+        Act::SayTwice(HINTS.to_vec(), Duration::from_millis(300), ok(fields, "page"))
+    });
+    let edge = edge(&origin, |_| ());
+    for (method, path) in [("GET", "/page"), ("GET", "/asset"), ("POST", "/form")] {
+        let mut stream = TcpStream::connect(edge.local_addr()).unwrap();
+        stream.set_read_timeout(Some(LONG)).unwrap();
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let hints = common::read_head(&mut stream).unwrap();
+        assert_eq!(hints, "HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n", "{method} {path}");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert_eq!((parse(&answer).status, parse(&answer).text().as_str()), (200, "page"));
+    }
+    let hit = raw(&edge, b"GET /asset HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n");
+    assert!(hit.starts_with(b"HTTP/1.1 200"), "what is stored needs no hints");
+    let old = raw(&edge, b"GET /page HTTP/1.0\r\nHost: a.example\r\n\r\n");
+    assert!(old.starts_with(b"HTTP/1.0 200"), "{}", String::from_utf8_lossy(&old));
+}

@@ -26,6 +26,8 @@ pub enum Act {
     Say(Vec<u8>),
     /// Writes this after a while.
     SayAfter(Duration, Vec<u8>),
+    /// Writes something, and something else after a while.
+    SayTwice(Vec<u8>, Duration, Vec<u8>),
     /// Says nothing for a long time.
     Hang,
     /// Closes at once.
@@ -85,6 +87,11 @@ fn serve(mut stream: TcpStream, script: &Script, asked: &Mutex<Vec<String>>, now
         let words = match act {
             Act::Say(words) => words,
             Act::SayAfter(while_, words) => {
+                thread::sleep(while_);
+                words
+            }
+            Act::SayTwice(first, while_, words) => {
+                stream.write_all(&first).unwrap();
                 thread::sleep(while_);
                 words
             }
