@@ -260,3 +260,17 @@ fn stretches_that_may_not_be_of_the_same_bytes_are_not_kept() {
     wind(&edge, "0-4");
     assert_eq!(strong.asked().len(), 5, "what a DELETE made obsolete is asked for again");
 }
+
+#[test]
+fn a_stale_response_is_shown_while_it_is_fetched_again() {
+    let count = AtomicU32::new(0);
+    let origin = Origin::new(move |_| {
+        let number = count.fetch_add(1, SeqCst).to_string();
+        Act::Say(ok("Cache-Control: max-age=0, stale-while-revalidate=60\r\n", &number))
+    });
+    let edge = edge(&origin, |_| ());
+    store(&edge, "/a", "");
+    let stale = get(&edge, "/a");
+    assert_eq!((stale.text().as_str(), stale.field("cache-status").unwrap().ends_with("detail=stale")), ("0", true));
+    until("it is fetched again", || get(&edge, "/a").text() != "0");
+}
