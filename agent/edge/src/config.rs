@@ -43,6 +43,8 @@ pub struct Config {
     pub member_key: Option<String>,
     /// Proxies in front whose `X-Forwarded-*` fields are believed. Empty: nobody's are.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Whoever says this may purge; without it only this machine may.
+    pub purge_token: Option<String>,
     /// Memory for guests' objects.
     pub guest_memory: Bytes,
     /// Domain, and port, under which guests have their names: no name under it is ever this site's.
@@ -121,6 +123,7 @@ impl Config {
             connections: Connections::default(),
             member_key: None,
             trusted_proxies: Vec::new(),
+            purge_token: None,
             guest_memory: Bytes(64 << 20),
             guest_suffix: None,
         }

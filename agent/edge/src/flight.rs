@@ -148,6 +148,11 @@ impl Flights {
         }
     }
 
+    /// Nobody can join a fetch of anything on this site from now on.
+    pub(crate) fn close_site(&self, key: &Key) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|course, _| course.key.origin() != key.origin());
+    }
+
     /// Nobody can join a fetch of this resource from now on.
     pub(crate) fn close_all(&self, key: &Key) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|course, _| course.key != *key);

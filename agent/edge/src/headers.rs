@@ -44,6 +44,8 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+/// Whether caches in front know tags, as the WordPress plugin asks (Edge Architecture Specification 1.0, section 2.1).
+const SURROGATE_CAPABILITY: HeaderName = HeaderName::from_static("surrogate-capability");
 const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
 const VIA: HeaderValue = HeaderValue::from_static("1.1 overspill");
 
@@ -143,6 +145,7 @@ pub(crate) fn to_origin(
     insert(&mut headers, X_FORWARDED_FOR, &chain);
     insert(&mut headers, X_REAL_IP, &asker.visitor.to_string());
     headers.append(header::VIA, VIA);
+    headers.insert(SURROGATE_CAPABILITY, HeaderValue::from_static("overspill=\"tags/1\""));
     headers.append(CDN_LOOP, own.clone());
     headers
 }

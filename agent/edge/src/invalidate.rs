@@ -9,10 +9,12 @@ use crate::{
         key::Key,
     },
     edge::Edge,
+    purge,
 };
 
 /// Forgets what an unsafe request for `key` changed, by the head of its answer.
 pub(crate) fn by_answer(key: &Key, status: StatusCode, answer: &HeaderMap, edge: &Edge) {
+    purge::by_answer(key, answer, edge);
     let now = edge.clock.time();
     for obsolete in resources(key, status, answer) {
         forget(&obsolete, edge, now);

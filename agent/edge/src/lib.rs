@@ -43,6 +43,7 @@ mod pass;
 mod paths;
 mod pressure;
 mod probe;
+mod purge;
 mod queueing;
 mod request;
 mod respond;

@@ -72,6 +72,7 @@ counters! {
     cache_collapsed: "Responses fetched by another visitor's request.",
     cache_miss: "Responses fetched and looked up before.",
     cache_bypass: "Responses fetched without a look into the cache.",
+    purged: "Stored responses that were purged.",
     spilled: "Visitors sent to helpers.",
     guest: "Responses served for other sites.",
     origin_requests: "Requests sent to the origin.",

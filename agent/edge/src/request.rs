@@ -15,7 +15,7 @@ use crate::{
     gate, headers,
     headers::Asker,
     overflow::Prepaid,
-    serve,
+    purge, serve,
     spill::mark::Mark,
     waiting,
 };
@@ -107,6 +107,9 @@ async fn route(mut visit: Visit, edge: &Arc<Edge>) -> Answer {
     visit.mark = edge.overflow.unmark(&mut visit.parts.uri, edge.clock.now());
     if !visit.settings.config.accepts(&visit.host) {
         return (waiting::misdirected(), CacheUse::None);
+    }
+    if visit.parts.method.as_str() == purge::METHOD {
+        return purge::answer(&visit, edge);
     }
     serve::serve(visit, edge).await
 }

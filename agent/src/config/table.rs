@@ -10,7 +10,7 @@ use overspill_governance::units::{ByteRate, Bytes, RequestRate};
 
 use super::{
     quantity::Misread,
-    value::{AccessFormat, Addresses, Filter, Host, LogFormat, Multi, Origin, Scheme, Value, Web},
+    value::{AccessFormat, Addresses, Filter, Host, LogFormat, Multi, Origin, Scheme, Secret, Value, Web},
 };
 
 /// When a changed setting takes effect.
@@ -113,6 +113,7 @@ settings! {
     origin_delay: Duration, "origin_limit.delay" = "50ms", Reload, "The least queueing delay that counts as origin pressure.";
     origin_timeout: Duration, "origin_limit.timeout" = "30s", Reload, "How long the origin may take to begin an answer.";
     trusted_proxies: Vec<IpAddr>, "trusted_proxies" = "none", Reload, "Proxies in front whose X-Forwarded-For is believed.";
+    purge_token: Option<Secret>, "purge_token" = "none", Reload, "Whoever sends it as a bearer token may PURGE (none: this machine only).";
     admin: Option<SocketAddr>, "admin" = "127.0.0.1:9901", Start, "Loopback address of /metrics, /health and /ready (none: off).";
     access_log_path: Option<PathBuf>, "access_log.path" = "none", Reload, "File of the access log, `-` for standard output.";
     access_log_format: AccessFormat, "access_log.format" = "combined", Reload, "Form of the access log.";

@@ -186,6 +186,26 @@ value!(Multi, "multiaddr", |text| parsed(text, "is not a multiaddr", "for exampl
     .0
     .to_string());
 
+/// A shared secret. Never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+value!(
+    Secret,
+    "token",
+    |text| match text.len() {
+        16..=256 if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(Secret(text.to_owned())),
+        _ => Err(Misread::new("is not a token", "16 to 256 visible characters without spaces, for example of `openssl rand -hex 16`")),
+    },
+    |_value| "(not shown)".to_owned()
+);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(not shown)")
+    }
+}
+
 /// What is logged: a level, or directives of `tracing_subscriber::EnvFilter`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter(pub String);

@@ -36,6 +36,7 @@ pub(super) fn config(settings: &Settings) -> Result<Config, Failure> {
         timeouts: Timeouts { origin_head: settings.origin_timeout, ..careful.timeouts.clone() },
         connections: Connections { max: settings.connections, ..careful.connections.clone() },
         trusted_proxies: settings.trusted_proxies.clone(),
+        purge_token: settings.purge_token.as_ref().map(|token| token.0.clone()),
         guest_memory: settings.caps_storage,
         guest_suffix: settings.guest_suffix.as_ref().map(|suffix| suffix.0.clone()),
         ..careful

@@ -1,5 +1,7 @@
 //! The memory tier: bounded by bytes, scan-resistant, a few variants of each resource.
 
+mod purging;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::HeaderMap;
@@ -14,6 +16,8 @@ use super::{
     vary::Encoding,
 };
 use crate::limits::{FORGOTTEN_MAX, PARTS_SHARE, PASSED_MAX, PASSED_TIME, RESOURCES_ESTIMATE, VARIANTS_MAX};
+
+pub(crate) use purging::{Manner, Purged};
 
 /// The variants of one resource, latest first.
 type Slot = Arc<Vec<Arc<Stored>>>;
@@ -51,6 +55,7 @@ pub(crate) struct Store {
 enum Obsolete {
     Resource(Key),
     Group(Box<str>, Group),
+    Site(Box<str>),
 }
 
 impl Obsolete {
@@ -137,6 +142,7 @@ impl Store {
     fn is_obsolete(&self, stored: &Stored, asked: Time) -> bool {
         let since = |forgotten: Option<Time>| forgotten.is_some_and(|at| asked <= at);
         since(self.forgotten.get(&Obsolete::Resource(stored.key.clone())))
+            || since(self.forgotten.get(&Obsolete::Site(stored.key.origin().into())))
             || stored.groups.iter().any(|group| since(self.forgotten.get(&Obsolete::group(&stored.key, group))))
     }
 

@@ -27,7 +27,7 @@ const OF_THE_BODY: [HeaderName; 5] =
     [header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::CONTENT_RANGE, HeaderName::from_static("content-md5"), header::ETAG];
 
 /// A response whose body is whole.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Stored {
     pub(crate) key: Key,
     pub(crate) status: StatusCode,
@@ -116,6 +116,11 @@ impl Stored {
 
     pub(crate) fn staleness(&self, now: Time) -> Duration {
         self.age(now).saturating_sub(self.lifetime)
+    }
+
+    /// The same, stale from now on, and nothing for helpers.
+    pub(crate) fn outdated(&self, now: Time) -> Self {
+        Self { lifetime: self.lifetime.min(self.age(now)), spillable: None, ..self.clone() }
     }
 
     /// Seconds of freshness left; negative when stale (RFC 9211 section 2.2).
