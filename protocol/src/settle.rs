@@ -28,7 +28,7 @@ use crate::{
     event::Event,
     lease::{
         helper::{Claiming, HelperSide},
-        owner::OwnerSide,
+        owner::{Ahead, OwnerSide},
         table::{Phase, Turn},
     },
     membership::Membership,
@@ -67,6 +67,9 @@ impl Settle {
         };
         let (last, phase) = (made.last, owned.terms.phase);
         owned.claimed = Some(made);
+        if owned.ahead == Ahead::Counted {
+            owned.ahead = Ahead::No;
+        }
         // Nothing more is served, so no ticket that is out matters any longer.
         if last && phase == Phase::Held {
             ends.owner.turn(desk, lease, Turn::Lost);
@@ -77,6 +80,18 @@ impl Settle {
         self.answer(desk, ends, lease, from)
     }
 
+    /// As owner: the data plane has counted. Answers the claims that were ahead of its last count.
+    pub(crate) fn on_counted(&mut self, desk: &mut Desk, ends: &mut Ends<'_>) {
+        let mut waited = Vec::new();
+        for (lease, owned) in ends.owner.leases.iter_mut().filter(|(_, owned)| owned.ahead == Ahead::Waits) {
+            owned.ahead = Ahead::Counted;
+            waited.push((*lease, owned.terms.helper()));
+        }
+        for (lease, helper) in waited {
+            let _ = self.answer(desk, ends, lease, helper);
+        }
+    }
+
     /// As owner: answers the claim that is waiting on a lease, by a proposal when we sequence the line, else in words.
     fn answer(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, lease: LeaseId, helper: SiteId) -> Option<&'static str> {
         let (mesh, charter) = (ends.membership.mesh()?, ends.membership.charter()?);
@@ -84,6 +99,11 @@ impl Settle {
         let owned = ends.owner.leases.get_mut(&lease)?;
         let made = owned.claimed.clone()?;
         if account.frozen || desk.is_silent() || (account.line.is_low() && account.line.pending().is_some()) {
+            return None;
+        }
+        let counted = owned.live.as_ref().map(|live| live.issued);
+        if owned.ahead != Ahead::Counted && made.claim.zip(counted).is_some_and(|(claim, counted)| claim.bytes > counted) {
+            owned.ahead = Ahead::Waits;
             return None;
         }
         let bounds = Bounds {

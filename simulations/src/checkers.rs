@@ -6,6 +6,7 @@ use overspill_protocol::{message::Message, plan::Plan};
 pub mod conservation;
 pub mod forks;
 pub mod lease_caps;
+pub mod paid;
 pub mod sense;
 pub mod single_settlement;
 

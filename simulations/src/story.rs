@@ -12,7 +12,7 @@ use overspill_protocol::{
 };
 
 use crate::{
-    checkers::{conservation, sense, single_settlement},
+    checkers::{conservation, paid, sense, single_settlement},
     world::{Faults, World},
 };
 
@@ -145,6 +145,7 @@ impl Story {
         wrong.extend(conservation::check(&ledgers));
         wrong.extend(ledgers.iter().flat_map(|(_, entries)| single_settlement::check(entries)));
         wrong.extend(ledgers.iter().filter_map(|(site, entries)| sense::check(*site, entries)));
+        wrong.extend(ledgers.iter().flat_map(|(site, entries)| paid::check(*site, entries)));
         if !wrong.is_empty() {
             self.fail(&wrong.join("\n"));
         }

@@ -96,6 +96,8 @@ pub struct Body {
     pub mute_host: bool,
     /// Stopped by a signal: it is alive and does nothing.
     pub stopped: bool,
+    /// Its control plane does not hear what the data plane counts.
+    pub blind: bool,
     /// Answers to commands, the newest last.
     pub answers: Vec<Result<Answer, String>>,
     /// Everything that the agent told, of all its lives.
@@ -162,6 +164,7 @@ impl World {
             stated_suffix: format!("guests-{at}.example"),
             mute_host: false,
             stopped: false,
+            blind: false,
             answers: Vec::new(),
             events: Vec::new(),
             seed,
@@ -169,7 +172,9 @@ impl World {
             backlog: Vec::new(),
         });
         self.start(at);
-        self.after(Duration::from_micros(TICK_MICROS), Happening::Tick { site: at });
+        // No two sites look at the same moment: the golden section spreads them.
+        let offset = (at as u64 * 618_034) % 1_000_000 * TICK_MICROS / 1_000_000;
+        self.after(Duration::from_micros(TICK_MICROS + offset), Happening::Tick { site: at });
     }
 
     /// Weighty outputs so far: what [`Faults::crash_at`] counts.
@@ -307,9 +312,12 @@ impl World {
         if body.agent.is_none() {
             return;
         }
+        // Read before it moves on: what a control plane sees is a moment old.
+        let seen = (!body.blind).then(|| body.server.observe());
         let visits = body.server.tick(body.id, self.now);
-        let seen = body.server.observe();
-        self.tell(site, Input::Observed(seen));
+        if let Some(seen) = seen {
+            self.tell(site, Input::Observed(seen));
+        }
         for visit in visits {
             let span = self.latency();
             self.after(span, Happening::Visit(visit));

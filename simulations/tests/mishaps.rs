@@ -53,6 +53,19 @@ fn a_killed_helper_gets_no_visitors_at_once() {
     end(story);
 }
 
+/// What a helper wrote down before it died may be newer than what its owner counted last.
+#[test]
+fn a_last_claim_that_is_ahead_of_the_owners_count_is_paid_in_whole() {
+    let mut story = in_mid_crowd(14);
+    story.world.bodies[0].blind = true;
+    story.pass_ms(1_500);
+    story.world.crash(1, Duration::from_millis(1));
+    story.pass(2);
+    story.world.bodies[0].blind = false;
+    assert!(story.told(0, |event| matches!(event, Event::ClaimReduced { .. })) == 0);
+    end(story);
+}
+
 #[test]
 fn a_partner_that_is_not_there_is_dialled_again_without_waiting_for_an_answer() {
     let mut story = in_mid_crowd(13);

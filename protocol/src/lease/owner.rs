@@ -35,6 +35,18 @@ pub(crate) mod crowd;
 
 use crowd::Crowd;
 
+/// A claim for more than was counted, and the count that decides on it: what was counted is a moment old, what is claimed may be younger.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Ahead {
+    /// It is not, or was not looked at yet.
+    #[default]
+    No,
+    /// The next count decides.
+    Waits,
+    /// That count has come.
+    Counted,
+}
+
 /// One lease that we own.
 #[derive(Debug)]
 pub(crate) struct Owned {
@@ -44,6 +56,8 @@ pub(crate) struct Owned {
     pub(crate) live: Option<Live>,
     /// The helper's latest claim, until it is settled or answered.
     pub(crate) claimed: Option<ClaimMade>,
+    /// Whether that claim is ahead of what our data plane had counted when it came.
+    pub(crate) ahead: Ahead,
     /// When the helper is asked for its last claim, and how often it was.
     pub(crate) asking: Asking,
 }
@@ -116,7 +130,7 @@ impl OwnerSide {
         let terms = Terms::new(allotment, Phase::Settling, now);
         self.leases.insert(
             terms.allotment.body.lease,
-            Owned { terms, live: None, claimed: None, asking: Asking { at: now.after(CLAIM_ASK_AFTER), tries: 0 } },
+            Owned { terms, live: None, claimed: None, ahead: Ahead::No, asking: Asking { at: now.after(CLAIM_ASK_AFTER), tries: 0 } },
         );
     }
 

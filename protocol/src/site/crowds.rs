@@ -25,6 +25,8 @@ impl Site {
     pub(super) fn on_observed(&mut self, seen: &Observation) {
         let now = self.desk.now;
         self.owner.on_spilled(&seen.spilled);
+        let (desk, settle, mut ends, _) = self.ends();
+        settle.on_counted(desk, &mut ends);
         self.helper.on_observed(&seen.hosted, seen.site.under_pressure, now.date);
         self.owner.publisher.on_hot(&seen.hot, seen.generation);
         if self.owner.crowd.on_observed(seen, now.time) == Some(Change::Began) {

@@ -10,7 +10,7 @@ use overspill_governance::{
     units::{Bytes, Credit},
 };
 
-use super::{Asking, Live, Owned, OwnerSide};
+use super::{Ahead, Asking, Live, Owned, OwnerSide};
 use crate::{
     advert::Offer,
     desk::Desk,
@@ -67,7 +67,7 @@ impl OwnerSide {
             successor: None,
         };
         let terms = Terms::new(allotment, Phase::Asked, desk.now.time);
-        self.leases.insert(lease, Owned { terms, live: Some(live), claimed: None, asking: Asking::default() });
+        self.leases.insert(lease, Owned { terms, live: Some(live), claimed: None, ahead: Ahead::No, asking: Asking::default() });
         Some(lease)
     }
 
