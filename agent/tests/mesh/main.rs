@@ -6,6 +6,7 @@ mod crash;
 mod join;
 mod power;
 mod restart;
+mod rewrite;
 mod spill;
 mod standstill;
 mod support;

@@ -39,9 +39,11 @@ impl Origin {
     }
 }
 
-/// The body behind a path: `/asset/NAME-KIB.png` has so many KiB, everything else is a small page.
+/// The body behind a path: `/asset/NAME-KIB.png`, or `.js`, has so many KiB; `/page/` is a page with two assets that caches may keep;
+/// everything else is a small page that says nothing of itself.
 pub(crate) fn body_of(path: &str) -> Vec<u8> {
-    let size = path.strip_prefix("/asset/").and_then(|name| name.strip_suffix(".png")?.rsplit_once('-')?.1.parse::<usize>().ok());
+    let name = path.strip_prefix("/asset/").and_then(|name| name.strip_suffix(".png").or(name.strip_suffix(".js")));
+    let size = name.and_then(|name| name.rsplit_once('-')?.1.parse::<usize>().ok());
     match size {
         Some(kib) => {
             let salt = path.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
@@ -54,6 +56,9 @@ pub(crate) fn body_of(path: &str) -> Vec<u8> {
             };
             std::iter::repeat_with(next).take(kib * 1024).collect()
         }
+        None if path == "/page/" => b"<!doctype html><html><head><title>A page</title><script src=\"/asset/page-9.js\"></script></head>\
+              <body><p>Text.<img src='/asset/page-20.png' alt=''></body></html>\n"
+            .to_vec(),
         None => format!("<!doctype html><title>{path}</title>").into_bytes(),
     }
 }
@@ -74,10 +79,11 @@ fn serve(socket: &TcpStream, counter: &AtomicU64) {
         }
         counter.fetch_add(1, Ordering::Relaxed);
         let body = body_of(&path);
-        let kind = if path.starts_with("/asset/") {
-            "Content-Type: image/png\r\nCache-Control: public, max-age=3600\r\nETag: \"1\""
-        } else {
-            "Content-Type: text/html; charset=utf-8"
+        let kind = match path.as_str() {
+            "/page/" => "Content-Type: text/html; charset=utf-8\r\nCache-Control: public, max-age=3600\r\nETag: \"p\"",
+            path if path.ends_with(".js") => "Content-Type: text/javascript\r\nCache-Control: public, max-age=3600\r\nETag: \"1\"",
+            path if path.starts_with("/asset/") => "Content-Type: image/png\r\nCache-Control: public, max-age=3600\r\nETag: \"1\"",
+            _ => "Content-Type: text/html; charset=utf-8",
         };
         let head = format!("HTTP/1.1 200 OK\r\n{kind}\r\nContent-Length: {}\r\n\r\n", body.len());
         if socket.write_all(head.as_bytes()).is_err() || socket.write_all(&body).is_err() {
