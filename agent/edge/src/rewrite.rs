@@ -255,7 +255,8 @@ impl Page {
 /// A module that names others would look for them beside itself, at the helper; a long film is fetched in parts.
 fn fits(need: &Need, held: &Spillable) -> bool {
     let names_others = || held.body.windows(6).any(|word| word == b"import");
-    !(need.module && names_others()) && !(need.media && held.object.size.0 > MEDIA_BYTES_MAX)
+    let is_long = need.media && held.object.size.0 > MEDIA_BYTES_MAX;
+    !is_long && (!need.module || !names_others())
 }
 
 const fn uses(what: What) -> &'static [Use] {
