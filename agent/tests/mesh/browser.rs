@@ -41,7 +41,7 @@ fn browse(program: &str, url: &str, options: &[&str]) -> String {
         "--window-size=400,300",
         "--host-resolver-rules=MAP *.localhost 127.0.0.1",
         // Until the page's own clock has run so far, and everything that it waits for has come.
-        "--virtual-time-budget=8000",
+        "--virtual-time-budget=3000",
         profile.as_str(),
     ];
     let ran = Command::new(program).args(always).args(options).arg(url).stdin(Stdio::null()).output().unwrap();

@@ -241,6 +241,10 @@ impl Reader<'_> {
             })
         };
         let mut places = Vec::with_capacity(fetches.len());
+        // Some are dropped again, for what the rest of the page says of them: twice as many as are remembered is enough.
+        if self.places.len() >= 2 * PLACES_MAX {
+            return places;
+        }
         for Fetch { range, what, role } in fetches {
             let Some(raw) = self.text.get(range.clone()) else { continue };
             // In an attribute, references are read before anything else; in a style sheet there are none.
@@ -295,9 +299,19 @@ impl Reader<'_> {
         self.places.sort_by_key(|place| place.range.start);
         self.places.dedup_by(|later, earlier| later.range.start < earlier.range.end);
         self.places.truncate(PLACES_MAX);
-        let mut assets: Vec<(String, usize)> = self.assets.into_iter().collect();
-        assets.sort_by_key(|(_, at)| *at);
-        Ok(Outline { assets: assets.into_iter().map(|(path, _)| path).collect(), places: self.places, policies: self.policies })
+        let mut paths: Vec<String> = vec![String::new(); self.assets.len()];
+        for (path, at) in self.assets {
+            paths[at] = path;
+        }
+        // Only files that a place names are kept, in the places' order.
+        let (mut assets, mut moved) = (Vec::new(), BTreeMap::new());
+        for place in &mut self.places {
+            place.asset = *moved.entry(place.asset).or_insert_with(|| {
+                assets.push(std::mem::take(&mut paths[place.asset]));
+                assets.len() - 1
+            });
+        }
+        Ok(Outline { assets, places: self.places, policies: self.policies })
     }
 }
 

@@ -122,7 +122,9 @@ fn what_cannot_be_read_surely_is_not_read() {
 #[test]
 fn as_many_addresses_as_are_remembered_and_no_more() {
     let page: String = (0..300).map(|at| format!("<img src=\"/{at}\">")).collect();
-    assert_eq!(outline(&page).places.len(), crate::rewrite::limits::PLACES_MAX);
+    let outline = outline(&page);
+    assert_eq!((outline.places.len(), outline.assets.len()), (crate::rewrite::limits::PLACES_MAX, crate::rewrite::limits::PLACES_MAX));
+    assert_eq!(outline.assets[..2], ["/0", "/1"]);
 }
 
 /// Pages out of the parts that matter, whole and torn.
