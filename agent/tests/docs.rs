@@ -77,6 +77,7 @@ fn the_page_of_limits_shows_every_limit() {
         "agent/edge/src",
         "agent/edge/src/spill",
         "agent/edge/src/guest",
+        "agent/edge/src/rewrite",
     ] {
         let source = format!("{source}/limits.rs");
         let mut table = String::from("| limit | value | why |\n|---|---|---|\n");

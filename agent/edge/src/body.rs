@@ -20,6 +20,7 @@ use crate::{
     cache::growing::Follower,
     edge::Edge,
     limits::FRAME_BYTES,
+    rewrite::Pieces,
 };
 
 /// Something kept alive as long as a body needs it: a place at the origin.
@@ -34,6 +35,8 @@ pub(crate) enum Payload {
     Empty,
     /// Bytes in memory.
     Whole(Bytes),
+    /// Bytes in memory, in pieces.
+    Pieces(Pieces),
     /// The origin's body, passed on as it comes.
     Passing(Box<Passing>),
     /// A body that others follow as well, and its length if it is known.
@@ -61,6 +64,7 @@ impl Body for Payload {
                 }
                 Poll::Ready(Some(Ok(Frame::data(next))))
             }
+            Self::Pieces(pieces) => Poll::Ready(pieces.next(FRAME_BYTES).map(|next| Ok(Frame::data(next)))),
             Self::Passing(passing) => passing.poll_frame(cx),
             Self::Following(follower, left) => follower.poll_next(cx).map(|data| {
                 data.map(|bytes| {
@@ -77,6 +81,7 @@ impl Body for Payload {
         match self {
             Self::Empty => true,
             Self::Whole(_) => false,
+            Self::Pieces(pieces) => pieces.length() == 0,
             Self::Passing(passing) => passing.body.is_end_stream(),
             Self::Following(follower, _) => follower.is_done(),
         }
@@ -86,6 +91,7 @@ impl Body for Payload {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Pieces(pieces) => SizeHint::with_exact(pieces.length()),
             Self::Passing(passing) => passing.body.size_hint(),
             Self::Following(_, left) => left.map_or_else(SizeHint::default, SizeHint::with_exact),
         }

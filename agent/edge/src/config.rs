@@ -6,7 +6,10 @@ use std::{
 };
 
 use http::uri::{Authority, PathAndQuery, Scheme};
-use overspill_governance::units::{ByteRate, Bytes};
+use overspill_governance::{
+    site::SiteId,
+    units::{ByteRate, Bytes},
+};
 
 use crate::cache::key::Key;
 
@@ -27,6 +30,10 @@ pub struct Config {
     pub memory: Bytes,
     /// What the site's link can send. Without it nothing is spilled for the link's sake.
     pub uplink: Option<ByteRate>,
+    /// Whether pages name helpers for their files while the link is under pressure.
+    pub rewrite: bool,
+    /// Helpers that may serve what browsers do not check; `None`: all that hold a lease.
+    pub trusted: Option<Vec<SiteId>>,
     /// Under origin pressure: how long a page without freshness counts as fresh.
     pub micro_cache: Duration,
     /// Under origin pressure: how old a copy may be at most.
@@ -115,6 +122,8 @@ impl Config {
             hosts: Vec::new(),
             memory: Bytes(64 << 20),
             uplink: None,
+            rewrite: true,
+            trusted: None,
             micro_cache: Duration::from_secs(5),
             stale_max: Duration::from_mins(10),
             stale_error_max: Duration::from_hours(24),

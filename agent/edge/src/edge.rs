@@ -132,6 +132,7 @@ impl Edge {
             stored_bytes,
             stored_responses,
             spill: self.overflow.spiller.metrics(),
+            rewrite: self.overflow.rewrites.snapshot(),
             hosting: self.overflow.guests.metrics(),
             ..self.counters.snapshot()
         }

@@ -122,6 +122,12 @@ impl Hot {
         named.find_map(|entry| Some(entry.object.upgrade()?.body.clone()))
     }
 
+    /// The object at a path, if it is held.
+    #[must_use]
+    pub fn find(&self, path: &str) -> Option<Arc<Spillable>> {
+        self.lock().objects.get(path)?.object.upgrade()
+    }
+
     /// The hottest fresh objects, hottest first, and the generation.
     #[must_use]
     pub fn read(&self, now: Now) -> (Vec<HotObject>, u64) {

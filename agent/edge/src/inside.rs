@@ -22,6 +22,7 @@ use crate::{
     headers::{Asker, from_origin, has_looped, to_origin},
 };
 
+pub use crate::rewrite::fuzz::{SplicedPage, splice_page};
 pub use crate::{
     guest::Guests,
     spill::{Ask, Course, Spiller, mark::Target},

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::{guest::GuestMetrics, spill::SpillMetrics};
+use crate::{guest::GuestMetrics, rewrite::RewriteMetrics, spill::SpillMetrics};
 
 macro_rules! counters {
     ($($name:ident: $meaning:literal,)*) => {
@@ -17,6 +17,8 @@ macro_rules! counters {
             $(#[doc = $meaning] pub $name: u64,)*
             /// What was decided on excess.
             pub spill: SpillMetrics,
+            /// What became of pages.
+            pub rewrite: RewriteMetrics,
             /// What became of guests' visitors.
             pub hosting: GuestMetrics,
             /// Gauge: open connections.
@@ -43,6 +45,7 @@ macro_rules! counters {
             pub fn counters(&self) -> Vec<(&'static str, &'static str, u64)> {
                 let mut all = vec![$((stringify!($name), $meaning, self.$name),)*];
                 all.extend(self.spill.counters());
+                all.extend(self.rewrite.counters());
                 all.extend(self.hosting.counters());
                 all
             }

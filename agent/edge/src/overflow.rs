@@ -21,6 +21,7 @@ use crate::{
     guest::{FillFailed, GuestUse, Guests},
     hot::{Hot, Spillable},
     observe::{Observer, Readings},
+    rewrite,
     spill::{
         Ask, Course, Spiller,
         mark::{Mark, Target},
@@ -39,6 +40,7 @@ pub(crate) struct Overflow {
     pub(crate) spiller: Spiller,
     pub(crate) guests: Guests,
     pub(crate) hot: Hot,
+    pub(crate) rewrites: rewrite::Counters,
     observer: Observer,
 }
 
@@ -49,12 +51,15 @@ impl Overflow {
         let (guests, wanted) = Guests::new(Arc::clone(&uplink), config.guest_memory.0);
         guests.set_suffix(config.guest_suffix.as_deref());
         let spiller = Spiller::new(Arc::clone(&uplink));
-        (Self { uplink, spiller, guests, hot: Hot::new(now), observer: Observer::default() }, wanted)
+        spiller.set_trusted(config.trusted.as_deref());
+        let (rewrites, observer) = (rewrite::Counters::default(), Observer::default());
+        (Self { uplink, spiller, guests, hot: Hot::new(now), rewrites, observer }, wanted)
     }
 
     /// Takes new settings.
     pub(crate) fn configure(&self, config: &Config) {
         self.uplink.set_budget(config.uplink);
+        self.spiller.set_trusted(config.trusted.as_deref());
         self.guests.set_bytes_max(config.guest_memory.0);
         self.guests.set_suffix(config.guest_suffix.as_deref());
     }
@@ -102,7 +107,11 @@ impl Overflow {
         if !target.was_marked() {
             return Mark::None;
         }
-        let mark = target.back.map_or(Mark::None, |mark| self.spiller.read_mark(mark, &target.path, now));
+        let mark = match (target.back, target.ticket) {
+            (Some(mark), _) => self.spiller.read_mark(mark, &target.path, now),
+            (None, Some(ticket)) => self.spiller.read_ticket(ticket, &target.path, now),
+            (None, None) => Mark::None,
+        };
         if let Ok(path) = PathAndQuery::try_from(target.path.as_ref()) {
             let mut parts = std::mem::take(uri).into_parts();
             parts.path_and_query = Some(path);
@@ -128,7 +137,7 @@ impl Overflow {
     /// Charges the uplink for an answer that was not paid for when it was decided on. Returns whether its body is paid for too:
     /// what is still coming from the origin is paid for as it leaves.
     pub(crate) fn charge_answer(&self, headers: &HeaderMap, payload: &Payload, size: u64, now: Time) -> bool {
-        let is_whole = matches!(payload, Payload::Empty | Payload::Whole(_));
+        let is_whole = matches!(payload, Payload::Empty | Payload::Whole(_) | Payload::Pieces(_));
         self.uplink.charge(head_bytes(headers) + if is_whole { size } else { 0 }, now);
         is_whole
     }

@@ -15,7 +15,9 @@ use crate::{
     gate, headers,
     headers::Asker,
     overflow::Prepaid,
-    purge, serve,
+    purge,
+    rewrite::restore,
+    serve,
     spill::mark::Mark,
     waiting,
 };
@@ -110,6 +112,10 @@ async fn route(mut visit: Visit, edge: &Arc<Edge>) -> Answer {
     }
     if visit.parts.method.as_str() == purge::METHOD {
         return purge::answer(&visit, edge);
+    }
+    if visit.parts.uri.path() == restore::PATH && visit.settings.config.rewrite && matches!(visit.parts.method, Method::GET | Method::HEAD)
+    {
+        return (restore::answer(), CacheUse::None);
     }
     serve::serve(visit, edge).await
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use http_body::Body;
 
 use crate::{
@@ -29,7 +29,7 @@ use crate::{
     paths::{is_asset, is_entrance},
     probe,
     request::{Answer, Visit},
-    respond,
+    respond, rewrite,
     spill::{
         Course as Turn, Spiller,
         limits::{ONSET_LOOK, ONSET_LOOKS},
@@ -141,8 +141,12 @@ fn hit(visit: &Visit, stored: &Arc<Stored>, cache: CacheUse, edge: &Edge) -> Ans
         if response.status() != StatusCode::NOT_MODIFIED && is_too_late(visit, edge) {
             return (pass::shed(edge, &visit.settings), CacheUse::None);
         }
-        return (response, cache);
+        return (rewrite::rewritten(visit, stored, &response, edge).unwrap_or(response), cache);
     };
+    if visit.mark.stays() {
+        // It came over another origin, so that a browser wants to know whether the page may have it; helpers say so of it, too.
+        response.headers_mut().entry(header::ACCESS_CONTROL_ALLOW_ORIGIN).or_insert(HeaderValue::from_static("*"));
+    }
     let size = if visit.parts.method == Method::HEAD { 0 } else { response.body().size_hint().exact().unwrap_or_default() };
     // Sessions never come this far.
     let may_leave = Spiller::may_leave(request, false, visit.mark);

@@ -13,6 +13,7 @@ mod stay;
 
 use std::{
     cell::RefCell,
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -25,7 +26,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use overspill_governance::{digest::ObjectDigest, site::SiteId, time::Now};
 use overspill_protocol::{
     observation::Spilled,
-    plan::Plan,
+    plan::{Plan, Spill},
     ticket::{BackMark, Bound, Method, TICKET_PARAMETER, Ticket},
 };
 
@@ -82,11 +83,13 @@ pub struct SpillMetrics {
     pub marks_unchecked: u64,
     /// Came with a mark that is not a helper's.
     pub marks_refused: u64,
+    /// Came with a ticket that a helper did not honour.
+    pub restored: u64,
 }
 
 impl SpillMetrics {
     /// Name, meaning and value of every counter, for exposition.
-    pub(crate) fn counters(&self) -> [(&'static str, &'static str, u64); 7] {
+    pub(crate) fn counters(&self) -> [(&'static str, &'static str, u64); 8] {
         [
             ("spill_redirects", "Visitors sent to helpers with a ticket.", self.spilled),
             ("spill_bytes", "Body bytes of what they were sent for.", self.spilled_bytes),
@@ -95,6 +98,7 @@ impl SpillMetrics {
             ("spill_sent_back", "Visitors whom helpers sent back.", self.sent_back),
             ("spill_marks_unchecked", "Visitors whom helpers sent back under leases that a restart forgot.", self.marks_unchecked),
             ("spill_marks_refused", "Requests with a mark that no helper of ours made.", self.marks_refused),
+            ("spill_restored", "Files of rewritten pages that visitors had to fetch here after all.", self.restored),
         ]
     }
 }
@@ -108,6 +112,7 @@ struct Counters {
     sent_back: AtomicU64,
     marks_unchecked: AtomicU64,
     marks_refused: AtomicU64,
+    restored: AtomicU64,
 }
 
 /// The owner's side of spilling. Shared by all threads.
@@ -118,6 +123,8 @@ pub struct Spiller {
     chooser: Chooser,
     short: AtomicBool,
     help_may_come: AtomicBool,
+    /// Helpers that may serve what browsers do not check; `None`: all.
+    trusted: ArcSwap<Option<BTreeSet<SiteId>>>,
     counters: Counters,
 }
 
@@ -132,7 +139,7 @@ impl Spiller {
     pub fn new(uplink: Arc<Uplink>) -> Self {
         let (book, chooser, counters) = (ArcSwap::default(), Chooser::default(), Counters::default());
         let (short, help_may_come) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { uplink, book, chooser, short, help_may_come, counters }
+        Self { uplink, book, chooser, short, help_may_come, trusted: ArcSwap::default(), counters }
     }
 
     /// Takes a new plan. One thread at a time may call this.
@@ -140,6 +147,11 @@ impl Spiller {
         let next = self.book.load().next(plan);
         self.book.store(Arc::new(next));
         self.help_may_come.store(plan.help_may_come, Relaxed);
+    }
+
+    /// Says which helpers may serve what browsers do not check; `None`: all that hold a lease.
+    pub fn set_trusted(&self, trusted: Option<&[SiteId]>) {
+        self.trusted.store(Arc::new(trusted.map(|sites| sites.iter().copied().collect())));
     }
 
     /// Tells whether a request that would be refused had better wait a moment, because a first lease may be about to come. That there is
@@ -184,6 +196,54 @@ impl Spiller {
         said
     }
 
+    /// Checks a ticket of ours that comes back to us: a page sent its visitor to a helper in vain. Whatever can be a ticket keeps the
+    /// request here, or it could go to and fro; only one that we made for `path` counts as having been sent away.
+    #[must_use]
+    pub fn read_ticket(&self, ticket: &str, path: &str, now: Now) -> Mark {
+        let Ok(ticket) = Ticket::from_text(ticket) else { return Mark::None };
+        let book = self.book.load();
+        let is_ours = book.page(ticket.lease).is_some_and(|page| {
+            let bound = Bound { method: Method::Get, owner: &page.spill.manifest.owner, path };
+            ticket.check(&page.spill.key, bound, page.helper_date(now.date)).is_ok()
+        });
+        let (mark, counter) =
+            if is_ours { (Mark::Good, &self.counters.restored) } else { (Mark::Unchecked, &self.counters.marks_unchecked) };
+        counter.fetch_add(1, Relaxed);
+        mark
+    }
+
+    /// Tells whether visitors want more than the uplink carries and helpers are there to carry it.
+    #[must_use]
+    pub fn is_beyond(&self, now: Now) -> bool {
+        let pressed = self.short.load(Relaxed) || self.uplink.is_pressed(now.time);
+        let book = self.book.load();
+        pressed && !book.pages.is_empty() && book.is_current(now.time)
+    }
+
+    /// Tells whether an object of `size` bytes would be served here, with others to `total` bytes of which a page is about to have it asked for.
+    #[must_use]
+    pub fn serves(&self, total: u64, size: u64, now: Now) -> bool {
+        let leaves_anyhow = size >= SHORT_BYTES_MIN && self.short.load(Relaxed);
+        !leaves_anyhow && self.uplink.affords(total, now.time)
+    }
+
+    /// Tells whether a lease's address passes a test.
+    #[must_use]
+    pub fn any_helper(&self, passes: impl Fn(&str) -> bool) -> bool {
+        self.book.load().pages.iter().any(|page| passes(&page.spill.base))
+    }
+
+    /// Draws a ticket for an object that a page is to name at a helper, which the page's visitor would otherwise ask for here. Returns its
+    /// address. `unchecked`: the browser would take any bytes for it. `fits` says of a helper's scheme and authority whether it will do.
+    #[must_use]
+    pub fn place(&self, ask: &Ask<'_>, unchecked: bool, fits: impl Fn(&str) -> bool, now: Now) -> Option<String> {
+        let url = if ask.may_leave { self.draw(ask, unchecked, fits, now) } else { None }?;
+        self.uplink.note_excess(now.time);
+        self.uplink.turn_away(ask.size);
+        self.counters.spilled_bytes.fetch_add(ask.size, Relaxed);
+        Some(url)
+    }
+
     /// Decides on a request for a held asset, and charges the uplink for the decision.
     #[must_use]
     pub fn course(&self, ask: &Ask<'_>, now: Now) -> Course {
@@ -214,21 +274,35 @@ impl Spiller {
     /// Draws a ticket for the object and makes the redirect, if a helper can take it.
     #[must_use]
     pub fn redirect(&self, ask: &Ask<'_>, now: Now) -> Option<Response<Bytes>> {
+        // Nobody knows here whether the browser will check it.
+        let url = self.draw(ask, true, |_| true, now)?;
+        let location = HeaderValue::from_maybe_shared(Bytes::from(url)).ok()?;
+        self.counters.spilled.fetch_add(1, Relaxed);
+        self.counters.spilled_bytes.fetch_add(ask.size, Relaxed);
+        Some(found(location))
+    }
+
+    fn draw(&self, ask: &Ask<'_>, unchecked: bool, fits: impl Fn(&str) -> bool, now: Now) -> Option<String> {
         let book = self.book.load();
         if book.pages.is_empty() || !book.is_current(now.time) {
             return None;
         }
+        let trusted = self.trusted.load();
+        let will_do = |spill: &Spill| {
+            (!unchecked || trusted.as_ref().as_ref().is_none_or(|known| known.contains(&spill.helper))) && fits(&spill.base)
+        };
         let object = self.chooser.object(ask.path);
-        let location = ORDER.with_borrow_mut(|order| {
+        ORDER.with_borrow_mut(|order| {
             self.chooser.order(object, book.pages.iter().map(|page| (page.helper_hash, page.spill.weight)), order);
             book.arrange(ask.digest, order, now);
-            let (at, location) = order.iter().find_map(|at| Some((*at, location(book.pages.get(usize::from(*at))?, ask, now)?)))?;
+            let draw = |at: &u16| {
+                let page = book.pages.get(usize::from(*at)).filter(|page| will_do(&page.spill))?;
+                Some((*at, address(page, ask, now)?))
+            };
+            let (at, address) = order.iter().find_map(draw)?;
             book.note_sent(ask.digest, at, now);
-            Some(location)
-        })?;
-        self.counters.spilled.fetch_add(1, Relaxed);
-        self.counters.spilled_bytes.fetch_add(ask.size, Relaxed);
-        Some(found(location))
+            Some(address)
+        })
     }
 
     /// A helper is handed a part of an object, so it lacked it; with `whole`, its last byte: it holds it from now on.
@@ -254,12 +328,13 @@ impl Spiller {
             sent_back: read(&self.counters.sent_back),
             marks_unchecked: read(&self.counters.marks_unchecked),
             marks_refused: read(&self.counters.marks_refused),
+            restored: read(&self.counters.restored),
         }
     }
 }
 
 /// Where a visitor finds the object at this lease's helper; nothing if the lease cannot take it.
-fn location(page: &Page, ask: &Ask<'_>, now: Now) -> Option<HeaderValue> {
+fn address(page: &Page, ask: &Ask<'_>, now: Now) -> Option<String> {
     let spill = &page.spill;
     let object = spill.manifest.object(ask.path)?;
     if object.digest != *ask.digest || ask.path.len() + spill.base.len() > LOCATION_BYTES_MAX - 128 {
@@ -268,8 +343,7 @@ fn location(page: &Page, ask: &Ask<'_>, now: Now) -> Option<HeaderValue> {
     let draw = page.draw(ask.size, now)?;
     let bound = Bound { method: ask.method, owner: &spill.manifest.owner, path: ask.path };
     let ticket = Ticket::issue(&spill.key, spill.lease, draw.serial, draw.word, draw.expires, bound);
-    let url = with_parameter(&spill.base, ask.path, TICKET_PARAMETER, &ticket.to_text());
-    HeaderValue::from_maybe_shared(Bytes::from(url)).ok()
+    Some(with_parameter(&spill.base, ask.path, TICKET_PARAMETER, &ticket.to_text()))
 }
 
 /// RFC 9110 section 15.4.3. Not stored anywhere: the next request may well be served here. Without the note that the section

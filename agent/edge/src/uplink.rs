@@ -85,6 +85,12 @@ impl Uplink {
         taken
     }
 
+    /// Tells whether [`Uplink::take`] would take them.
+    #[must_use]
+    pub fn affords(&self, bytes: u64, now: Time) -> bool {
+        self.flow().is_none_or(|flow| self.bucket.affords(bytes, KEPT_FOR_PAGES, flow, now))
+    }
+
     /// Counts bytes that are sent whatever the budget says, into bounded debt.
     pub fn charge(&self, bytes: u64, now: Time) {
         self.sent.fetch_add(bytes, Relaxed);

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "spill/rewriting.rs"]
+mod rewriting;
 
 use std::{sync::Arc, thread};
 
@@ -38,6 +40,9 @@ fn site() -> Origin {
         if path.ends_with(".png") {
             return Act::Say(ok("Content-Type: image/png\r\nCache-Control: public, max-age=3600\r\n", &asset(path)));
         }
+        if let Some(page) = rewriting::page(path) {
+            return Act::Say(page);
+        }
         Act::Say(ok("Content-Type: text/html\r\nCache-Control: no-store\r\n", "<p>page</p>"))
     })
 }
@@ -53,18 +58,24 @@ struct Mesh {
 
 impl Mesh {
     fn new() -> Self {
+        Self::with(|_| ())
+    }
+
+    /// With another setting at the owner.
+    fn with(change: fn(&mut Config)) -> Self {
         let (site, other_site, clock) = (site(), site(), Clock::new());
-        let begin = |origin: &Origin, change: fn(&mut Config)| {
+        let begin = |origin: &Origin, change: &dyn Fn(&mut Config)| {
             let mut config = Config::new(origin.address.to_string().parse().unwrap());
             config.threads = 2;
             change(&mut config);
             Arc::new(start(config, clock.clone()).unwrap())
         };
-        let owner = begin(&site, |config| {
+        let owner = begin(&site, &|config| {
             config.uplink = Some(ByteRate(100_000));
             config.canonical = Some(Canonical { scheme: Scheme::HTTP, authority: Authority::from_static("blog.example") });
+            change(config);
         });
-        let helper = begin(&other_site, |_| ());
+        let helper = begin(&other_site, &|_| ());
         Self { owner, helper, clock, _site: site, _other_site: other_site }
     }
 

@@ -11,6 +11,7 @@
 mod edge;
 mod governance;
 pub mod mutate;
+mod page;
 mod protocol;
 #[cfg(not(fuzzing))]
 pub mod replay;
@@ -41,6 +42,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "request", body: edge::request, seeds: edge::requests, found: "" },
     Target { name: "response", body: edge::response, seeds: edge::responses, found: "" },
     Target { name: "structured", body: edge::structured, seeds: edge::structured_fields, found: "" },
+    Target { name: "page", body: page::page, seeds: page::pages, found: "" },
 ];
 
 /// The target of that name.

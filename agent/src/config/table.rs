@@ -10,7 +10,7 @@ use overspill_governance::units::{ByteRate, Bytes, RequestRate};
 
 use super::{
     quantity::Misread,
-    value::{AccessFormat, Addresses, Filter, Host, LogFormat, Multi, Origin, Scheme, Secret, Value, Web},
+    value::{AccessFormat, Addresses, Filter, Host, LogFormat, Multi, Origin, Scheme, Secret, Trusted, Value, Web},
 };
 
 /// When a changed setting takes effect.
@@ -102,6 +102,8 @@ settings! {
     memory: Bytes, "memory" = "128MiB", Start, "Memory for cached responses.";
     threads: Option<u32>, "threads" = "none", Start, "Threads that serve visitors (none: one for each core).";
     connections: u32, "connections" = "10000", Reload, "Visitors' connections at once; more are refused.";
+    rewrite: bool, "spill.rewrite" = "true", Reload, "Whether cached pages name helpers for their files while the site's link is under pressure.";
+    trusted: Trusted, "spill.trusted" = "members", Reload, "Who may serve what browsers do not check, such as images, and every redirected file: `members` (all that hold a lease), `nobody`, or members' keys.";
     micro_cache: Duration, "micro_cache" = "5s", Reload, "How long an answer without stated freshness is reused while the origin is overloaded.";
     stale_max: Duration, "stale_max" = "10min", Reload, "How old a stale answer may grow while the origin is overloaded.";
     stale_error_max: Duration, "stale_error_max" = "1d", Reload, "How old a stale answer may grow while the origin fails.";

@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use libp2p::Multiaddr;
-use overspill_governance::units::{ByteRate, Bytes, RequestRate};
+use overspill_governance::{
+    site::SiteId,
+    units::{ByteRate, Bytes, RequestRate},
+};
 
 use super::quantity::{self, Misread};
 
@@ -278,6 +281,30 @@ words!(
     }
 );
 
+/// Members by key; `None`: all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trusted(pub Option<Vec<SiteId>>);
+
+value!(Trusted, "members/nobody/keys", read_trusted, |value| match &value.0 {
+    None => "members".to_owned(),
+    Some(keys) if keys.is_empty() => "nobody".to_owned(),
+    Some(keys) => keys.iter().map(SiteId::to_string).collect::<Vec<_>>().join(", "),
+});
+
+fn read_trusted(text: &str) -> Result<Trusted, Misread> {
+    let keys = |text: &str| text.split(',').map(str::trim).filter(|key| !key.is_empty()).map(str::parse).collect::<Result<Vec<_>, _>>();
+    match text {
+        "members" => Ok(Trusted(None)),
+        "nobody" => Ok(Trusted(Some(Vec::new()))),
+        _ => keys(text).ok().filter(|keys| !keys.is_empty()).map(|keys| Trusted(Some(keys))).ok_or_else(|| {
+            Misread::new(
+                "names no members",
+                "members, nobody, or keys of 52 letters as `overspill partners --json` shows them, with commas",
+            )
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,6 +331,17 @@ mod tests {
         assert_eq!(Option::<Bytes>::read("none").unwrap(), None);
         assert_eq!(Vec::<Host>::read("a.example, b.example").unwrap().show(), "a.example, b.example");
         assert!(Vec::<Host>::read("none").unwrap().is_empty());
+    }
+
+    #[test]
+    fn trust_is_all_none_or_some() {
+        let key = SiteId([7; 32]);
+        assert_eq!(Trusted::read("members").unwrap(), Trusted(None));
+        assert_eq!(Trusted::read("nobody").unwrap().show(), "nobody");
+        assert_eq!(Trusted::read(&format!("{key}, {key}")).unwrap(), Trusted(Some(vec![key, key])));
+        for wrong in ["", "all", "blog.example", ","] {
+            assert!(Trusted::read(wrong).is_err(), "{wrong}");
+        }
     }
 
     proptest! {

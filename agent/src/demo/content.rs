@@ -218,7 +218,11 @@ fn head(entry: &Entry) -> String {
         let _ = match asset.rsplit('.').next() {
             Some("css") => write!(head, "<link rel=stylesheet href=\"{asset}\">"),
             Some("js") => write!(head, "<script src=\"{asset}\" defer></script>"),
-            Some("woff2") => write!(head, "<link rel=preload as=font crossorigin href=\"{asset}\">"),
+            // As themes do: the font is fetched ahead, and a rule in the page names it.
+            Some("woff2") => write!(
+                head,
+                "<link rel=preload as=font crossorigin href=\"{asset}\"><style>@font-face{{font-family:text;src:url({asset})}}</style>"
+            ),
             _ => write!(head, "<img src=\"{asset}\">"),
         };
     }

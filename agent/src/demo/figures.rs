@@ -32,6 +32,10 @@ pub struct Arm {
     pub plateau_rate: f64,
     /// Redirects followed, of all requests.
     pub redirected: u64,
+    /// Requests for which a page named a helper.
+    pub named: u64,
+    /// Requests with which the owner had to do: all that were sent, but those that a helper answered which a page had named.
+    pub asked_owner: u64,
     /// Requests that a helper sent back to the owner.
     pub sent_back: u64,
     /// When more was wanted than the owner's line carries, after the run's start.
@@ -114,7 +118,9 @@ impl Arm {
         let (plateau, mut plateau_bytes) = (crowd.marks.plateau..crowd.marks.decay, 0);
         for record in &journal.records {
             arm.ends.count(record.outcome);
-            arm.redirected += u64::from(record.redirect.is_some());
+            arm.redirected += u64::from(record.redirect.is_some() && !record.named);
+            arm.named += u64::from(record.named);
+            arm.asked_owner += u64::from(record.outcome != Outcome::NotAsked && (!record.named || record.sent_back));
             arm.sent_back += u64::from(record.sent_back);
             if record.outcome == Outcome::Right {
                 let bytes = content.resources[record.resource as usize].body.len() as u64;
@@ -216,7 +222,7 @@ mod tests {
 
     fn record(wanted: u64, took: u64, resource: u32, outcome: Outcome, carrier: Carrier) -> Record {
         let (wanted, took) = (Duration::from_millis(wanted), Duration::from_millis(took));
-        Record { wanted, ended: wanted + took, resource, outcome, carrier, redirect: None, sent_back: false }
+        Record { wanted, ended: wanted + took, resource, outcome, carrier, redirect: None, named: false, sent_back: false }
     }
 
     #[test]

@@ -38,3 +38,5 @@ pub const START_WITHIN: Duration = Duration::from_secs(20);
 pub const COMMAND_WITHIN: Duration = Duration::from_secs(15);
 /// How long the mesh may take to settle after the crowd before its ledgers are read anyway.
 pub const SETTLE_WITHIN: Duration = Duration::from_secs(120);
+/// Bytes that helpers' addresses, digests and the script may add to a page before its visitor stops reading.
+pub const REWRITTEN_PAGE_EXTRA: usize = 256 << 10;

@@ -88,6 +88,7 @@ mod tests {
             outcome: Outcome::Right,
             carrier: Carrier::Helper(0),
             redirect: Some(Redirect { at: millis(1_020), to: 0 }),
+            named: false,
             sent_back: false,
         };
         let text = line("mesh", &content, &record);

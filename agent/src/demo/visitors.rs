@@ -5,8 +5,10 @@
 
 mod connections;
 mod journal;
+mod page;
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -17,7 +19,7 @@ use std::{
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use http::{Request, Response, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Incoming;
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
@@ -26,7 +28,7 @@ use connections::Connections;
 pub use journal::{Carrier, Journal, Outcome, Record, Redirect};
 
 use super::{
-    content::{Content, Resource},
+    content::{Content, Kind, Resource},
     crowd::{Crowd, Visit},
     limits,
 };
@@ -91,19 +93,23 @@ struct Answer {
     outcome: Outcome,
     carrier: Carrier,
     redirect: Option<Redirect>,
+    /// The page named the helper.
+    named: bool,
     sent_back: bool,
+    /// Files of a page that are to be had elsewhere.
+    elsewhere: BTreeMap<u32, Uri>,
 }
 
 impl Run {
     async fn visit(self: Arc<Self>, visit: Visit) -> Vec<Record> {
         let connections = Connections::new();
-        let page = self.load(visit.first, visit.at, &connections).await;
+        let (page, elsewhere) = self.load(visit.first, None, visit.at, &connections).await;
         let assets = &visit.assets;
         let wanted = self.start.elapsed();
         let mut records = Vec::with_capacity(1 + assets.len());
         if page.outcome == Outcome::Right {
-            let loads = stream::iter(assets.iter().copied()).map(|asset| self.load(asset, wanted, &connections));
-            records = loads.buffer_unordered(assets.len().max(1)).collect().await;
+            let load = async |asset: u32| self.load(asset, elsewhere.get(&asset), wanted, &connections).await.0;
+            records = stream::iter(assets.iter().copied()).map(load).buffer_unordered(assets.len().max(1)).collect().await;
         } else {
             records.extend(assets.iter().map(|asset| self.not_asked(*asset, visit.at)));
         }
@@ -119,29 +125,56 @@ impl Run {
     fn not_asked(&self, resource: u32, wanted: Duration) -> Record {
         self.progress.failed.fetch_add(1, Ordering::Relaxed);
         let (outcome, carrier) = (Outcome::NotAsked, Carrier::Nobody);
-        Record { wanted, ended: wanted + limits::DEADLINE, resource, outcome, carrier, redirect: None, sent_back: false }
+        let ended = wanted + limits::DEADLINE;
+        Record { wanted, ended, resource, outcome, carrier, redirect: None, named: false, sent_back: false }
     }
 
-    async fn load(&self, resource: u32, wanted: Duration, connections: &Connections) -> Record {
+    /// Loads a resource, from `elsewhere` if its page says so: as with the script in such pages, what fails there is asked for at the
+    /// site itself, once. Also returns where a page says that its files are.
+    async fn load(
+        &self,
+        resource: u32,
+        elsewhere: Option<&Uri>,
+        wanted: Duration,
+        connections: &Connections,
+    ) -> (Record, BTreeMap<u32, Uri>) {
         let deadline = self.start + wanted + limits::DEADLINE;
-        let mut answer = Answer { outcome: Outcome::Broken, carrier: Carrier::Nobody, redirect: None, sent_back: false };
-        let followed = self.follow(&self.content.resources[resource as usize], connections, &mut answer);
-        if tokio::time::timeout_at(deadline.into(), followed).await.is_err() {
+        let (carrier, redirect, named, sent_back) = (Carrier::Nobody, None, false, false);
+        let mut answer = Answer { outcome: Outcome::Broken, carrier, redirect, named, sent_back, elsewhere: BTreeMap::new() };
+        let wants = &self.content.resources[resource as usize];
+        let own = format!("{}{}", self.ground.canonical, wants.path).parse::<Uri>().ok();
+        let load = async {
+            if let Some(target) = elsewhere {
+                answer.named = true;
+                answer.redirect = self.helper_at(target).map(|to| Redirect { at: self.start.elapsed(), to });
+                self.follow(wants, target.clone(), connections, &mut answer).await;
+                let home = target.path_and_query().and_then(|path| format!("{}{path}", self.ground.canonical).parse().ok());
+                if answer.outcome != Outcome::Right
+                    && let Some(home) = home
+                {
+                    answer.sent_back = true;
+                    self.follow(wants, home, connections, &mut answer).await;
+                }
+            } else if let Some(target) = own {
+                self.follow(wants, target, connections, &mut answer).await;
+            }
+        };
+        if tokio::time::timeout_at(deadline.into(), load).await.is_err() {
             answer.outcome = Outcome::Late;
         }
-        let Answer { outcome, carrier, redirect, sent_back } = answer;
+        let Answer { outcome, carrier, redirect, named, sent_back, elsewhere } = answer;
         if outcome == Outcome::Right {
             self.progress.right.fetch_add(1, Ordering::Relaxed);
             self.progress.right_bytes.fetch_add(self.content.resources[resource as usize].body.len() as u64, Ordering::Relaxed);
         } else {
             self.progress.failed.fetch_add(1, Ordering::Relaxed);
         }
-        Record { wanted, ended: self.start.elapsed(), resource, outcome, carrier, redirect, sent_back }
+        (Record { wanted, ended: self.start.elapsed(), resource, outcome, carrier, redirect, named, sent_back }, elsewhere)
     }
 
     /// Asks, follows redirects and reads to the end. `answer` is kept up to date, so that a deadline finds how far this came.
-    async fn follow(&self, resource: &Resource, connections: &Connections, answer: &mut Answer) {
-        let Ok(mut target) = format!("{}{}", self.ground.canonical, resource.path).parse::<Uri>() else { return };
+    async fn follow(&self, resource: &Resource, mut target: Uri, connections: &Connections, answer: &mut Answer) {
+        answer.outcome = Outcome::Broken;
         for _ in 0..limits::HOPS_MAX {
             let helper = self.helper_at(&target);
             answer.carrier = Carrier::Nobody;
@@ -150,7 +183,10 @@ impl Run {
             match response.status() {
                 StatusCode::OK => {
                     answer.carrier = helper.map_or_else(|| kept_or_fetched(&response), Carrier::Helper);
-                    answer.outcome = read(response, resource).await;
+                    (answer.outcome, answer.elsewhere) = match resource.kind {
+                        Kind::Page => self.read_page(response, resource).await,
+                        Kind::Asset => (read(response, resource).await, BTreeMap::new()),
+                    };
                     return;
                 }
                 StatusCode::FOUND | StatusCode::TEMPORARY_REDIRECT => {
@@ -178,6 +214,15 @@ impl Run {
                 }
             }
         }
+    }
+
+    /// Reads a page to its end, compares it, and notes which of its files are to be had elsewhere.
+    async fn read_page(&self, response: Response<Incoming>, page: &Resource) -> (Outcome, BTreeMap<u32, Uri>) {
+        let longest = page.body.len() + limits::REWRITTEN_PAGE_EXTRA;
+        let Ok(body) = Limited::new(response.into_body(), longest).collect().await else { return (Outcome::Broken, BTreeMap::new()) };
+        let is_helper = |target: &Uri| self.helper_at(target).is_some();
+        page::read(&body.to_bytes(), page, &self.content, is_helper)
+            .map_or((Outcome::Wrong, BTreeMap::new()), |found| (Outcome::Right, found))
     }
 
     fn helper_at(&self, target: &Uri) -> Option<u8> {

@@ -22,6 +22,8 @@ pub(super) fn config(settings: &Settings) -> Result<Config, Failure> {
         hosts: hosts?,
         memory: settings.memory,
         uplink: settings.uplink,
+        rewrite: settings.rewrite,
+        trusted: settings.trusted.0.clone(),
         micro_cache: settings.micro_cache,
         stale_max: settings.stale_max,
         stale_error_max: settings.stale_error_max,

@@ -1,11 +1,13 @@
 //! The mesh end to end: real agents as separate processes on loopback, real HTTP, real libp2p, real ledgers.
 #![allow(clippy::unwrap_used)]
 
+mod browser;
 mod burst;
 mod crash;
 mod join;
 mod power;
 mod restart;
+mod rewrite;
 mod spill;
 mod standstill;
 mod support;

@@ -1,5 +1,6 @@
 //! What the stories need: sites with an origin behind them and an agent in front, visitors, and patience.
 
+pub(crate) mod between;
 pub(crate) mod books;
 pub(crate) mod crowd;
 pub(crate) mod disk;

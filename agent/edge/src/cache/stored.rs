@@ -19,6 +19,7 @@ use super::{
 use crate::{
     cookies::Cookies,
     hot::{Hot, Spillable},
+    rewrite::Looked,
 };
 
 /// Fields that no confirmation changes. The tag is among them because a confirmation is asked for with one tag only: another one beside a 304 is
@@ -40,6 +41,8 @@ pub(crate) struct Stored {
     pub(crate) fresh_until: Date,
     /// What helpers may have, while this response is stored.
     pub(crate) spillable: Option<Arc<Spillable>>,
+    /// What rewriting found in it, once it was asked.
+    pub(crate) looked: Looked,
     /// The request fields that chose it, and the values that they had.
     pub(crate) vary: Vary,
     pub(crate) values: Vec<u8>,
@@ -79,6 +82,7 @@ impl Stored {
             digest,
             fresh_until: now.date.after(remaining),
             spillable: None,
+            looked: Looked::default(),
             vary: admitted.vary,
             values,
             groups,

@@ -128,7 +128,16 @@ mod tests {
         let millis = Duration::from_millis;
         let record = |to, at, ended, outcome| {
             let redirect = Some(Redirect { at: millis(at), to });
-            Record { wanted: millis(at), ended: millis(ended), resource: 0, outcome, carrier: Carrier::Nobody, redirect, sent_back: false }
+            Record {
+                wanted: millis(at),
+                ended: millis(ended),
+                resource: 0,
+                outcome,
+                carrier: Carrier::Nobody,
+                redirect,
+                named: false,
+                sent_back: false,
+            }
         };
         let mut journal = Journal::default();
         journal.add(vec![

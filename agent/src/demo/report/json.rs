@@ -73,6 +73,8 @@ fn arm(arm: &Arm, marks: &Marks) -> Value {
         fields.insert("ends".to_owned(), json!(arm.ends));
         fields.insert("carried".to_owned(), json!(arm.carried));
         fields.insert("redirected".to_owned(), json!(arm.redirected));
+        fields.insert("named".to_owned(), json!(arm.named));
+        fields.insert("asked_owner".to_owned(), json!(arm.asked_owner));
         fields.insert("sent_back".to_owned(), json!(arm.sent_back));
         fields.insert("origin_in_flight_max".to_owned(), json!(arm.origin.in_flight_max));
         fields.insert("origin_rendered".to_owned(), json!(arm.origin.rendered));

@@ -55,6 +55,7 @@ pub(super) fn facts(mesh: &MeshArm) -> Vec<(&'static str, String)> {
         ("onset to first redirect", arm.onset_to_first_redirect.map_or_else(|| "none".to_owned(), after)),
         ("crowd's end to share below 1 %", after(arm.end_to_share_below_1pct)),
         ("redirected / sent back", format!("{} / {}", arm.redirected, arm.sent_back)),
+        ("sent to helpers by their page", arm.named.to_string()),
         (
             "copies over the owner's uplink",
             format!(

@@ -32,7 +32,7 @@ pub enum Carrier {
     Helper(u8),
 }
 
-/// The first redirect of a request to a helper.
+/// When a request's visitor was first sent to a helper: by a redirect, or by the page that wanted it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Redirect {
     /// When it arrived, after the run's start.
@@ -54,8 +54,10 @@ pub struct Record {
     pub outcome: Outcome,
     /// By whom.
     pub carrier: Carrier,
-    /// Whether it was sent on.
+    /// Whether its visitor was sent to a helper.
     pub redirect: Option<Redirect>,
+    /// Whether its page did so, and the site was not asked before.
+    pub named: bool,
     /// Whether a helper sent it back to the owner.
     pub sent_back: bool,
 }

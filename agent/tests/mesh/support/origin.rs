@@ -39,9 +39,11 @@ impl Origin {
     }
 }
 
-/// The body behind a path: `/asset/NAME-KIB.png` has so many KiB, everything else is a small page.
+/// The body behind a path: `/asset/NAME-KIB.png`, or `.js`, has so many KiB; `/page/` is a page with two assets that caches may keep;
+/// `/shown/` is a page that a browser can show, with its files; everything else is a small page that says nothing of itself.
 pub(crate) fn body_of(path: &str) -> Vec<u8> {
-    let size = path.strip_prefix("/asset/").and_then(|name| name.strip_suffix(".png")?.rsplit_once('-')?.1.parse::<usize>().ok());
+    let name = path.strip_prefix("/asset/").and_then(|name| name.strip_suffix(".png").or(name.strip_suffix(".js")));
+    let size = name.and_then(|name| name.rsplit_once('-')?.1.parse::<usize>().ok());
     match size {
         Some(kib) => {
             let salt = path.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
@@ -54,8 +56,34 @@ pub(crate) fn body_of(path: &str) -> Vec<u8> {
             };
             std::iter::repeat_with(next).take(kib * 1024).collect()
         }
+        None if path.starts_with("/shown/") => shown(path),
+        None if path == "/page/" => b"<!doctype html><html><head><title>A page</title><script src=\"/asset/page-9.js\"></script></head>\
+              <body><p>Text.<img src='/asset/page-20.png' alt=''></body></html>\n"
+            .to_vec(),
         None => format!("<!doctype html><title>{path}</title>").into_bytes(),
     }
+}
+
+/// A page that says in its own elements what of it came: the script's word, the image's width, the style's.
+fn shown(path: &str) -> Vec<u8> {
+    let filling = " ".repeat(6_000);
+    match path {
+        "/shown/style.css" => format!("p {{ width: 123px; background: #0a0 }}{filling}\n"),
+        "/shown/code.js" => format!("document.documentElement.dataset.code = 'ran';{filling}\n"),
+        "/shown/module.js" => format!("document.documentElement.dataset.module = 'ran';{filling}\n"),
+        "/shown/picture.svg" => format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"64\" height=\"48\"><rect width=\"64\" height=\"48\" fill=\"#c00\"/>{filling}</svg>\n"
+        ),
+        _ => "<!doctype html><html><head><meta charset=utf-8><title>Shown</title>\
+              <link rel=stylesheet href=\"/shown/style.css\"><script src=\"/shown/code.js\"></script>\
+              <script>document.cookie = '_ga=secret'; const after = document.documentElement.dataset; after.order = after.code;</script>\
+              <script type=module src=\"/shown/module.js\"></script></head>\
+              <body><p>Text.</p><img src=\"/shown/picture.svg\" alt=''><script>addEventListener('load', () => setTimeout(() => {\
+              after.picture = document.images[0].naturalWidth; after.style = document.querySelector('p').offsetWidth; }, 500));</script>\
+              </body></html>\n"
+            .to_owned(),
+    }
+    .into_bytes()
 }
 
 fn serve(socket: &TcpStream, counter: &AtomicU64) {
@@ -74,10 +102,13 @@ fn serve(socket: &TcpStream, counter: &AtomicU64) {
         }
         counter.fetch_add(1, Ordering::Relaxed);
         let body = body_of(&path);
-        let kind = if path.starts_with("/asset/") {
-            "Content-Type: image/png\r\nCache-Control: public, max-age=3600\r\nETag: \"1\""
-        } else {
-            "Content-Type: text/html; charset=utf-8"
+        let kind = match path.as_str() {
+            "/shown/style.css" => "Content-Type: text/css\r\nCache-Control: public, max-age=3600\r\nETag: \"1\"",
+            "/shown/picture.svg" => "Content-Type: image/svg+xml\r\nCache-Control: public, max-age=3600\r\nETag: \"1\"",
+            "/page/" | "/shown/" => "Content-Type: text/html; charset=utf-8\r\nCache-Control: public, max-age=3600\r\nETag: \"p\"",
+            path if path.ends_with(".js") => "Content-Type: text/javascript\r\nCache-Control: public, max-age=3600\r\nETag: \"1\"",
+            path if path.starts_with("/asset/") => "Content-Type: image/png\r\nCache-Control: public, max-age=3600\r\nETag: \"1\"",
+            _ => "Content-Type: text/html; charset=utf-8",
         };
         let head = format!("HTTP/1.1 200 OK\r\n{kind}\r\nContent-Length: {}\r\n\r\n", body.len());
         if socket.write_all(head.as_bytes()).is_err() || socket.write_all(&body).is_err() {

@@ -1,0 +1,318 @@
+//! The ladder's first rung: while the site's own link cannot carry what a page has browsers fetch, the page names helpers itself.
+//!
+//! A stored page is looked through once ([`outline`]); each visitor then gets it with fresh tickets put in ([`splice`]). The choice of
+//! helper, the budget and the accounting are those of a redirect. The answer is one visitor's: it has no validators and is stored nowhere.
+
+mod csp;
+mod css;
+pub(crate) mod fuzz;
+mod limits;
+mod outline;
+mod reference;
+pub(crate) mod restore;
+mod splice;
+mod srcset;
+mod tag;
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use data_encoding::BASE64;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use overspill_governance::time::Now;
+use overspill_protocol::ticket;
+
+use self::{
+    csp::Use,
+    limits::MEDIA_BYTES_MAX,
+    outline::{Outline, Unread},
+    reference::{Base, is_plain},
+    splice::Placed,
+    tag::What,
+};
+use crate::{
+    body::Payload,
+    cache::stored::Stored,
+    edge::Edge,
+    hot::Spillable,
+    request::Visit,
+    spill::{Ask, Spiller},
+};
+
+pub(crate) use splice::Pieces;
+
+/// What a stored page was found to be, once somebody wanted to know.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Looked(Arc<OnceLock<Result<Page, Left>>>);
+
+/// A page that can be rewritten.
+#[derive(Debug)]
+struct Page {
+    outline: Outline,
+    /// What each of the outline's assets is for.
+    needs: Vec<Need>,
+}
+
+/// What one file of a page is for.
+#[derive(Debug, Clone, Default)]
+struct Need {
+    uses: Vec<Use>,
+    /// Somebody would take it unchecked.
+    unchecked: bool,
+    module: bool,
+    media: bool,
+}
+
+/// Counts of what rewriting did and why it did not, since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RewriteMetrics {
+    /// Pages in which at least one address was replaced.
+    pub pages: u64,
+    /// Files that they sent visitors to helpers for.
+    pub assets: u64,
+    /// Left alone: a policy forbids the helpers, or bringing files back.
+    pub left_policy: u64,
+    /// Left alone: another field of its head forbids files from elsewhere.
+    pub left_isolated: u64,
+    /// Left alone: encoded, or not UTF-8.
+    pub left_encoding: u64,
+    /// Left alone: too long, or markup that browsers have to guess at.
+    pub left_markup: u64,
+}
+
+impl RewriteMetrics {
+    /// Name, meaning and value of every counter, for exposition.
+    pub(crate) fn counters(&self) -> [(&'static str, &'static str, u64); 6] {
+        [
+            ("rewrite_pages", "Pages sent with helpers' addresses in them.", self.pages),
+            ("rewrite_assets", "Files for which those pages sent visitors to helpers.", self.assets),
+            (
+                "rewrite_left_policy",
+                "Pages left alone because their Content-Security-Policy forbids helpers or the restoring script.",
+                self.left_policy,
+            ),
+            (
+                "rewrite_left_isolated",
+                "Pages left alone because they are isolated from other origins (COEP) or have a foreign base.",
+                self.left_isolated,
+            ),
+            ("rewrite_left_encoding", "Pages left alone because they are compressed or not UTF-8.", self.left_encoding),
+            ("rewrite_left_markup", "Pages left alone because they are too long or ambiguous.", self.left_markup),
+        ]
+    }
+}
+
+/// The counters behind [`RewriteMetrics`].
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pages: AtomicU64,
+    assets: AtomicU64,
+    left_policy: AtomicU64,
+    left_isolated: AtomicU64,
+    left_encoding: AtomicU64,
+    left_markup: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn snapshot(&self) -> RewriteMetrics {
+        let read = |counter: &AtomicU64| counter.load(Relaxed);
+        RewriteMetrics {
+            pages: read(&self.pages),
+            assets: read(&self.assets),
+            left_policy: read(&self.left_policy),
+            left_isolated: read(&self.left_isolated),
+            left_encoding: read(&self.left_encoding),
+            left_markup: read(&self.left_markup),
+        }
+    }
+
+    fn left(&self, why: Left) {
+        let counter = match why {
+            Left::Policy => &self.left_policy,
+            Left::Isolated => &self.left_isolated,
+            Left::Encoding => &self.left_encoding,
+            Left::Markup => &self.left_markup,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+}
+
+/// Why a page that might have been rewritten was not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Policy,
+    Isolated,
+    Encoding,
+    Markup,
+}
+
+/// The page with helpers' addresses in it; nothing if it is to be sent as it is.
+///
+/// `plain` is the answer that would be sent.
+pub(crate) fn rewritten(visit: &Visit, stored: &Stored, plain: &Response<Payload>, edge: &Edge) -> Option<Response<Payload>> {
+    let now = edge.clock.now();
+    let (config, request, key) = (&visit.settings.config, &visit.parts.headers, &stored.key);
+    if !config.rewrite || visit.parts.method != Method::GET || plain.status() != StatusCode::OK || !is_html(stored.media_type()) {
+        return None;
+    }
+    let may_leave = is_read(request) && Spiller::may_leave(request, false, visit.mark);
+    if !may_leave || !edge.overflow.spiller.is_beyond(now) || !config.is_canonical(key) {
+        return None;
+    }
+    let base = Base::new(config.scheme(), &visit.host, key.path());
+    let counters = &edge.overflow.rewrites;
+    let page = stored.looked.0.get_or_init(|| Page::of(stored, &base)).as_ref().map_err(|why| counters.left(*why)).ok()?;
+    let own = format!("{}://{}", config.scheme(), visit.host);
+    if !page.outline.policies.let_restore(&own) {
+        counters.left(Left::Policy);
+        return None;
+    }
+    let placed = page.place(edge, &own, now);
+    let script = restore::tag(!page.outline.policies.is_empty());
+    let Some(pieces) = splice::splice(&stored.body, &page.outline, &placed, script) else {
+        if page.is_forbidden(edge, &own) {
+            counters.left(Left::Policy);
+        }
+        return None;
+    };
+    counters.pages.fetch_add(1, Relaxed);
+    counters.assets.fetch_add(placed.iter().flatten().count() as u64, Relaxed);
+    let mut response = Response::new(Payload::Pieces(pieces));
+    *response.headers_mut() = head(plain.headers());
+    Some(response)
+}
+
+impl Page {
+    fn of(stored: &Stored, base: &Base) -> Result<Self, Left> {
+        let fields = &stored.headers;
+        let is = |name: &str, harmless: &str| {
+            fields.get_all(name).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(harmless.as_bytes()))
+        };
+        if !is("content-encoding", "identity") {
+            return Err(Left::Encoding);
+        }
+        if !is("cross-origin-embedder-policy", "unsafe-none") {
+            return Err(Left::Isolated);
+        }
+        let mut outline = Outline::of(&stored.body, base).map_err(|unread| match unread {
+            Unread::Encoding => Left::Encoding,
+            Unread::Long | Unread::Markup => Left::Markup,
+            Unread::Base => Left::Isolated,
+        })?;
+        for policy in fields.get_all(header::CONTENT_SECURITY_POLICY) {
+            match policy.to_str() {
+                Ok(text) => outline.policies.add(text),
+                Err(_) => outline.policies.add_unreadable(),
+            }
+        }
+        let mut needs = vec![Need::default(); outline.assets.len()];
+        for place in &outline.places {
+            let need = &mut needs[place.asset];
+            need.uses.extend_from_slice(uses(place.what));
+            need.unchecked |= !place.what.is_checked();
+            need.module |= place.what == What::Module;
+            need.media |= place.what == What::Media;
+        }
+        Ok(Self { outline, needs })
+    }
+
+    /// Finds a helper for each file that the site's own link cannot carry, and draws the tickets.
+    fn place(&self, edge: &Edge, own: &str, now: Now) -> Vec<Option<Placed>> {
+        let (mut left_here, https) = (0, own.starts_with("https:"));
+        let place = |(path, need): (&String, &Need)| {
+            let held = edge.overflow.hot.find(path).filter(|held| !need.uses.is_empty() && fits(need, held))?;
+            let size = held.object.size.0;
+            if edge.overflow.spiller.serves(left_here + size, size, now) {
+                left_here += size;
+                return None;
+            }
+            let (digest, may_leave) = (&held.object.digest, held.object.fresh_until > now.date);
+            let ask = Ask { method: ticket::Method::Get, path, digest, size, head: 0, may_leave };
+            let fits = |base: &str| {
+                base.bytes().all(is_plain)
+                    && (!https || base.starts_with("https:"))
+                    && need.uses.iter().all(|what| self.outline.policies.permit(*what, base, own))
+            };
+            let url = edge.overflow.spiller.place(&ask, need.unchecked, fits, now)?;
+            held.want();
+            let scheme = own.find("//").unwrap_or_default();
+            // As short as browsers let it be: it crosses the line with each page.
+            let url = if url.starts_with(&own[..scheme]) { url[scheme..].to_owned() } else { url };
+            Some(Placed { url, integrity: format!("sha256-{}", BASE64.encode(&digest.0)) })
+        };
+        self.outline.assets.iter().zip(&self.needs).map(place).collect()
+    }
+
+    /// Tells whether the page's policies, and not want of helpers, are why nothing was placed.
+    fn is_forbidden(&self, edge: &Edge, own: &str) -> bool {
+        let permits = |base: &str| self.needs.iter().flat_map(|need| &need.uses).any(|what| self.outline.policies.permit(*what, base, own));
+        !self.outline.policies.is_empty() && !self.outline.places.is_empty() && !edge.overflow.spiller.any_helper(permits)
+    }
+}
+
+/// A module that names others would look for them beside itself, at the helper; a long film is fetched in parts.
+fn fits(need: &Need, held: &Spillable) -> bool {
+    let names_others = || held.body.windows(6).any(|word| word == b"import");
+    let is_long = need.media && held.object.size.0 > MEDIA_BYTES_MAX;
+    !is_long && (!need.module || !names_others())
+}
+
+const fn uses(what: What) -> &'static [Use] {
+    match what {
+        What::Script | What::Module => &[Use::Script],
+        What::Style => &[Use::Style],
+        What::Image => &[Use::Image],
+        What::Font => &[Use::Font],
+        What::Media => &[Use::Media],
+        What::Named => &[Use::Image, Use::Font],
+    }
+}
+
+fn is_html(media_type: &str) -> bool {
+    media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/html")
+}
+
+/// Tells whether a person is about to read the page: scripts put pages together by themselves, and what is fetched ahead may be shown
+/// when its tickets have expired.
+fn is_read(request: &HeaderMap) -> bool {
+    let ahead = |name: &str| request.get(name).is_some_and(|value| value.as_bytes().starts_with(b"prefetch"));
+    let read = request.get("sec-fetch-dest").is_none_or(|dest| [&b"document"[..], b"iframe", b"frame"].contains(&dest.as_bytes()));
+    read && !ahead("sec-purpose") && !ahead("purpose")
+}
+
+/// Fields that describe other bytes than those that are sent, or let somebody keep them.
+const DROPPED: [&str; 12] = [
+    "etag",
+    "last-modified",
+    "expires",
+    "pragma",
+    "accept-ranges",
+    "content-length",
+    "content-md5",
+    "digest",
+    "content-digest",
+    "repr-digest",
+    "cdn-cache-control",
+    "surrogate-control",
+];
+
+fn head(plain: &HeaderMap) -> HeaderMap {
+    let mut headers = plain.clone();
+    for name in DROPPED {
+        headers.remove(name);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // What is fetched ahead by the owner's address would be fetched again by the helper's.
+    let links: Vec<HeaderValue> = headers.get_all(header::LINK).iter().filter(|link| !names_preload(link)).cloned().collect();
+    headers.remove(header::LINK);
+    for link in links {
+        headers.append(header::LINK, link);
+    }
+    headers
+}
+
+fn names_preload(link: &HeaderValue) -> bool {
+    link.as_bytes().to_ascii_lowercase().windows(7).any(|word| word == b"preload")
+}
