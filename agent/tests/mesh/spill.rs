@@ -14,14 +14,21 @@ const UPLINK: &str = "2Mbit/s";
 
 /// An owner with a small uplink and a helper, both running, partners of one mesh.
 pub(crate) fn two_partners() -> (Site, Site) {
-    let (mut owner, mut helper) = (Site::new("owner"), Site::new("helper"));
+    partners_with(UPLINK)
+}
+
+/// The same, with another uplink.
+pub(crate) fn partners_with(uplink: &str) -> (Site, Site) {
+    let (mut owner, mut helper) = (Site::new("owner").with("UPLINK", uplink), Site::new("helper"));
     become_partners(&mut owner, &mut helper);
     (owner, helper)
 }
 
 /// Makes two sites the owner and the helper of one mesh, and runs both.
 pub(crate) fn become_partners(owner: &mut Site, helper: &mut Site) {
-    owner.set("UPLINK", UPLINK);
+    if !owner.is_set("UPLINK") {
+        owner.set("UPLINK", UPLINK);
+    }
     owner.overspill(&["init", "--name", "Two", "--rule", "settle_window=1"]).ok();
     owner.run();
     joins(helper, owner);

@@ -10,6 +10,7 @@ pub(crate) mod site;
 
 use std::{
     net::TcpListener,
+    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
@@ -30,7 +31,11 @@ pub(crate) fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
     }
 }
 
-/// A port that was free a moment ago. An agent's own addresses name its ports, so they have to be known before it starts.
+/// A port that was free a moment ago. An agent's own addresses name its ports, so they have to be known before it starts. Below those that
+/// the kernel gives to connections, which would take it meanwhile, and spread by process, for tests run side by side.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = std::process::id() as u16 % 100 * 200;
+    let mut ports = (0..20_000).map(|_| 10_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed) % 20_000) % 20_000);
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }

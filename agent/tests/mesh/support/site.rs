@@ -80,6 +80,10 @@ impl Site {
         self.settings.push((name, value.to_owned()));
     }
 
+    pub(crate) fn is_set(&self, setting: &str) -> bool {
+        self.settings.iter().any(|(name, _)| *name == format!("OVERSPILL_{setting}"))
+    }
+
     /// The same, in passing.
     pub(crate) fn with(mut self, setting: &str, value: &str) -> Self {
         self.set(setting, value);
