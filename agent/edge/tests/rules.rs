@@ -196,8 +196,9 @@ fn answers_of_our_own_say_whose_they_are_and_why() {
         Some("/close") => Act::Close,
         _ => Act::Say(ok("", "fine")),
     });
-    let edge = edge(&origin, |config| config.timeouts.origin_head = Duration::from_millis(200));
-    assert_eq!(why(&get(&edge, "/hang")).as_deref(), Some("overspill; error=http_response_timeout"));
+    let hasty = edge(&origin, |config| config.timeouts.origin_head = Duration::from_millis(200));
+    assert_eq!(why(&get(&hasty, "/hang")).as_deref(), Some("overspill; error=http_response_timeout"));
+    let edge = edge(&origin, |_| ());
     assert_eq!(why(&get(&edge, "/close")).as_deref(), Some("overspill; error=connection_terminated"));
     assert_eq!(why(&get(&edge, "/")), None);
     let refused = String::from_utf8(raw(&edge, b"GET / HTTP/1.1\r\n\r\n")).unwrap();
