@@ -119,13 +119,14 @@ fn whoever_reads_a_little_now_and_then_is_given_up() {
     let mut stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(LONG)).unwrap();
     stream.write_all(b"GET /film.mp4 HTTP/1.1\r\nHost: a.example\r\n\r\n").unwrap();
+    until("it is being served", || edge.metrics().bytes_sent > 0);
     let mut total = 0;
-    while let Ok(taken @ 1..) = stream.read(&mut [0; 64]) {
-        total += taken;
+    // What the system took of the answer already, it still delivers: the place is free before that.
+    while edge.metrics().connections > 0 {
+        total += stream.read(&mut [0; 64]).unwrap();
         thread::sleep(Duration::from_millis(50));
     }
-    assert!(total < 7_000_000, "{total}");
-    until("the visitor is given up", || edge.metrics().connections == 0);
+    assert!(total < 100_000, "{total}");
 }
 
 #[test]
