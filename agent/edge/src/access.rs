@@ -3,7 +3,10 @@
 use std::{net::IpAddr, time::Duration};
 
 use http::{HeaderValue, Method, StatusCode, Uri, Version};
-use overspill_governance::time::{Date, Time};
+use overspill_governance::{
+    time::{Date, Time},
+    units::Bytes,
+};
 
 /// How the cache took part in an answer (the words of RFC 9211 where it has them).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -87,5 +90,10 @@ pub(crate) struct Account {
     pub(crate) complete: bool,
     /// The uplink was charged when the answer was decided on.
     pub(crate) prepaid: bool,
+    pub(crate) visitor: IpAddr,
+    /// What the visitor may have the origin send in vain.
+    pub(crate) miss_budget: Option<Bytes>,
+    /// The origin sends for this visitor alone, and has at most so many bytes left.
+    pub(crate) passing: Option<u64>,
     pub(crate) record: Option<Box<AccessRecord>>,
 }

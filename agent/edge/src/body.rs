@@ -207,6 +207,9 @@ impl Body for Metered {
 impl Drop for Metered {
     fn drop(&mut self) {
         self.account.complete |= self.account.answered && self.payload.is_end_stream();
+        if let Payload::Passing(passing) = &self.payload {
+            self.account.passing = Some(passing.body.size_hint().upper().unwrap_or(u64::MAX));
+        }
         self.edge.close_account(&mut self.account);
     }
 }

@@ -46,6 +46,9 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// How many visitors it listens to.
     pub connections: Connections,
+    /// Bytes that one address may have the origin send beyond twice what it receives; forgiven within ten minutes. Beyond it what is not
+    /// stored is refused. Without it nobody is.
+    pub miss_budget: Option<Bytes>,
     /// Text of `/.well-known/overspill`; without it the origin answers that path.
     pub member_key: Option<String>,
     /// Proxies in front whose `X-Forwarded-*` fields are believed. Empty: nobody's are.
@@ -106,7 +109,7 @@ pub struct Timeouts {
 pub struct Connections {
     /// Open at once in all.
     pub max: u32,
-    /// Open at once from one address; loopback and trusted proxies are exempt.
+    /// Open at once from one address (IPv6: one /64); loopback and trusted proxies are exempt.
     pub per_address: u32,
 }
 
@@ -130,6 +133,7 @@ impl Config {
             origin_limits: OriginLimits::default(),
             timeouts: Timeouts::default(),
             connections: Connections::default(),
+            miss_budget: Some(Bytes(256 << 20)),
             member_key: None,
             trusted_proxies: Vec::new(),
             purge_token: None,

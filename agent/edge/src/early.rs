@@ -15,7 +15,7 @@ use std::{
 };
 
 use bytes::{Buf, BytesMut};
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, Request, header};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::limits::EARLY_BYTES_MAX;
@@ -45,7 +45,7 @@ impl Early {
     }
 
     /// Takes the hints of a 103: its Link fields, which is all that visitors use.
-    fn say(&self, hints: &HeaderMap) {
+    pub(crate) fn say(&self, hints: &HeaderMap) {
         let mut text = BytesMut::from(&b"HTTP/1.1 103 Early Hints\r\n"[..]);
         for link in hints.get_all(header::LINK) {
             text.extend_from_slice(b"link: ");
@@ -105,14 +105,9 @@ impl Drop for Open {
     }
 }
 
-/// Has the hints that the origin gives for a request told to a visitor.
+/// Has the hints that the origin gives for a request told to a visitor: `origin` looks for it.
 pub(crate) fn relay<B>(early: &Arc<Early>, request: &mut Request<B>) {
-    let early = Arc::clone(early);
-    hyper::ext::on_informational(request, move |interim| {
-        if interim.status() == StatusCode::EARLY_HINTS {
-            early.say(interim.headers());
-        }
-    });
+    request.extensions_mut().insert(Arc::clone(early));
 }
 
 /// A visitor's stream with its early hints.

@@ -14,13 +14,13 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     access::{AccessRecord, Account, CacheUse},
+    addresses::{Addresses, Debts},
     admission::Admission,
     cache::store::Store,
     clock::Clock,
     config::Config,
     flight::Flights,
-    limits::ACCESS_RECORDS_MAX,
-    listener::Addresses,
+    limits::{ACCESS_RECORDS_MAX, UNSEEN_BYTES},
     metrics::{Counters, Gauge, Metrics},
     observe::Readings,
     origin::{Fault, Origin},
@@ -52,6 +52,7 @@ pub(crate) struct Edge {
     pub(crate) counters: Counters,
     pub(crate) connections: Gauge,
     pub(crate) addresses: Addresses,
+    pub(crate) debts: Debts,
     pub(crate) active: Gauge,
     /// Open WebSockets.
     pub(crate) tunnels: Gauge,
@@ -81,6 +82,7 @@ impl Edge {
             counters: Counters::default(),
             connections: Gauge::default(),
             addresses: Addresses::default(),
+            debts: Debts::default(),
             active: Gauge::default(),
             tunnels: Gauge::default(),
             loop_token: loop_token(),
@@ -194,9 +196,21 @@ impl Edge {
         }
     }
 
+    /// Sets what the visitor received against what was fetched for it.
+    fn settle(&self, account: &Account) {
+        let Some(budget) = account.miss_budget else { return };
+        let now = self.clock.time();
+        let unseen = if account.complete { 0 } else { UNSEEN_BYTES };
+        if let Some(left) = account.passing {
+            self.debts.charge(account.visitor, account.bytes.saturating_add(unseen.min(left)), budget.0, now);
+        }
+        self.debts.pay(account.visitor, account.bytes.saturating_sub(unseen), budget.0, now);
+    }
+
     /// Ends a request's account: its last byte is out, or its visitor is gone.
     pub(crate) fn close_account(&self, account: &mut Account) {
         self.active.fall();
+        self.settle(account);
         let Some(mut record) = account.record.take() else { return };
         record.bytes = account.bytes;
         record.complete = account.complete;

@@ -1,6 +1,6 @@
 //! One fetch from the origin for the cache: a task of its own, so that it outlives the visitor who began it.
 
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{future::poll_fn, net::IpAddr, sync::Arc, time::Duration};
 
 use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
@@ -45,6 +45,8 @@ pub(crate) struct Order {
     /// Fields of the visitor's request: what Vary speaks of.
     pub(crate) asked: HeaderMap,
     pub(crate) cookies: Cookies,
+    /// For whom it is fetched.
+    pub(crate) visitor: IpAddr,
     /// Has a validator.
     pub(crate) copy: Option<Arc<Stored>>,
     pub(crate) copy_was_spillable: bool,
@@ -131,7 +133,10 @@ async fn fetch(edge: &Arc<Edge>, order: &Order, flight: &Flight, permit: Permit,
     }
     // A failure never takes the place of a copy that helps against it.
     let replaces_good = order.copy_helps && status::is_failure(parts.status);
-    let admitted = admit(asked, parts.status, &parts.headers, now.date).filter(|_| short_enough(&body) && !replaces_good);
+    let admitted = admit(asked, parts.status, &parts.headers, now.date).filter(|admitted| {
+        let disguised = admitted.kept() != Kept::Explicit && is_disguised(asked.path, order.cookies, &parts.headers);
+        short_enough(&body) && !replaces_good && !disguised
+    });
     let shared_error = parts.status.is_server_error() && is_for_everybody(&parts.headers);
     if admitted.is_none() && !shared_error {
         edge.store.pass(&order.course.key, now.time);
@@ -145,6 +150,13 @@ async fn fetch(edge: &Arc<Edge>, order: &Order, flight: &Flight, permit: Permit,
 /// An error page may be shown to all who wait for the same thing; it is not stored.
 fn is_for_everybody(headers: &HeaderMap) -> bool {
     !headers.contains_key(header::SET_COOKIE) && !Governing::of(headers).control.private && !headers.contains_key(header::VARY)
+}
+
+/// Tells whether a page came under an asset's name for somebody with cookies: `/account.php/x.css` shows the account on many servers, and
+/// who follows such a link has its page stored for whoever sent it ("web cache deception", Gil 2017). Only the origin's word counts then.
+fn is_disguised(path: &str, cookies: Cookies, headers: &HeaderMap) -> bool {
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    cookies != Cookies::Free && is_asset(path.split('?').next().unwrap_or_default()) && !is_passive_type(media_type)
 }
 
 fn short_enough(body: &Incoming) -> bool {
@@ -180,7 +192,12 @@ async fn fill(
     flight.land(Landing::Shared(shared));
     let idle = order.settings.config.timeouts.origin_idle;
     let mut source = Passing::new(body, idle, Some(Box::new(permit)));
+    let (budget, mut charged) = (order.settings.config.miss_budget.filter(|_| !background), 0);
     let whole = take_in(&mut source, &growing, &mut hasher, |came, taken| {
+        if let Some(budget) = budget {
+            edge.debts.charge(order.visitor, came - charged, budget.0, edge.clock.time());
+            charged = came;
+        }
         !background && flight.is_deserted() && !worth_finishing(length.unwrap_or(came), taken)
     })
     .await;
@@ -211,7 +228,7 @@ pub(crate) fn store(edge: &Edge, settings: &Settings, mut stored: Stored, was_sp
 }
 
 /// Appends what comes to `growing` until the end (true) or until it breaks off (false).
-async fn take_in(source: &mut Passing, growing: &Growing, hasher: &mut Option<Sha256>, give_up: impl Fn(u64, u64) -> bool) -> bool {
+async fn take_in(source: &mut Passing, growing: &Growing, hasher: &mut Option<Sha256>, mut give_up: impl FnMut(u64, u64) -> bool) -> bool {
     let mut length = 0;
     loop {
         poll_fn(|cx| growing.poll_room(cx)).await;

@@ -1,4 +1,10 @@
 //! The gate: is this one valid request for one host? Whatever is ambiguous is refused before anything is looked up or routed.
+//!
+//! Three look, each at what only it can see: `framing` at the raw bytes, hyper's parser at tokens and control characters, and [`check`] at
+//! what the request says.
+
+pub(crate) mod framing;
+pub(crate) mod gated;
 
 use http::{HeaderMap, Method, Version, header, request::Parts, uri::Authority};
 

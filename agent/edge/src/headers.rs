@@ -21,21 +21,37 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 ];
 
 /// Fields by which a visitor could talk to the origin as if it were the edge. Dropped always.
-const FORGEABLE: [&str; 13] = [
+const FORGEABLE: [&str; 14] = [
     "forwarded",
     "proxy", // becomes HTTP_PROXY in CGI: "httpoxy", CVE-2016-5385
-    "x-original-url",
-    "x-rewrite-url",
-    "x-original-host",
     "x-host",
-    "x-forwarded-server",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-forwarded-scheme",
-    "x-forwarded-ssl",
+    "x-backend-host",
+    "x-proxy-url",
+    "x-url-scheme",
+    "x-scheme",
+    "front-end-https",
     "x-client-ip",
-    "x-accel-internal",
+    "x-cluster-client-ip",
+    "x-originating-ip",
+    "x-remote-ip",
+    "x-remote-addr",
+    "x-waf-bypass",
 ];
+
+/// Beginnings of such names: servers and frameworks read more of each kind than any list has.
+const FORGEABLE_KINDS: [&str; 8] = [
+    "x-forwarded-",
+    "x-original-",
+    "x-rewrite-",
+    "x-override-",
+    "x-http-host-",
+    "x-accel-",
+    "x-envoy-",
+    "x-middleware-", // steps over the checks of Next.js, CVE-2025-29927
+];
+
+/// What networks in front tell of a visitor, each under its own name. Only a trusted proxy is heard.
+const OF_NETWORKS: [&str; 4] = ["cf-connecting-ip", "true-client-ip", "fastly-client-ip", "x-azure-clientip"];
 
 /// Fields that make another method of a request. They would let a GET that is answered from the cache be stored as something else.
 const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
@@ -75,6 +91,18 @@ impl Asker {
 
 /// Removes what is meant for one hop only, in either direction.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    strip_named(headers);
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Removes the fields that Connection names, but for those that every hop knows. Done before a request is looked up: the cache would else
+/// store under `Accept-Language: de` what the origin, which never saw that field, said to everybody.
+pub(crate) fn strip_named(headers: &mut HeaderMap) {
+    if !headers.contains_key(header::CONNECTION) {
+        return;
+    }
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
@@ -86,7 +114,7 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
             !matches!(*name, header::HOST | header::CONTENT_LENGTH | header::CACHE_CONTROL | header::AUTHORIZATION | header::COOKIE)
         })
         .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
+    for name in named.iter().filter(|name| !HOP_BY_HOP.contains(name)) {
         headers.remove(name);
     }
 }
@@ -117,12 +145,16 @@ pub(crate) fn to_origin(
     // The edge has answered it (RFC 9110 section 10.1.1) and sends the body at once.
     headers.remove(header::EXPECT);
     // CGI, FastCGI and WSGI write `-` and `_` alike: `X_Forwarded_For` would arrive as the field that is set below.
-    let ambiguous: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().contains('_')).cloned().collect();
-    for name in &ambiguous {
+    let written_below = |name: &HeaderName| [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST].contains(name);
+    let forged = |name: &&HeaderName| {
+        name.as_str().contains('_') || (FORGEABLE_KINDS.iter().any(|kind| name.as_str().starts_with(kind)) && !written_below(name))
+    };
+    let forged: Vec<HeaderName> = headers.keys().filter(forged).cloned().collect();
+    for name in &forged {
         headers.remove(name);
     }
-    for name in FORGEABLE {
-        headers.remove(name);
+    for name in FORGEABLE.iter().chain(OF_NETWORKS.iter().filter(|_| !asker.trusted)) {
+        headers.remove(*name);
     }
     if matches!(*method, Method::GET | Method::HEAD) {
         for name in METHOD_OVERRIDES {

@@ -1,13 +1,28 @@
 //! Parts of the inside, opened for those who try to break them (`agent/fuzz`) and who time them (`benches`). No promise is made of them.
 
-use std::{net::IpAddr, ops::Range, time::Duration};
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    io,
+    net::IpAddr,
+    ops::Range,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, StatusCode,
+    HeaderMap, HeaderValue, Request, Response, StatusCode, header,
     request::Parts,
     uri::{Authority, Scheme},
 };
+use http_body_util::{BodyExt, Empty};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
 use overspill_governance::time::Date;
+use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::{
     cache::{
@@ -18,8 +33,10 @@ use crate::{
         structured, validate,
         vary::Encoding,
     },
-    cookies, gate,
+    cookies,
+    gate::{self, gated::Gated},
     headers::{Asker, from_origin, has_looped, to_origin},
+    limits::{FIELDS_MAX, HEAD_BYTES_MAX},
 };
 
 pub use crate::rewrite::fuzz::{SplicedPage, splice_page};
@@ -58,6 +75,52 @@ pub fn read_request(parts: &Parts, peer: IpAddr, trusted: &[IpAddr], length: u64
     let _ = (cookies::classify(&parts.headers), Encoding::of(&parts.headers), has_looped(&parts.headers, &own));
     let to_origin = to_origin(parts.headers.clone(), &parts.method, &host, asker, &Scheme::HTTP, &own);
     Some(ReadRequest { key: format!("{key:?}"), to_origin, visitor: asker.visitor, part, host })
+}
+
+/// Reads the requests of a connection that brings `bytes`, at most `piece` at once, as the edge does: each that passes the gate, with its
+/// body, up to the first that does not.
+///
+/// # Panics
+/// When there is no runtime to be had.
+#[must_use]
+pub fn read_connection(bytes: &[u8], piece: usize) -> Vec<(Parts, Bytes)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime without threads can be had");
+    let (reads, seen) = (bytes.chunks(piece.max(1)).map(Bytes::copy_from_slice).collect(), Arc::<Mutex<Vec<_>>>::default());
+    let service = service_fn(|request: Request<Incoming>| {
+        let seen = Arc::clone(&seen);
+        async move {
+            let (parts, body) = request.into_parts();
+            let passes = gate::check(&parts).is_ok();
+            let mut response = Response::new(Empty::<Bytes>::new());
+            match body.collect().await {
+                Ok(body) if passes => seen.lock().unwrap_or_else(PoisonError::into_inner).push((parts, body.to_bytes())),
+                _ => {
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+            }
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let stream = TokioIo::new(Gated::new(tokio::io::join(Reads(reads), tokio::io::sink())));
+    let mut builder = http1::Builder::new();
+    let connection = builder.max_headers(FIELDS_MAX).max_header_size(HEAD_BYTES_MAX).half_close(true).serve_connection(stream, service);
+    let _ended = runtime.block_on(connection);
+    std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Bytes as they come from a socket, and its end.
+struct Reads(VecDeque<Bytes>);
+
+impl AsyncRead for Reads {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Some(mut next) = self.0.pop_front() {
+            buffer.put_slice(&next.split_to(next.len().min(buffer.remaining())));
+            if !next.is_empty() {
+                self.0.push_front(next);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
 }
 
 /// What the edge reads in a response's head.

@@ -12,6 +12,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod access;
+mod addresses;
 mod admission;
 mod body;
 mod bucket;

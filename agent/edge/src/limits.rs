@@ -4,18 +4,38 @@ use std::time::Duration;
 
 /// Fields of one request head: browsers send about 20, chains of proxies a few more.
 pub(crate) const FIELDS_MAX: usize = 100;
-/// Bytes of one request head: RFC 9112 asks for 8,000 of request line, cookies may take as much again.
-pub(crate) const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// Bytes of one request head: RFC 9112 asks for 8,000 of request line; cookies of many applications on one host may take the rest.
+pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// How long a connection that the edge closes may still send what nobody reads: closed at once, it would take back the answer.
+pub(crate) const LINGER_TIME: Duration = Duration::from_secs(1);
+/// Bytes that are read from it meanwhile.
+pub(crate) const LINGER_BYTES_MAX: usize = 1 << 20;
 /// Bytes of a request target (RFC 9110 section 4.1: at least 8,000).
 pub(crate) const TARGET_BYTES_MAX: usize = 8_192;
 /// Bytes in one frame of a stored body: small enough that the uplink is charged when bytes leave, not when a body is chosen.
 pub(crate) const FRAME_BYTES: usize = 64 * 1024;
+/// Addresses whose debts are remembered: more attack at once only where no bound for each address helps.
+pub(crate) const DEBTORS_MAX: usize = 16_384;
+/// How long it takes until a whole miss budget is forgiven.
+pub(crate) const DEBT_TIME: Duration = Duration::from_mins(10);
+/// Of an answer that a visitor broke off, so many bytes count as fetched and not received: they may have ended in buffers.
+pub(crate) const UNSEEN_BYTES: u64 = 1 << 20;
+/// Bytes that a visitor's socket takes beyond what is on its way (`TCP_NOTSENT_LOWAT`): more would be written for whoever never reads it.
+pub(crate) const UNSENT_BYTES_MAX: u32 = 128 * 1024;
+/// Bytes that must pass while a visitor takes or sends some within one stall: else a byte now and then would do to stay for ever.
+pub(crate) const PROGRESS_BYTES: u64 = 4 * 1024;
+/// Receive buffer of a connection to the origin: what may have been sent for a visitor who left.
+pub(crate) const ORIGIN_BUFFER_BYTES: usize = 256 * 1024;
 /// Listening queue of each thread's socket: one second of a crowd that opens a connection per request.
 pub(crate) const BACKLOG: i32 = 1_024;
 /// Access records waiting for the log writer: beyond it records are dropped and counted, requests never wait.
 pub(crate) const ACCESS_RECORDS_MAX: usize = 8_192;
 /// Bytes of early hints (103) that are passed on for one request: some dozens of links.
 pub(crate) const EARLY_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of the head of an origin's answer, and the most that is read of its body at once.
+pub(crate) const ORIGIN_HEAD_BYTES_MAX: usize = 256 * 1024;
+/// Interim answers (1xx) to one request: an early hint or two, a word of patience every few seconds.
+pub(crate) const INTERIM_MAX: u32 = 64;
 /// Idle connections kept to the origin: each may hold a worker of a small server.
 pub(crate) const ORIGIN_IDLE_MAX: usize = 32;
 /// How long such a connection is kept: shorter than common keep-alive times (nginx 75 s, Apache 5 s is handled by a retry).

@@ -1,10 +1,9 @@
 //! Listening sockets and the connections that come out of them.
 
 use std::{
-    collections::HashMap,
     io,
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -20,7 +19,8 @@ use tracing::{trace, warn};
 use crate::{
     early::{Early, Hinted},
     edge::Edge,
-    limits::{BACKLOG, FIELDS_MAX, HEAD_BYTES_MAX},
+    gate::gated::Gated,
+    limits::{BACKLOG, FIELDS_MAX, HEAD_BYTES_MAX, UNSENT_BYTES_MAX},
     request::answer,
     stream::Patient,
 };
@@ -35,33 +35,6 @@ pub(crate) fn bind(address: SocketAddr, shared: bool) -> io::Result<std::net::Tc
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
-}
-
-/// Open connections of each address, so that one visitor cannot take them all.
-#[derive(Debug, Default)]
-pub(crate) struct Addresses(Mutex<HashMap<IpAddr, u32>>);
-
-impl Addresses {
-    /// Counts one more connection of `address`, unless it has `max` already.
-    fn enter(&self, address: IpAddr, max: u32) -> bool {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(address).or_default();
-        if *count >= max {
-            return false;
-        }
-        *count += 1;
-        true
-    }
-
-    fn leave(&self, address: IpAddr) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&address);
-            }
-        }
-    }
 }
 
 /// A connection's entry in the books, taken back when it ends.
@@ -139,12 +112,15 @@ fn refuse(stream: &TcpStream) {
     }
 }
 
+/// A visitor's end of a connection, as hyper holds it.
+pub(crate) type Visitor = TokioIo<Gated<Hinted<Patient>>>;
+
 /// Serves one connection to its end.
 async fn serve(stream: TcpStream, peer: IpAddr, edge: Arc<Edge>, admitted: Admitted) {
     let timeouts = edge.settings.load().config.timeouts.clone();
     prepare(&stream);
     let early = Arc::new(Early::default());
-    let stream = TokioIo::new(Hinted::new(Patient::new(stream, timeouts.visitor_stall), Arc::clone(&early)));
+    let stream: Visitor = TokioIo::new(Gated::new(Hinted::new(Patient::new(stream, timeouts.visitor_stall), Arc::clone(&early))));
     let service = service_fn({
         let edge = Arc::clone(&edge);
         move |request| answer(request, peer, Arc::clone(&early), Arc::clone(&edge))
@@ -167,16 +143,21 @@ async fn serve(stream: TcpStream, peer: IpAddr, edge: Arc<Edge>, admitted: Admit
         }
     };
     if let Err(error) = result {
+        // Whatever never became a request is counted here.
+        if error.is_parse() {
+            edge.counters.requests_refused.one();
+        }
         trace!(%error, "connection ended early");
     }
     drop(admitted);
 }
 
-/// Options that std does not set: answers leave at once, dead peers are found.
+/// Options that std does not set: answers leave at once, dead peers are found, little is written ahead.
 fn prepare(stream: &TcpStream) {
     let socket = socket2::SockRef::from(stream);
     let keepalive = TcpKeepalive::new().with_time(Duration::from_mins(1));
-    if let Err(error) = socket.set_tcp_nodelay(true).and_then(|()| socket.set_tcp_keepalive(&keepalive)) {
+    let unsent = |()| socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
+    if let Err(error) = socket.set_tcp_nodelay(true).and_then(|()| socket.set_tcp_keepalive(&keepalive)).and_then(unsent) {
         trace!(%error, "socket options not set");
     }
 }

@@ -1,6 +1,6 @@
 //! Requests that go to the origin for one visitor and are not looked up.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
@@ -21,7 +21,7 @@ use crate::{
     paths::is_entrance,
     request::{Answer, Visit},
     respond, tunnel,
-    upload::take_in,
+    upload::{is_malformed, take_in},
     waiting,
 };
 
@@ -42,13 +42,17 @@ pub(crate) async fn forward(
     let settings = Arc::clone(&visit.settings);
     let timeouts = &settings.config.timeouts;
     let safe = is_safe(&visit.parts.method);
+    if safe && let Some(pause) = pause_of(&visit, edge) {
+        return (waiting::wasteful(pause), CacheUse::None);
+    }
     let class = class_of(&visit, cookies);
     let patience = if safe { timeouts.origin_head } else { timeouts.origin_head_unsafe };
     let learns = safe.then(|| work_of(visit.parts.uri.path()));
     let key = visit.parts.uri.path_and_query().map(|target| Key::new(settings.config.scheme(), &visit.host, target));
     let (tunnel, early) = (tunnel::asked(&mut visit.parts), visit.early.take());
-    let Some(mut request) = to_origin(visit, edge).await else {
-        return (waiting::refused(StatusCode::REQUEST_TIMEOUT, "The request body did not come in time.\n"), CacheUse::Bypass);
+    let mut request = match to_origin(visit, edge).await {
+        Ok(request) => request,
+        Err(error) => return (unsent(&error, edge), CacheUse::Bypass),
     };
     let open = match early {
         Some(early) => {
@@ -93,6 +97,12 @@ pub(crate) async fn forward(
     }
 }
 
+/// How long nothing is fetched for this visitor, who let the origin send much in vain.
+pub(crate) fn pause_of(visit: &Visit, edge: &Edge) -> Option<Duration> {
+    let budget = visit.settings.config.miss_budget?;
+    edge.debts.pause(visit.asker.visitor, budget.0, edge.clock.time())
+}
+
 /// Whoever is somebody, is about to be, or changes something, goes before anybody.
 pub(crate) fn class_of(visit: &Visit, cookies: Cookies) -> Class {
     let parts = &visit.parts;
@@ -108,11 +118,11 @@ fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// Makes the origin's request of the visitor's; nothing if the visitor does not send it.
-async fn to_origin(visit: Visit, edge: &Edge) -> Option<Request<Upload>> {
+/// Makes the origin's request of the visitor's, unless the visitor does not send it.
+async fn to_origin(visit: Visit, edge: &Edge) -> io::Result<Request<Upload>> {
     let Visit { parts, body, host, asker, settings, .. } = visit;
     let takes_trailers = headers::takes_trailers(&parts.headers);
-    let upload = take_in(body, settings.config.timeouts.visitor_stall).await.ok()?;
+    let upload = take_in(body, settings.config.timeouts.visitor_stall).await?;
     let mut request = Request::new(upload);
     *request.headers_mut() = headers::to_origin(parts.headers, &parts.method, &host, asker, settings.config.scheme(), &edge.loop_token);
     if takes_trailers {
@@ -120,7 +130,22 @@ async fn to_origin(visit: Visit, edge: &Edge) -> Option<Request<Upload>> {
     }
     *request.method_mut() = parts.method;
     *request.uri_mut() = settings.origin.uri(&parts.uri);
-    Some(request)
+    Ok(request)
+}
+
+/// The answer to a request whose body did not come. What may still come on that connection is nobody's request.
+fn unsent(error: &io::Error, edge: &Edge) -> Response<Payload> {
+    let mut response = match error.kind() {
+        io::ErrorKind::TimedOut => waiting::refused(StatusCode::REQUEST_TIMEOUT, "The request body did not come in time.\n"),
+        _ => {
+            if is_malformed(error) {
+                edge.counters.requests_refused.one();
+            }
+            waiting::refused(StatusCode::BAD_REQUEST, "The request body broke off, or its chunks are malformed.\n")
+        }
+    };
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// Passes the origin's answer on as it comes. `held`, the place at the origin, is kept to the end of a short body and given up at the head

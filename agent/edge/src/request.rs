@@ -56,11 +56,18 @@ pub(crate) async fn answer(
     let asker = Asker::new(peer, &settings.config.trusted_proxies, &parts.headers);
     let record = edge.keeps_records().then(|| Box::new(record(&parts, asker, &edge)));
     // Made before the answer: if the visitor leaves meanwhile, the account is closed by being dropped.
-    let mut metered = Metered::new(
-        Payload::Empty,
-        Arc::clone(&edge),
-        Account { start, bytes: 0, answered: false, complete: false, prepaid: false, record },
-    );
+    let account = Account {
+        start,
+        bytes: 0,
+        answered: false,
+        complete: false,
+        prepaid: false,
+        visitor: asker.visitor,
+        miss_budget: settings.config.miss_budget,
+        passing: None,
+        record,
+    };
+    let mut metered = Metered::new(Payload::Empty, Arc::clone(&edge), account);
 
     let head = parts.method == Method::HEAD;
     let (response, cache) = match gate::check(&parts) {
@@ -93,6 +100,8 @@ pub(crate) async fn answer(
 
 /// Chooses who answers: a guest's store, the edge itself, or the site.
 async fn route(mut visit: Visit, edge: &Arc<Edge>) -> Answer {
+    // Before anybody looks at the fields, so that the cache and the origin see the same.
+    headers::strip_named(&mut visit.parts.headers);
     if headers::has_looped(&visit.parts.headers, &edge.loop_token) {
         return (waiting::looped(), CacheUse::None);
     }

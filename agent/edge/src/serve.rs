@@ -92,6 +92,11 @@ pub(crate) async fn serve(visit: Visit, edge: &Arc<Edge>) -> Answer {
     if let Some(copy) = copy.as_ref().filter(|_| visit.parts.method == Method::HEAD) {
         return probe::probe(visit, cookies, Arc::clone(copy), edge).await;
     }
+    if copy.is_none()
+        && let Some(pause) = pass::pause_of(&visit, edge)
+    {
+        return (waiting::wasteful(pause), CacheUse::None);
+    }
     let course = Course { key, encoding, with_cookies };
     Errand { visit, course, cookies, rules, copy }.run(pressure, edge).await
 }
@@ -180,6 +185,7 @@ fn order(visit: &Visit, course: Course, cookies: Cookies, copy: Option<&Arc<Stor
         fields: headers::to_origin(parts.headers.clone(), &Method::GET, &visit.host, visit.asker, scheme, &edge.loop_token),
         asked: parts.headers.clone(),
         cookies,
+        visitor: visit.asker.visitor,
         copy: copy.filter(|copy| copy.has_validator()).cloned(),
         copy_was_spillable: copy.is_some_and(|copy| copy.spillable.is_some()),
         copy_helps: copy.is_some_and(|copy| !copy.forbids_stale),

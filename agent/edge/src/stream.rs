@@ -15,12 +15,20 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
+use crate::limits::PROGRESS_BYTES;
+
 /// A TCP stream whose writes may not stall longer than a bound. (Reads of heads are bounded by the connection's own timer.)
 pub(crate) struct Patient {
     stream: TcpStream,
     patience: Duration,
-    /// Set while a write waits.
-    stalled: Option<Pin<Box<Sleep>>>,
+    /// Set while writes wait.
+    stalled: Option<Stall>,
+}
+
+/// A time in which a visitor must take something worth the wait.
+struct Stall {
+    until: Pin<Box<Sleep>>,
+    taken: u64,
 }
 
 impl Patient {
@@ -28,16 +36,18 @@ impl Patient {
         Self { stream, patience, stalled: None }
     }
 
-    /// Passes `progress` on; starts the clock when it is pending, stops it when it is not.
-    fn watch<T>(&mut self, progress: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        if progress.is_ready() {
-            self.stalled = None;
-            return progress;
+    /// Passes `progress` on; starts the clock when it is pending, stops it when enough of `taken` bytes came together, or all is taken.
+    fn watch<T>(&mut self, progress: Poll<io::Result<T>>, taken: impl Fn(&T) -> u64, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(result) = progress {
+            let progress = result.as_ref().map_or(u64::MAX, taken);
+            self.stalled = self.stalled.take().map(|stall| Stall { taken: stall.taken.saturating_add(progress), ..stall });
+            self.stalled = self.stalled.take().filter(|stall| stall.taken < PROGRESS_BYTES);
+            return Poll::Ready(result);
         }
         let patience = self.patience;
-        let timer = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
-        if timer.as_mut().poll(cx).is_ready() {
-            timer.as_mut().reset(Instant::now() + patience);
+        let stall = self.stalled.get_or_insert_with(|| Stall { until: Box::pin(sleep(patience)), taken: 0 });
+        if stall.until.as_mut().poll(cx).is_ready() {
+            stall.until.as_mut().reset(Instant::now() + patience);
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         Poll::Pending
@@ -53,12 +63,12 @@ impl AsyncRead for Patient {
 impl AsyncWrite for Patient {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let progress = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.watch(progress, cx)
+        self.watch(progress, |bytes| *bytes as u64, cx)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let progress = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
-        self.watch(progress, cx)
+        self.watch(progress, |bytes| *bytes as u64, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -67,11 +77,11 @@ impl AsyncWrite for Patient {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let progress = Pin::new(&mut self.stream).poll_flush(cx);
-        self.watch(progress, cx)
+        self.watch(progress, |()| u64::MAX, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let progress = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.watch(progress, cx)
+        self.watch(progress, |()| u64::MAX, cx)
     }
 }

@@ -14,10 +14,12 @@ use tracing::trace;
 
 use crate::{
     body::Payload,
+    early::Hinted,
     edge::Edge,
     headers,
     limits::{TUNNEL_BUFFER_BYTES, TUNNEL_SILENCE, TUNNELS_MAX},
-    listener::turned_true,
+    listener::{Visitor, turned_true},
+    stream::Patient,
 };
 
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
@@ -45,6 +47,7 @@ pub(crate) fn open(mut response: Response<Incoming>, visitor: OnUpgrade, edge: &
     let origin = hyper::upgrade::on(&mut response);
     tokio::spawn(async move {
         let (Ok(visitor), Ok(origin)) = (visitor.await, origin.await) else { return };
+        let Some(visitor) = out_of_http(visitor) else { return };
         let mut stopping = open.0.stopping.subscribe();
         let result = tokio::select! {
             result = carry(visitor, origin, &open.0) => result,
@@ -59,6 +62,13 @@ pub(crate) fn open(mut response: Response<Incoming>, visitor: OnUpgrade, edge: &
     ask(&mut parts.headers);
     parts.status = StatusCode::SWITCHING_PROTOCOLS;
     Some(Response::from_parts(parts, Payload::Empty))
+}
+
+/// Takes the visitor's end from behind the gate: what comes now is not HTTP. Nothing, if more than the request came before the answer:
+/// whether that was a second request or the beginning of something else is not for the edge to guess.
+fn out_of_http(visitor: Upgraded) -> Option<Hinted<Patient>> {
+    let parts = visitor.downcast::<Visitor>().ok()?;
+    parts.read_buf.is_empty().then(|| parts.io.into_inner().into_inner())
 }
 
 /// A tunnel's entry in the books.
@@ -79,8 +89,8 @@ impl Drop for Open {
 }
 
 /// Carries bytes both ways until either end closes or falls silent.
-async fn carry(visitor: Upgraded, origin: Upgraded, edge: &Edge) -> io::Result<()> {
-    let (mut from_visitor, mut to_visitor) = tokio::io::split(TokioIo::new(visitor));
+async fn carry(visitor: Hinted<Patient>, origin: Upgraded, edge: &Edge) -> io::Result<()> {
+    let (mut from_visitor, mut to_visitor) = tokio::io::split(visitor);
     let (mut from_origin, mut to_origin) = tokio::io::split(TokioIo::new(origin));
     tokio::select! {
         result = pump(&mut from_visitor, &mut to_origin, |_| ()) => result,

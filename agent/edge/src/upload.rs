@@ -1,6 +1,7 @@
 //! Request bodies: taken in before the origin is bothered, as far as they are short; a visitor who dawdles must not hold a place there.
 
 use std::{
+    error::Error,
     future::{Future, poll_fn},
     io,
     pin::Pin,
@@ -15,7 +16,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::{
-    limits::BUFFERED_UPLOAD_BYTES,
+    limits::{BUFFERED_UPLOAD_BYTES, PROGRESS_BYTES},
     origin::{Upload, nothing},
 };
 
@@ -25,7 +26,7 @@ pub(crate) async fn take_in(body: Incoming, stall: Duration) -> io::Result<Uploa
     if body.is_end_stream() {
         return Ok(nothing());
     }
-    let mut watched = Watched { body, stall, deadline: Box::pin(sleep(stall)) };
+    let mut watched = Watched { body, came: 0, stall, deadline: Box::pin(sleep(stall)) };
     let mut begun = BytesMut::new();
     // The first bytes must come within one stall in all: else a byte at a time would do.
     let whole = tokio::time::timeout(stall, async {
@@ -43,9 +44,24 @@ pub(crate) async fn take_in(body: Incoming, stall: Duration) -> io::Result<Uploa
     Ok(Begun { begun: begun.freeze(), rest }.map_err(Into::into).boxed_unsync())
 }
 
-/// A body that breaks off when the visitor sends nothing for a while.
+/// Tells whether a body ended because the gate, or the reader of chunks, refused its bytes; otherwise the visitor left.
+pub(crate) fn is_malformed(error: &io::Error) -> bool {
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        if matches!(kind, Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// A body that breaks off when the visitor sends next to nothing for a while.
 struct Watched {
     body: Incoming,
+    /// Bytes since the deadline was set.
+    came: u64,
     stall: Duration,
     deadline: Pin<Box<Sleep>>,
 }
@@ -56,8 +72,12 @@ impl Body for Watched {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
-            let next = Instant::now() + self.stall;
-            self.deadline.as_mut().reset(next);
+            self.came += frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len) as u64;
+            if self.came >= PROGRESS_BYTES {
+                let next = Instant::now() + self.stall;
+                self.deadline.as_mut().reset(next);
+                self.came = 0;
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)));
         }
         ready!(self.deadline.as_mut().poll(cx));

@@ -44,6 +44,13 @@ pub(crate) fn waiting(retry: Duration) -> Response<Payload> {
     response
 }
 
+/// 429: this visitor had the origin send much that nobody received. What is stored is still served.
+pub(crate) fn wasteful(pause: Duration) -> Response<Payload> {
+    let mut response = plain(StatusCode::TOO_MANY_REQUESTS, "Too much was fetched for your address that it did not take.\n");
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(pause.as_secs().max(1)));
+    response
+}
+
 /// 503 for an asset that neither this site nor a helper can carry in time. Without a page: nobody would read it, and many get it.
 pub(crate) fn overloaded() -> Response<Payload> {
     let mut response = because(plain(StatusCode::SERVICE_UNAVAILABLE, ""), "overspill; error=connection_limit_reached");

@@ -9,12 +9,16 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a target tells what it found")]
 
 mod edge;
+mod gate;
 mod governance;
 pub mod mutate;
 mod page;
 mod protocol;
 #[cfg(not(fuzzing))]
 pub mod replay;
+#[path = "../../edge/tests/common/strict.rs"]
+#[allow(dead_code, unreachable_pub, missing_docs)]
+mod strict;
 
 /// Something that takes foreign bytes.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +43,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "ticket", body: protocol::ticket, seeds: protocol::tickets, found: "" },
     Target { name: "fill", body: protocol::fill, seeds: protocol::fills, found: "" },
     Target { name: "proof", body: protocol::proof, seeds: protocol::proofs, found: "" },
+    Target { name: "gate", body: gate::gate, seeds: gate::connections, found: "" },
     Target { name: "request", body: edge::request, seeds: edge::requests, found: "" },
     Target { name: "response", body: edge::response, seeds: edge::responses, found: "" },
     Target { name: "structured", body: edge::structured, seeds: edge::structured_fields, found: "" },

@@ -102,6 +102,8 @@ settings! {
     memory: Bytes, "memory" = "128MiB", Start, "Memory for cached responses.";
     threads: Option<u32>, "threads" = "none", Start, "Threads that serve visitors (none: one for each core).";
     connections: u32, "connections" = "10000", Reload, "Visitors' connections at once; more are refused.";
+    connections_per_address: u32, "connections_per_address" = "256", Reload, "Connections at once from one address (IPv6: one /64); loopback and trusted proxies may have any number.";
+    miss_budget: Option<Bytes>, "miss_budget" = "256MiB", Reload, "What one address may have the origin send beyond twice what it receives, in ten minutes; then it gets stored answers only (none: nothing is counted).";
     rewrite: bool, "spill.rewrite" = "true", Reload, "Whether cached pages name helpers for their files while the site's link is under pressure.";
     trusted: Trusted, "spill.trusted" = "members", Reload, "Who may serve what browsers do not check, such as images, and every redirected file: `members` (all that hold a lease), `nobody`, or members' keys.";
     micro_cache: Duration, "micro_cache" = "5s", Reload, "How long an answer without stated freshness is reused while the origin is overloaded.";

@@ -184,7 +184,7 @@ mod tests {
         for status in [200, 204, 299, 302, 303, 404, 410] {
             assert_eq!(lifetime(status, &[("cache-control", "max-age=60")]), Some(Duration::from_mins(1)), "{status}");
         }
-        for status in [400, 403, 499, 500, 502, 503, 504, 599] {
+        for status in [403, 409, 499, 500, 502, 503, 504, 599] {
             assert_eq!(lifetime(status, &[("cache-control", "max-age=60")]), Some(FAILURE_LIFETIME_MAX), "{status}");
             assert_eq!(lifetime(status, &[]), None, "{status}");
             assert_eq!(lifetime(status, &[("last-modified", "Sun, 06 Nov 1994 08:39:37 GMT")]), None, "{status}");
@@ -194,6 +194,7 @@ mod tests {
         assert_eq!(lifetime(404, &[changed]), Some(Duration::from_mins(1)));
         assert_eq!(lifetime(599, &[changed, ("cache-control", "public")]), Some(FAILURE_LIFETIME_MAX));
         assert_eq!(lifetime(201, &[changed]), None);
+        assert_eq!(lifetime(400, &[("cache-control", "max-age=60")]), None, "said of one request");
     }
 
     #[test]

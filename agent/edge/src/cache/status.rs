@@ -2,9 +2,10 @@
 
 use http::StatusCode;
 
-/// Tells whether a response of that status may be kept on the origin's word: it is final, and neither a part nor a confirmation.
+/// Tells whether a response of that status may be kept on the origin's word: it is final, neither a part nor a confirmation, and no word about
+/// the fields of the request that caused it. Those are not in the key: whoever sends an odd one would have it refused to everybody.
 pub(crate) fn is_storable(status: StatusCode) -> bool {
-    !status.is_informational() && !matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED)
+    !status.is_informational() && !matches!(status.as_u16(), 206 | 304 | 400 | 413 | 431)
 }
 
 /// Tells whether this cache knows what a status code means for caches: those of RFC 9110 do.
@@ -37,5 +38,6 @@ mod tests {
         assert!([200, 204, 299, 301, 303, 404, 410, 414, 501].into_iter().all(|code| !is_failure(of(code))));
         assert!(!is_understood(of(599)) && !is_understood(of(299)) && is_understood(of(404)));
         assert!(!is_storable(of(206)) && !is_storable(of(304)) && !is_storable(of(103)) && is_storable(of(599)));
+        assert!(![400, 413, 431].into_iter().any(|code| is_storable(of(code))), "said of one request");
     }
 }
