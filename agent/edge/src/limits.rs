@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+/// Bytes of a connection that are read at once to see which HTTP it speaks: a request's head, mostly.
+pub(crate) const FIRST_BYTES: usize = 2 * 1024;
 /// Fields of one request head: browsers send about 20, chains of proxies a few more.
 pub(crate) const FIELDS_MAX: usize = 100;
 /// Bytes of one request head: RFC 9112 asks for 8,000 of request line; cookies of many applications on one host may take the rest.

@@ -62,6 +62,7 @@ macro_rules! counters {
 counters! {
     connections_accepted: "Connections accepted.",
     connections_refused: "Connections refused at a bound.",
+    handshakes_failed: "TLS connections that ended before their handshake did.",
     requests: "Requests whose head was complete.",
     requests_refused: "Requests that the gate refused.",
     bytes_sent: "Body bytes handed to visitors' connections.",

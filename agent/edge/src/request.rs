@@ -19,6 +19,7 @@ use crate::{
     rewrite::restore,
     serve,
     spill::mark::Mark,
+    tls::redirect,
     waiting,
 };
 
@@ -41,10 +42,18 @@ pub(crate) struct Visit {
 /// An answer, and how the cache took part in it.
 pub(crate) type Answer = (Response<Payload>, CacheUse);
 
+/// The other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer {
+    pub(crate) address: IpAddr,
+    /// It speaks TLS.
+    pub(crate) secure: bool,
+}
+
 /// Answers one request: meters it, and turns what the gate refuses into 400.
 pub(crate) async fn answer(
     request: Request<Incoming>,
-    peer: IpAddr,
+    peer: Peer,
     early: Arc<Early>,
     edge: Arc<Edge>,
 ) -> Result<Response<Metered>, Infallible> {
@@ -53,7 +62,7 @@ pub(crate) async fn answer(
     edge.counters.requests.one();
     let (parts, body) = request.into_parts();
     let settings = Guard::into_inner(edge.settings.load());
-    let asker = Asker::new(peer, &settings.config.trusted_proxies, &parts.headers);
+    let asker = Asker { secure: peer.secure, ..Asker::new(peer.address, &settings.config.trusted_proxies, &parts.headers) };
     let record = edge.keeps_records().then(|| Box::new(record(&parts, asker, &edge)));
     // Made before the answer: if the visitor leaves meanwhile, the account is closed by being dropped.
     let account = Account {
@@ -114,6 +123,10 @@ async fn route(mut visit: Visit, edge: &Arc<Edge>) -> Answer {
     let asked = (&visit.parts.method, &visit.parts.uri, &visit.parts.headers);
     if let Some((response, _)) = edge.overflow.host(visit.host.as_str(), asked, edge.clock.now()).await {
         return (response.map(Payload::whole), CacheUse::Guest);
+    }
+    // Before marks are taken out: who is sent on keeps them.
+    if let Some(response) = redirect::to_https(&visit.settings.config, visit.asker, &visit.host, &visit.parts) {
+        return (response, CacheUse::None);
     }
     visit.mark = edge.overflow.unmark(&mut visit.parts.uri, edge.clock.now());
     if !visit.settings.config.accepts(&visit.host) {

@@ -1,0 +1,7 @@
+//! The edge over TLS and HTTP/2, with real sockets and the clients of rustls and hyper.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod http1;
+mod support;
