@@ -164,6 +164,12 @@ impl Config {
         let of_connection = if secure { &Scheme::HTTPS } else { &Scheme::HTTP };
         self.canonical.as_ref().map_or(of_connection, |canonical| &canonical.scheme)
     }
+
+    /// All schemes that [`Config::scheme`] may say.
+    pub(crate) fn schemes(&self) -> &[Scheme] {
+        const BOTH: &[Scheme] = &[Scheme::HTTP, Scheme::HTTPS];
+        self.canonical.as_ref().map_or(BOTH, |canonical| std::slice::from_ref(&canonical.scheme))
+    }
 }
 
 impl Default for OriginLimits {

@@ -28,6 +28,7 @@ mod flight;
 mod gate;
 mod gradient;
 mod guest;
+mod h2;
 mod handle;
 mod headers;
 mod hot;

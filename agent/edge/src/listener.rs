@@ -21,6 +21,7 @@ use crate::{
     early::{Early, Hinted},
     edge::Edge,
     gate::gated::Gated,
+    h2,
     limits::{BACKLOG, FIELDS_MAX, HEAD_BYTES_MAX, UNSENT_BYTES_MAX},
     request::{Peer, answer},
     stream::Patient,
@@ -132,7 +133,7 @@ async fn enter(stream: TcpStream, door: Door, peer: Peer, edge: Arc<Edge>, admit
     };
     match entered {
         Ok((stream, Speech::Http1)) => serve(stream, peer, edge).await,
-        Ok((_, Speech::Http2)) => {}
+        Ok((stream, Speech::Http2)) => h2::serve(stream, peer, edge).await,
         Err(error) => {
             if door.is_secure() {
                 edge.counters.handshakes_failed.one();

@@ -12,7 +12,7 @@ use crate::{
     body::{Metered, Payload},
     early::Early,
     edge::{Edge, Settings},
-    gate, headers,
+    gate, h2, headers,
     headers::Asker,
     overflow::Prepaid,
     purge,
@@ -60,7 +60,8 @@ pub(crate) async fn answer(
     let start = edge.clock.time();
     edge.active.rise();
     edge.counters.requests.one();
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    h2::settle(&mut parts);
     let settings = Guard::into_inner(edge.settings.load());
     let asker = Asker { secure: peer.secure, ..Asker::new(peer.address, &settings.config.trusted_proxies, &parts.headers) };
     let record = edge.keeps_records().then(|| Box::new(record(&parts, asker, &edge)));
@@ -87,7 +88,10 @@ pub(crate) async fn answer(
         Err(refusal) => {
             edge.counters.requests_refused.one();
             let mut response = waiting::refused(StatusCode::BAD_REQUEST, refusal.text());
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            // Requests of HTTP/2 are told apart below the gate: the next one is none the worse.
+            if parts.version != Version::HTTP_2 {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             (response, CacheUse::None)
         }
     };
@@ -154,7 +158,11 @@ fn record(parts: &Parts, asker: Asker, edge: &Edge) -> AccessRecord {
         date: edge.clock.date(),
         visitor: asker.visitor,
         method: parts.method.clone(),
-        target: parts.uri.clone(),
+        // HTTP/2 has no other form than the absolute one; logs show the usual one.
+        target: match parts.uri.path_and_query() {
+            Some(target) if parts.version == Version::HTTP_2 => target.clone().into(),
+            _ => parts.uri.clone(),
+        },
         version: parts.version,
         host: field(header::HOST),
         referer: field(header::REFERER),

@@ -51,6 +51,15 @@ fn copies_for_one_scheme_are_not_shown_under_the_other() {
 }
 
 #[test]
+fn a_purge_is_of_both_schemes() {
+    let (origin, certificate) = (page(), Certificate::new(&["blog.example"]));
+    let edge = secure_edge(&origin, &[&certificate], |_| ());
+    Visitor::meet(&edge, &certificate, "blog.example").unwrap().get("blog.example", "/", "");
+    assert_eq!(ask(&edge, "GET", "/", "").status, 200);
+    assert_eq!(ask(&edge, "PURGE", "/", "Overspill-Purge: hard\r\n").field("overspill-purged").as_deref(), Some("2"));
+}
+
+#[test]
 fn a_site_with_an_address_has_one_scheme_however_it_is_reached() {
     let (origin, certificate) = (page(), Certificate::new(&["blog.example"]));
     let edge = secure_edge(&origin, &[&certificate], |config| canonical(config, "blog.example"));

@@ -3,5 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod floods;
 mod http1;
+mod http2;
 mod support;
