@@ -115,3 +115,24 @@ impl Stamps {
         Self(files.iter().map(stamp).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_file_is_seen_and_an_unchanged_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("chain.pem");
+        let settings = Settings { tls_certificate: vec![path.clone()], ..Settings::default() };
+        let missing = Stamps::of(&settings);
+        fs::write(&path, "one").unwrap();
+        let first = Stamps::of(&settings);
+        assert_ne!(missing, first);
+        assert_eq!(first, Stamps::of(&settings));
+        // As tools that renew certificates do it: another file takes the name.
+        fs::write(dir.path().join("new.pem"), "two").unwrap();
+        fs::rename(dir.path().join("new.pem"), &path).unwrap();
+        assert_ne!(first, Stamps::of(&settings));
+    }
+}
