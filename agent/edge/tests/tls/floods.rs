@@ -16,6 +16,9 @@ use crate::{
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: u8 = 4;
 
+/// What a flood sends, by the number of its step.
+type Next = Box<dyn Fn(u32) -> Vec<u8>>;
+
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let mut bytes = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
     bytes.extend([kind, flags]);
@@ -77,7 +80,7 @@ fn every_flood_is_cut_and_the_next_visitor_is_served() {
     let origin = Origin::new(|_| Act::Say(ok("Cache-Control: max-age=60\r\n", "hello")));
     let edge = edge(&origin, |_| ());
     let block = get_block();
-    let floods: [(&str, Box<dyn Fn(u32) -> Vec<u8>>); 8] = [
+    let floods: [(&str, Next); 8] = [
         ("SETTINGS", Box::new(|_| frame(SETTINGS, 0, 0, &[0, 4, 0, 1, 0, 0]))),
         ("PING", Box::new(|_| frame(6, 0, 0, &[0; 8]))),
         ("PRIORITY", Box::new(|count| frame(2, 0, stream(count), &[0, 0, 0, 0, 1]))),
