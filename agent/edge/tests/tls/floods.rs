@@ -79,14 +79,13 @@ fn stream(count: u32) -> u32 {
 fn every_flood_is_cut_and_the_next_visitor_is_served() {
     let origin = Origin::new(|_| Act::Say(ok("Cache-Control: max-age=60\r\n", "hello")));
     let edge = edge(&origin, |_| ());
-    let block = get_block();
     let floods: [(&str, Next); 8] = [
         ("SETTINGS", Box::new(|_| frame(SETTINGS, 0, 0, &[0, 4, 0, 1, 0, 0]))),
         ("PING", Box::new(|_| frame(6, 0, 0, &[0; 8]))),
         ("PRIORITY", Box::new(|count| frame(2, 0, stream(count), &[0, 0, 0, 0, 1]))),
         ("WINDOW_UPDATE", Box::new(|_| frame(8, 0, 0, &[0, 0, 0, 1]))),
         ("unknown frames", Box::new(|_| frame(0xbe, 0, 0, b"x"))),
-        ("rapid reset", Box::new(|count| [frame(1, 5, stream(count), &block), frame(3, 0, stream(count), &[0, 0, 0, 8])].concat())),
+        ("rapid reset", Box::new(|count| [frame(1, 5, stream(count), &get_block()), frame(3, 0, stream(count), &[0, 0, 0, 8])].concat())),
         ("CONTINUATION", Box::new(|count| if count == 0 { frame(1, 1, 1, &get_block()) } else { frame(9, 0, 1, &[0x82]) })),
         ("empty DATA", Box::new(|count| if count == 0 { frame(1, 4, 1, &[0x83, 0x84, 0x86, 0x41, 1, b'a']) } else { frame(0, 0, 1, &[]) })),
     ];
