@@ -20,6 +20,7 @@ use serde_json::json;
 use crate::{
     access_log::{self, AccessLog},
     admin::{control::Control, http::Admin},
+    certificates::{self, Stamps},
     cli::{
         config,
         exit::{Exit, Failure, Outcome},
@@ -59,14 +60,18 @@ async fn serve(request: Request, loaded: Loaded, level: Level, started: Instant)
     let mut keep = Keep::open(&state::directory(settings))?;
     let admin = bind_admin(settings).await?;
     let clock = Clock::shifted(settings.clock_offset);
-    let edge = Arc::new(overspill_edge::start(edge::config(settings)?, clock.clone()).map_err(|error| not_started(&error))?);
+    let stamps = Stamps::of(settings);
+    let identities = certificates::read(&loaded)
+        .map_err(|faults| Failure::new(Exit::Usage, faults.to_string(), "nothing was started; `overspill config check` checks again"))?;
+    let edge =
+        Arc::new(overspill_edge::start(edge::config(settings, identities.clone())?, clock.clone()).map_err(|error| not_started(&error))?);
     let serving_after_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(listen = %edge.local_addr(), origin = settings.origin.authority, serving_after_ms, "serving");
     let access = edge.access().and_then(|records| start_access_log(records, settings));
     edge.keep_records(access.is_some() && settings.access_log_path.is_some());
     // A long ledger takes its time to be read: visitors are served meanwhile.
     keep.open_ledger();
-    keep.start_mesh(settings, clock, Arc::clone(&edge));
+    keep.start_mesh(settings, clock.clone(), Arc::clone(&edge));
     let agent = Arc::new(Agent {
         request,
         edge,
@@ -76,9 +81,13 @@ async fn serve(request: Request, loaded: Loaded, level: Level, started: Instant)
         started,
         admin: admin.as_ref().and_then(|admin| admin.address().ok()),
         stopping: AtomicBool::new(false),
+        clock,
+        stamps: Mutex::new(stamps),
         loaded: ArcSwap::from_pointee(loaded),
     });
+    agent.doubt(&identities, &agent.loaded.load());
     let mut served = tokio::task::JoinSet::new();
+    served.spawn(Arc::clone(&agent).keep_certificates());
     if let Some(admin) = admin {
         served.spawn(admin.serve(Arc::clone(&agent)));
     }
@@ -123,6 +132,7 @@ fn announce(agent: &Agent) {
         "schema": "overspill.running/1",
         "pid": std::process::id(),
         "listen": agent.edge.local_addrs().iter().map(SocketAddr::to_string).collect::<Vec<_>>(),
+        "tls": agent.edge.secure_addrs().iter().map(SocketAddr::to_string).collect::<Vec<_>>(),
         "admin": agent.admin.map(|admin| admin.to_string()),
     });
     let (path, draft) = (state.file(names::RUNNING), state.file("running.json.new"));

@@ -11,11 +11,12 @@ use std::{
 const LINES_MAX: usize = 500;
 
 /// Oldest versions that carry the fixes of the security advisories known when they were chosen.
-const FLOORS: [(&str, &str); 6] = [
+const FLOORS: [(&str, &str); 7] = [
     ("libp2p", "0.57.1"),
     ("libp2p-gossipsub", "0.50.1"),
     ("h2", "0.4.20"),
     ("hyper", "1.12.0"),
+    ("rustls", "0.23.46"),
     ("snow", "0.10.0"),
     ("ed25519-dalek", "3.0.0"),
 ];

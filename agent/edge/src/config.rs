@@ -11,18 +11,20 @@ use overspill_governance::{
     units::{ByteRate, Bytes},
 };
 
-use crate::cache::key::Key;
+use crate::{cache::key::Key, tls::Tls};
 
 /// Settings of the edge. `listen` and `threads` are read once; the rest can be reloaded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Addresses to listen on. Port 0 takes any free port.
     pub listen: Vec<SocketAddr>,
+    /// What is offered over TLS.
+    pub tls: Tls,
     /// Threads that serve; 0 takes one per core.
     pub threads: usize,
     /// The origin's authority (`127.0.0.1:8080`), spoken to in plain HTTP/1.1.
     pub origin: Authority,
-    /// How visitors name the site. Without it any Host is accepted and `http` assumed.
+    /// How visitors name the site. Without it any Host is accepted, and its scheme is that of the connection.
     pub canonical: Option<Canonical>,
     /// Further hosts (`www.blog.example`, port as in the Host field) that are accepted when `canonical` is set.
     pub hosts: Vec<Authority>,
@@ -119,6 +121,7 @@ impl Config {
     pub fn new(origin: Authority) -> Self {
         Self {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+            tls: Tls::default(),
             threads: 0,
             origin,
             canonical: None,
@@ -155,9 +158,17 @@ impl Config {
         self.canonical.as_ref().is_none_or(|canonical| Key::new(&canonical.scheme, &canonical.authority, &root).origin() == key.origin())
     }
 
-    /// The scheme by which visitors reach the site.
-    pub(crate) fn scheme(&self) -> &Scheme {
-        self.canonical.as_ref().map_or(&Scheme::HTTP, |canonical| &canonical.scheme)
+    /// The scheme by which visitors reach the site: its own, else that of their connection. Cache and origin are told the same one,
+    /// or an origin's redirect to HTTPS would be kept for those who are there already.
+    pub(crate) fn scheme(&self, secure: bool) -> &Scheme {
+        let of_connection = if secure { &Scheme::HTTPS } else { &Scheme::HTTP };
+        self.canonical.as_ref().map_or(of_connection, |canonical| &canonical.scheme)
+    }
+
+    /// All schemes that [`Config::scheme`] may say.
+    pub(crate) fn schemes(&self) -> &[Scheme] {
+        const BOTH: &[Scheme] = &[Scheme::HTTP, Scheme::HTTPS];
+        self.canonical.as_ref().map_or(BOTH, |canonical| std::slice::from_ref(&canonical.scheme))
     }
 }
 

@@ -8,12 +8,12 @@ pub(crate) mod gated;
 
 use http::{HeaderMap, Method, Version, header, request::Parts, uri::Authority};
 
-use crate::limits::TARGET_BYTES_MAX;
+use crate::limits::{FIELDS_MAX, TARGET_BYTES_MAX};
 
-/// Why a request is refused. All mean 400 and a closed connection: what follows on it cannot be trusted to be a request.
+/// Why a request is refused. All mean 400 and, in HTTP/1, a closed connection: what follows on it cannot be trusted to be a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// Not HTTP/1.0 or HTTP/1.1.
+    /// Not HTTP/1.0, HTTP/1.1 or HTTP/2.
     Version,
     /// CONNECT or TRACE.
     Method,
@@ -23,6 +23,8 @@ pub(crate) enum Refusal {
     Target,
     /// Content-Length and Transfer-Encoding disagree, repeat, or name what is not understood.
     Length,
+    /// Of HTTP/2, with fields for one connection of HTTP/1.1, or too many fields.
+    Fields,
 }
 
 impl Refusal {
@@ -32,6 +34,7 @@ impl Refusal {
             Self::Method => "CONNECT and TRACE are not served here.\n",
             Self::Host => "A request must have exactly one valid Host field.\n",
             Self::Target => "The request target is malformed or names another host than the Host field.\n",
+            Self::Fields => "The request has fields that HTTP/2 does not know, or too many.\n",
             Self::Length => "The length of the request body is ambiguous.\n",
         }
     }
@@ -39,8 +42,10 @@ impl Refusal {
 
 /// Checks a request's head and returns its host.
 pub(crate) fn check(parts: &Parts) -> Result<Authority, Refusal> {
-    if !matches!(parts.version, Version::HTTP_10 | Version::HTTP_11) {
-        return Err(Refusal::Version);
+    match parts.version {
+        Version::HTTP_10 | Version::HTTP_11 => {}
+        Version::HTTP_2 => check_fields(&parts.headers)?,
+        _ => return Err(Refusal::Version),
     }
     if matches!(parts.method, Method::CONNECT | Method::TRACE) {
         return Err(Refusal::Method);
@@ -78,6 +83,16 @@ fn check_target(parts: &Parts, host: &Authority) -> Result<(), Refusal> {
         (Some("http" | "https"), Some(authority)) if authority.as_str().eq_ignore_ascii_case(host.as_str()) => Ok(()),
         _ => Err(Refusal::Target),
     }
+}
+
+/// What HTTP/1.1 would read as its own, a request of HTTP/2 must not carry to an origin that speaks it.
+//= RFC 9113 section 8.2.2
+fn check_fields(headers: &HeaderMap) -> Result<(), Refusal> {
+    const OF_CONNECTIONS: [&str; 5] = ["connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade"];
+    let foreign = OF_CONNECTIONS.iter().any(|name| headers.contains_key(*name))
+        || headers.get_all(header::TE).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"trailers"));
+    // The parser of HTTP/1 counts them itself.
+    if foreign || headers.len() > FIELDS_MAX { Err(Refusal::Fields) } else { Ok(()) }
 }
 
 /// RFC 9112 section 6.1: a message with both fields "ought to be handled as an error"; so is everything else that two parsers may read
@@ -161,6 +176,35 @@ mod tests {
         }
         let old = checked(|r| r.version(Version::HTTP_10).uri("/").header("host", "a.example").header("transfer-encoding", "chunked"));
         assert_eq!(old, Err(Refusal::Length));
+    }
+
+    #[test]
+    fn http_2_has_one_authority_and_no_fields_of_connections() {
+        let second = |fields: &[(&'static str, &'static str)]| {
+            let fields = fields.to_vec();
+            checked(|r| {
+                fields.iter().fold(r.version(Version::HTTP_2).uri("https://a.example/"), |r, (name, value)| r.header(*name, *value))
+            })
+        };
+        assert!(second(&[("host", "A.example"), ("te", "trailers")]).is_ok());
+        assert_eq!(second(&[]), Err(Refusal::Host));
+        assert_eq!(second(&[("host", "b.example")]), Err(Refusal::Target));
+        for (name, value) in [
+            ("connection", "close"),
+            ("proxy-connection", "x"),
+            ("keep-alive", "x"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("te", "gzip"),
+            ("te", "trailers, deflate"),
+        ] {
+            assert_eq!(second(&[("host", "a.example"), (name, value)]), Err(Refusal::Fields), "{name}: {value}");
+        }
+        let many = checked(|r| {
+            let r = r.version(Version::HTTP_2).uri("https://a.example/").header("host", "a.example");
+            (0..FIELDS_MAX).fold(r, |r, _| r.header("x", "y"))
+        });
+        assert_eq!(many, Err(Refusal::Fields));
     }
 
     #[test]

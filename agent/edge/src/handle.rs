@@ -22,10 +22,12 @@ use crate::{
     access::AccessRecord,
     clock::Clock,
     config::Config,
+    door::Door,
     edge::{Edge, Settings},
     guest::FillFailed,
     listener,
     metrics::Metrics,
+    tls::{Certificates, Identity},
 };
 
 /// Why an edge did not start. Nothing of it is left running.
@@ -44,6 +46,9 @@ pub enum StartError {
     /// The address cannot be listened on.
     #[error("cannot listen on {0}: {1}; check that the address belongs to this machine")]
     Listen(SocketAddr, #[source] io::Error),
+    /// The TLS library cannot be set up.
+    #[error("TLS cannot be set up: {0}; check that the system gives random numbers")]
+    Tls(#[source] rustls::Error),
     /// The operating system gave no thread or no runtime.
     #[error("cannot start the serving threads: {0}; check the limits on processes and open files")]
     Thread(#[source] io::Error),
@@ -53,6 +58,8 @@ pub enum StartError {
 pub struct Handle {
     edge: Arc<Edge>,
     addresses: Vec<SocketAddr>,
+    secure_addresses: Vec<SocketAddr>,
+    certificates: Arc<Certificates>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     wanted: Mutex<Option<mpsc::Receiver<FillWanted>>>,
 }
@@ -63,9 +70,18 @@ pub struct Handle {
 /// [`StartError`] names the address and what to do; nothing is left running.
 pub fn start(config: Config, clock: Clock) -> Result<Handle, StartError> {
     let count = if config.threads == 0 { thread::available_parallelism().map_or(1, usize::from) } else { config.threads };
-    let (addresses, mut sockets) = bind_all(&config.listen, count)?;
+    if config.listen.is_empty() {
+        return Err(StartError::NoAddress);
+    }
+    let certificates = Certificates::new(&config.tls.identities);
+    let secure = Door::Tls(certificates.acceptor().map_err(StartError::Tls)?);
+    let mut sockets: Vec<Sockets> = Vec::new();
+    sockets.resize_with(count, Vec::new);
+    let addresses = bind_all(&config.listen, &Door::Plain, &mut sockets)?;
+    let secure_addresses = bind_all(&config.tls.listen, &secure, &mut sockets)?;
     let (edge, wanted) = Edge::new(config, clock);
-    let handle = Handle { edge: Arc::clone(&edge), addresses, threads: Mutex::default(), wanted: Mutex::new(Some(wanted)) };
+    let (threads, wanted) = (Mutex::default(), Mutex::new(Some(wanted)));
+    let handle = Handle { edge: Arc::clone(&edge), addresses, secure_addresses, certificates, threads, wanted };
     for index in 0..count {
         let listeners = sockets.pop().unwrap_or_default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
@@ -79,17 +95,13 @@ pub fn start(config: Config, clock: Clock) -> Result<Handle, StartError> {
     Ok(handle)
 }
 
-type Sockets = Vec<std::net::TcpListener>;
+/// One thread's listening sockets.
+type Sockets = Vec<(Door, std::net::TcpListener)>;
 
 /// Opens each address once per thread. The first socket is opened alone, to find out whether the address is taken: sockets with
 /// `SO_REUSEPORT` would silently share it with another agent of the same user.
-fn bind_all(listen: &[SocketAddr], count: usize) -> Result<(Vec<SocketAddr>, Vec<Sockets>), StartError> {
-    if listen.is_empty() {
-        return Err(StartError::NoAddress);
-    }
+fn bind_all(listen: &[SocketAddr], door: &Door, sockets: &mut [Sockets]) -> Result<Vec<SocketAddr>, StartError> {
     let mut addresses = Vec::new();
-    let mut sockets: Vec<Sockets> = Vec::new();
-    sockets.resize_with(count, Vec::new);
     for wish in listen {
         let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::AddrInUse => StartError::Occupied(*wish),
@@ -99,19 +111,19 @@ fn bind_all(listen: &[SocketAddr], count: usize) -> Result<(Vec<SocketAddr>, Vec
         let alone = listener::bind(*wish, false).map_err(failed)?;
         let address = alone.local_addr().map_err(failed)?;
         drop(alone);
-        for list in &mut sockets {
-            list.push(listener::bind(address, true).map_err(failed)?);
+        for list in &mut *sockets {
+            list.push((door.clone(), listener::bind(address, true).map_err(failed)?));
         }
         addresses.push(address);
     }
-    Ok((addresses, sockets))
+    Ok(addresses)
 }
 
 /// One serving thread: accepts until the edge stops, then waits for the last connection. Whoever stopped it bounds that wait.
 async fn run(listeners: Sockets, edge: Arc<Edge>) {
-    let accepting = listeners.into_iter().filter_map(|listener| {
+    let accepting = listeners.into_iter().filter_map(|(door, listener)| {
         let listener = tokio::net::TcpListener::from_std(listener).inspect_err(|error| tracing::error!(%error, "cannot listen")).ok()?;
-        Some(listener::accept(listener, Arc::clone(&edge)))
+        Some(listener::accept(listener, door, Arc::clone(&edge)))
     });
     futures::future::join_all(accepting).await;
     let mut given_up = edge.given_up.subscribe();
@@ -134,6 +146,17 @@ impl Handle {
     #[must_use]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// All addresses at which TLS is spoken.
+    #[must_use]
+    pub fn secure_addrs(&self) -> &[SocketAddr] {
+        &self.secure_addresses
+    }
+
+    /// Uses these certificates from the next handshake on.
+    pub fn certify(&self, identities: &[Identity]) {
+        self.certificates.replace(identities);
     }
 
     /// Serves by `plan` from now on.
@@ -201,6 +224,7 @@ impl Handle {
 
     /// Takes new settings, except for addresses and threads. Requests in flight finish by the old ones.
     pub fn reload(&self, config: Config) {
+        self.certificates.replace(&config.tls.identities);
         self.edge.overflow.configure(&config);
         self.edge.store.resize(config.memory.0);
         self.edge.admission.bound(config.origin_limits.clone());

@@ -74,18 +74,20 @@ pub(crate) struct Asker {
     pub(crate) visitor: IpAddr,
     /// The peer is a trusted proxy.
     pub(crate) trusted: bool,
+    /// The connection is encrypted.
+    pub(crate) secure: bool,
 }
 
 impl Asker {
     /// Reads who asks: the last entry of `X-Forwarded-For` that is not itself a trusted proxy, if the peer may say so.
     pub(crate) fn new(peer: IpAddr, trusted: &[IpAddr], headers: &HeaderMap) -> Self {
         if !trusted.contains(&peer) {
-            return Self { peer, visitor: peer, trusted: false };
+            return Self { peer, visitor: peer, trusted: false, secure: false };
         }
         let named = headers.get_all(X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
         let addresses: Vec<IpAddr> = named.filter_map(|address| address.trim().parse().ok()).collect();
         let visitor = addresses.into_iter().rev().find(|address| !trusted.contains(address)).unwrap_or(peer);
-        Self { peer, visitor, trusted: true }
+        Self { peer, visitor, trusted: true, secure: false }
     }
 }
 

@@ -21,7 +21,7 @@ use http::{
 use http_body_util::{BodyExt, Empty};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use overspill_governance::time::Date;
+use overspill_governance::time::{Date, Time};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::{
@@ -35,6 +35,7 @@ use crate::{
     },
     cookies,
     gate::{self, gated::Gated},
+    h2::manners::{Manners, Patience, Verdict},
     headers::{Asker, from_origin, has_looped, to_origin},
     limits::{FIELDS_MAX, HEAD_BYTES_MAX},
 };
@@ -121,6 +122,40 @@ impl AsyncRead for Reads {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// What became of one HTTP/2 connection, as far as the heads of its frames tell.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// It was to be ended for what it sent.
+    pub rude: bool,
+    /// Streams that are kept in mind.
+    pub streams: usize,
+    /// A time came at which there was to be a verdict, and there was none.
+    pub speechless: bool,
+}
+
+/// Watches a connection on which these bytes come in (`true`) and go out, each after a while, at most `piece` of them at once.
+#[must_use]
+pub fn watch(steps: &[(bool, &[u8], Duration)], piece: usize) -> Watched {
+    let patience = Patience { head: Duration::from_secs(15), idle: Duration::from_secs(15), stall: Duration::from_secs(30) };
+    let (mut manners, mut now, mut speechless) = (Manners::new(patience, Time::ZERO), Time::ZERO, false);
+    for (inbound, bytes, later) in steps {
+        now = now.after(*later);
+        for piece in bytes.chunks(piece.max(1)) {
+            if !inbound {
+                manners.on_written(piece, now);
+            } else if manners.on_read(piece, now).is_err() {
+                break;
+            }
+        }
+        let due = manners.deadline();
+        speechless |= due.is_some_and(|due| manners.verdict(due.max(now)) == Verdict::Stay);
+        if manners.is_rude() {
+            break;
+        }
+    }
+    Watched { rude: manners.is_rude(), streams: manners.streams(), speechless }
 }
 
 /// What the edge reads in a response's head.

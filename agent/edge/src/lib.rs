@@ -4,7 +4,7 @@
 //! as an [`Observation`]. It never waits for either. One `current_thread` runtime per core accepts from its own listening socket
 //! (`SO_REUSEPORT`); what the threads share is in `edge.rs`.
 //!
-//! The way of a request: `listener` (a connection) -> `gate` (is it one valid request?) -> `request` (guest, cache or origin?) ->
+//! The way of a request: `listener` (a connection) -> `door` (TLS or not, which HTTP?) -> `gate` (is it one valid request?) -> `request` (guest, cache or origin?) ->
 //! `serve` (what the cache may answer) -> `flight` (one fetch for many visitors) -> `admission` (a place at the origin) -> `origin`.
 //!
 //! [`Plan`]: overspill_protocol::plan::Plan
@@ -20,6 +20,7 @@ mod cache;
 mod clock;
 mod config;
 mod cookies;
+mod door;
 mod early;
 mod edge;
 mod fetch;
@@ -27,6 +28,7 @@ mod flight;
 mod gate;
 mod gradient;
 mod guest;
+mod h2;
 mod handle;
 mod headers;
 mod hot;
@@ -52,10 +54,12 @@ mod rewrite;
 mod serve;
 mod spill;
 mod stream;
+mod tls;
 mod tunnel;
 mod uplink;
 mod upload;
 mod waiting;
+mod wire;
 
 pub use access::{AccessRecord, CacheUse};
 pub use clock::Clock;
@@ -65,3 +69,4 @@ pub use handle::{Handle, StartError, start};
 pub use metrics::Metrics;
 pub use rewrite::RewriteMetrics;
 pub use spill::SpillMetrics;
+pub use tls::{Identity, IdentityError, Tls};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+/// Bytes of a connection that are read at once to see which HTTP it speaks: a request's head, mostly.
+pub(crate) const FIRST_BYTES: usize = 2 * 1024;
 /// Fields of one request head: browsers send about 20, chains of proxies a few more.
 pub(crate) const FIELDS_MAX: usize = 100;
 /// Bytes of one request head: RFC 9112 asks for 8,000 of request line; cookies of many applications on one host may take the rest.
@@ -10,6 +12,31 @@ pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
 pub(crate) const LINGER_TIME: Duration = Duration::from_secs(1);
 /// Bytes that are read from it meanwhile.
 pub(crate) const LINGER_BYTES_MAX: usize = 1 << 20;
+/// Streams of one HTTP/2 connection at once: RFC 9113 section 6.5.2 asks for no fewer, and browsers use no more.
+pub(crate) const HTTP2_STREAMS_MAX: u32 = 100;
+/// Requests that a visitor may have taken back before the edge looked at them ("rapid reset"); then the connection ends.
+pub(crate) const HTTP2_RESETS_PENDING_MAX: usize = 20;
+/// Faulty streams of one HTTP/2 connection; then it ends.
+pub(crate) const HTTP2_FAULTS_MAX: usize = 100;
+/// Bytes of a request's body that may come before they are taken: enough for 20 Mbit/s over 100 ms.
+pub(crate) const HTTP2_WINDOW: u32 = 256 * 1024;
+/// The same for all requests of a connection.
+pub(crate) const HTTP2_CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Bytes of one answer that wait in a connection for its visitor.
+pub(crate) const HTTP2_SEND_BYTES_MAX: usize = 64 * 1024;
+/// Frames of control (SETTINGS, PING, PRIORITY, `RST_STREAM`, empty DATA, unknown ones) that may come at once: a page that is left with
+/// all its streams open sends 100.
+pub(crate) const HTTP2_CONTROL_BURST: u32 = 500;
+/// Frames of control that may come in each second on and on: a person sends none.
+pub(crate) const HTTP2_CONTROL_RATE: u32 = 50;
+/// Window updates that may come at once; beyond it they count as frames of control.
+pub(crate) const HTTP2_UPDATES_BURST: u32 = 2_000;
+/// Window updates that each frame of a body lets come: one for its stream, one for the connection, and as many again.
+pub(crate) const HTTP2_UPDATES_EARNED: u32 = 4;
+/// CONTINUATION frames of one head: frames hold 16 KiB, so four hold the longest head.
+pub(crate) const HTTP2_CONTINUATIONS_MAX: u32 = 8;
+/// How long a connection on which nothing is answered may take to leave when it was told to.
+pub(crate) const HTTP2_LEAVING: Duration = Duration::from_secs(2);
 /// Bytes of a request target (RFC 9110 section 4.1: at least 8,000).
 pub(crate) const TARGET_BYTES_MAX: usize = 8_192;
 /// Bytes in one frame of a stored body: small enough that the uplink is charged when bytes leave, not when a body is chosen.

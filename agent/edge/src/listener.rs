@@ -17,12 +17,15 @@ use tokio::{
 use tracing::{trace, warn};
 
 use crate::{
+    door::{Door, Speech},
     early::{Early, Hinted},
     edge::Edge,
     gate::gated::Gated,
+    h2,
     limits::{BACKLOG, FIELDS_MAX, HEAD_BYTES_MAX, UNSENT_BYTES_MAX},
-    request::answer,
+    request::{Peer, answer},
     stream::Patient,
+    wire::Wire,
 };
 
 /// Opens a listening socket on `address`. Sockets that are `shared` may stand beside each other on one address, and the kernel spreads
@@ -70,7 +73,7 @@ impl Drop for Admitted {
 }
 
 /// Accepts connections until the edge stops.
-pub(crate) async fn accept(listener: TcpListener, edge: Arc<Edge>) {
+pub(crate) async fn accept(listener: TcpListener, door: Door, edge: Arc<Edge>) {
     let mut stopping = edge.stopping.subscribe();
     loop {
         let accepted = tokio::select! {
@@ -81,13 +84,13 @@ pub(crate) async fn accept(listener: TcpListener, edge: Arc<Edge>) {
             Ok((stream, peer)) => {
                 edge.counters.connections_accepted.one();
                 // Dual-stack sockets show IPv4 visitors as mapped addresses.
-                let peer = peer.ip().to_canonical();
-                let Some(admitted) = Admitted::new(&edge, peer) else {
+                let peer = Peer { address: peer.ip().to_canonical(), secure: door.is_secure() };
+                let Some(admitted) = Admitted::new(&edge, peer.address) else {
                     edge.counters.connections_refused.one();
-                    refuse(&stream);
+                    refuse(&stream, &door);
                     continue;
                 };
-                tokio::spawn(serve(stream, peer, Arc::clone(&edge), admitted));
+                tokio::spawn(enter(stream, door.clone(), peer, Arc::clone(&edge), admitted));
             }
             // Out of descriptors, most likely: connections that end will free some. Without a pause the loop would spin.
             Err(error) => {
@@ -104,8 +107,11 @@ pub(crate) async fn turned_true(switch: &mut watch::Receiver<bool>) {
     let _thrown = switch.wait_for(|thrown| *thrown).await.is_ok();
 }
 
-/// Tells a visitor beyond the bounds to come back, without reading what it wants.
-fn refuse(stream: &TcpStream) {
+/// Tells a visitor beyond the bounds to come back, without reading what it wants. One who expects a handshake could not read it.
+fn refuse(stream: &TcpStream, door: &Door) {
+    if door.is_secure() {
+        return;
+    }
     const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     if let Err(error) = stream.try_write(BUSY) {
         trace!(%error, "refused connection was gone already");
@@ -115,10 +121,32 @@ fn refuse(stream: &TcpStream) {
 /// A visitor's end of a connection, as hyper holds it.
 pub(crate) type Visitor = TokioIo<Gated<Hinted<Patient>>>;
 
-/// Serves one connection to its end.
-async fn serve(stream: TcpStream, peer: IpAddr, edge: Arc<Edge>, admitted: Admitted) {
-    let timeouts = edge.settings.load().config.timeouts.clone();
+/// Lets a connection in and serves it to its end.
+async fn enter(stream: TcpStream, door: Door, peer: Peer, edge: Arc<Edge>, admitted: Admitted) {
+    let patience = edge.settings.load().config.timeouts.header_read;
     prepare(&stream);
+    let mut stopping = edge.stopping.subscribe();
+    let entered = tokio::select! {
+        entered = door.enter(stream, patience) => entered,
+        // Nothing was asked for yet.
+        () = turned_true(&mut stopping) => return,
+    };
+    match entered {
+        Ok((stream, Speech::Http1)) => serve(stream, peer, edge).await,
+        Ok((stream, Speech::Http2)) => h2::serve(stream, peer, edge).await,
+        Err(error) => {
+            if door.is_secure() {
+                edge.counters.handshakes_failed.one();
+            }
+            trace!(%error, "connection ended before a request");
+        }
+    }
+    drop(admitted);
+}
+
+/// Serves one connection of HTTP/1.1 to its end.
+async fn serve(stream: Wire, peer: Peer, edge: Arc<Edge>) {
+    let timeouts = edge.settings.load().config.timeouts.clone();
     let early = Arc::new(Early::default());
     let stream: Visitor = TokioIo::new(Gated::new(Hinted::new(Patient::new(stream, timeouts.visitor_stall), Arc::clone(&early))));
     let service = service_fn({
@@ -149,7 +177,6 @@ async fn serve(stream: TcpStream, peer: IpAddr, edge: Arc<Edge>, admitted: Admit
         }
         trace!(%error, "connection ended early");
     }
-    drop(admitted);
 }
 
 /// Options that std does not set: answers leave at once, dead peers are found, little is written ahead.

@@ -62,6 +62,8 @@ macro_rules! counters {
 counters! {
     connections_accepted: "Connections accepted.",
     connections_refused: "Connections refused at a bound.",
+    handshakes_failed: "TLS connections that ended before their handshake did.",
+    floods_cut: "HTTP/2 connections that were cut for what they sent.",
     requests: "Requests whose head was complete.",
     requests_refused: "Requests that the gate refused.",
     bytes_sent: "Body bytes handed to visitors' connections.",

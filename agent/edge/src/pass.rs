@@ -48,7 +48,7 @@ pub(crate) async fn forward(
     let class = class_of(&visit, cookies);
     let patience = if safe { timeouts.origin_head } else { timeouts.origin_head_unsafe };
     let learns = safe.then(|| work_of(visit.parts.uri.path()));
-    let key = visit.parts.uri.path_and_query().map(|target| Key::new(settings.config.scheme(), &visit.host, target));
+    let key = visit.parts.uri.path_and_query().map(|target| Key::new(settings.config.scheme(visit.asker.secure), &visit.host, target));
     let (tunnel, early) = (tunnel::asked(&mut visit.parts), visit.early.take());
     let mut request = match to_origin(visit, edge).await {
         Ok(request) => request,
@@ -124,7 +124,8 @@ async fn to_origin(visit: Visit, edge: &Edge) -> io::Result<Request<Upload>> {
     let takes_trailers = headers::takes_trailers(&parts.headers);
     let upload = take_in(body, settings.config.timeouts.visitor_stall).await?;
     let mut request = Request::new(upload);
-    *request.headers_mut() = headers::to_origin(parts.headers, &parts.method, &host, asker, settings.config.scheme(), &edge.loop_token);
+    let scheme = settings.config.scheme(asker.secure);
+    *request.headers_mut() = headers::to_origin(parts.headers, &parts.method, &host, asker, scheme, &edge.loop_token);
     if takes_trailers {
         headers::take_trailers(request.headers_mut());
     }

@@ -45,9 +45,12 @@ pub(crate) fn answer(visit: &Visit, edge: &Edge) -> Answer {
     let Some(target) = visit.parts.uri.path_and_query() else {
         return (waiting::refused(StatusCode::BAD_REQUEST, "PURGE needs a path.\n"), CacheUse::None);
     };
-    let key = Key::new(visit.settings.config.scheme(), &visit.host, target);
     match Selection::of_request(target.as_str(), headers) {
-        Ok(selection) => (done(purge(&key, &selection, manner, edge)), CacheUse::None),
+        Ok(selection) => {
+            // The site's software may ask over plain HTTP for what visitors see over TLS.
+            let keys = visit.settings.config.schemes().iter().map(|scheme| Key::new(scheme, &visit.host, target));
+            (done(keys.map(|key| purge(&key, &selection, manner, edge)).sum()), CacheUse::None)
+        }
         Err(misread) => (waiting::refused(StatusCode::BAD_REQUEST, misread.text()), CacheUse::None),
     }
 }

@@ -12,13 +12,14 @@ use crate::{
     body::{Metered, Payload},
     early::Early,
     edge::{Edge, Settings},
-    gate, headers,
+    gate, h2, headers,
     headers::Asker,
     overflow::Prepaid,
     purge,
     rewrite::restore,
     serve,
     spill::mark::Mark,
+    tls::redirect,
     waiting,
 };
 
@@ -41,19 +42,28 @@ pub(crate) struct Visit {
 /// An answer, and how the cache took part in it.
 pub(crate) type Answer = (Response<Payload>, CacheUse);
 
+/// The other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer {
+    pub(crate) address: IpAddr,
+    /// It speaks TLS.
+    pub(crate) secure: bool,
+}
+
 /// Answers one request: meters it, and turns what the gate refuses into 400.
 pub(crate) async fn answer(
     request: Request<Incoming>,
-    peer: IpAddr,
+    peer: Peer,
     early: Arc<Early>,
     edge: Arc<Edge>,
 ) -> Result<Response<Metered>, Infallible> {
     let start = edge.clock.time();
     edge.active.rise();
     edge.counters.requests.one();
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    h2::settle(&mut parts);
     let settings = Guard::into_inner(edge.settings.load());
-    let asker = Asker::new(peer, &settings.config.trusted_proxies, &parts.headers);
+    let asker = Asker { secure: peer.secure, ..Asker::new(peer.address, &settings.config.trusted_proxies, &parts.headers) };
     let record = edge.keeps_records().then(|| Box::new(record(&parts, asker, &edge)));
     // Made before the answer: if the visitor leaves meanwhile, the account is closed by being dropped.
     let account = Account {
@@ -78,7 +88,10 @@ pub(crate) async fn answer(
         Err(refusal) => {
             edge.counters.requests_refused.one();
             let mut response = waiting::refused(StatusCode::BAD_REQUEST, refusal.text());
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            // Requests of HTTP/2 are told apart below the gate: the next one is none the worse.
+            if parts.version != Version::HTTP_2 {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             (response, CacheUse::None)
         }
     };
@@ -115,6 +128,10 @@ async fn route(mut visit: Visit, edge: &Arc<Edge>) -> Answer {
     if let Some((response, _)) = edge.overflow.host(visit.host.as_str(), asked, edge.clock.now()).await {
         return (response.map(Payload::whole), CacheUse::Guest);
     }
+    // Before marks are taken out: who is sent on keeps them.
+    if let Some(response) = redirect::to_https(&visit.settings.config, visit.asker, &visit.host, &visit.parts) {
+        return (response, CacheUse::None);
+    }
     visit.mark = edge.overflow.unmark(&mut visit.parts.uri, edge.clock.now());
     if !visit.settings.config.accepts(&visit.host) {
         return (waiting::misdirected(), CacheUse::None);
@@ -141,7 +158,11 @@ fn record(parts: &Parts, asker: Asker, edge: &Edge) -> AccessRecord {
         date: edge.clock.date(),
         visitor: asker.visitor,
         method: parts.method.clone(),
-        target: parts.uri.clone(),
+        // HTTP/2 has no other form than the absolute one; logs show the usual one.
+        target: match parts.uri.path_and_query() {
+            Some(target) if parts.version == Version::HTTP_2 => target.clone().into(),
+            _ => parts.uri.clone(),
+        },
         version: parts.version,
         host: field(header::HOST),
         referer: field(header::REFERER),

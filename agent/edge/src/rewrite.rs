@@ -161,10 +161,10 @@ pub(crate) fn rewritten(visit: &Visit, stored: &Stored, plain: &Response<Payload
     if !may_leave || !edge.overflow.spiller.is_beyond(now) || !config.is_canonical(key) {
         return None;
     }
-    let base = Base::new(config.scheme(), &visit.host, key.path());
+    let base = Base::new(config.scheme(visit.asker.secure), &visit.host, key.path());
     let counters = &edge.overflow.rewrites;
     let page = stored.looked.0.get_or_init(|| Page::of(stored, &base)).as_ref().map_err(|why| counters.left(*why)).ok()?;
-    let own = format!("{}://{}", config.scheme(), visit.host);
+    let own = format!("{}://{}", config.scheme(visit.asker.secure), visit.host);
     if !page.outline.policies.let_restore(&own) {
         counters.left(Left::Policy);
         return None;

@@ -45,7 +45,7 @@ pub(crate) async fn serve(visit: Visit, edge: &Arc<Edge>) -> Answer {
     let Some(target) = visit.parts.uri.path_and_query().filter(|_| may_look_up(&visit, cookies)) else {
         return if only_if_cached(&visit) { respond::not_stored() } else { pass::pass(visit, edge, cookies).await };
     };
-    let key = Key::new(visit.settings.config.scheme(), &visit.host, target);
+    let key = Key::new(visit.settings.config.scheme(visit.asker.secure), &visit.host, target);
     let encoding = Encoding::of(&visit.parts.headers);
     let (now, rules) = (edge.clock.time(), rules(&visit));
     let authorized = visit.parts.headers.contains_key(header::AUTHORIZATION);
@@ -177,7 +177,7 @@ fn is_too_late(visit: &Visit, edge: &Edge) -> bool {
 
 fn order(visit: &Visit, course: Course, cookies: Cookies, copy: Option<&Arc<Stored>>, edge: &Edge) -> Order {
     let parts = &visit.parts;
-    let scheme = visit.settings.config.scheme();
+    let scheme = visit.settings.config.scheme(visit.asker.secure);
     Order {
         settings: Arc::clone(&visit.settings),
         course,

@@ -11,15 +11,14 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::{Instant, Sleep, sleep},
 };
 
-use crate::limits::PROGRESS_BYTES;
+use crate::{limits::PROGRESS_BYTES, wire::Wire};
 
-/// A TCP stream whose writes may not stall longer than a bound. (Reads of heads are bounded by the connection's own timer.)
+/// A connection whose writes may not stall longer than a bound. (Reads of heads are bounded by the connection's own timer.)
 pub(crate) struct Patient {
-    stream: TcpStream,
+    stream: Wire,
     patience: Duration,
     /// Set while writes wait.
     stalled: Option<Stall>,
@@ -32,7 +31,7 @@ struct Stall {
 }
 
 impl Patient {
-    pub(crate) fn new(stream: TcpStream, patience: Duration) -> Self {
+    pub(crate) fn new(stream: Wire, patience: Duration) -> Self {
         Self { stream, patience, stalled: None }
     }
 

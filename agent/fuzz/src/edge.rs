@@ -1,6 +1,9 @@
 //! Heads of requests and responses, as visitors and origins send them.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header, request::Parts};
 use overspill_edge::inside::{self, Target};
@@ -73,6 +76,39 @@ pub(crate) fn request(bytes: &[u8]) {
         let chain = sent.get("x-forwarded-for").and_then(|value| value.to_str().ok()).unwrap_or_default();
         assert!(chain.ends_with(&peer.to_string()), "{chain}");
     }
+}
+
+pub(crate) fn connections() -> Vec<Vec<u8>> {
+    let frame = |kind: u8, flags: u8, stream: u8, length: u8| {
+        let mut bytes = vec![0, 0, length, kind, flags, 0, 0, 0, stream];
+        bytes.resize(9 + usize::from(length), 0);
+        bytes
+    };
+    let step = |inbound: bool, seconds: u8, bytes: &[u8]| {
+        let mut step = vec![u8::from(inbound) | seconds << 1, u8::try_from(bytes.len()).unwrap()];
+        step.extend(bytes);
+        step
+    };
+    let preface = step(true, 0, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    let asked = step(true, 1, &[frame(4, 0, 0, 6), frame(1, 5, 1, 14), frame(1, 0, 3, 14), frame(9, 4, 3, 20)].concat());
+    let answered = step(false, 2, &[frame(1, 4, 1, 10), frame(0, 0, 1, 90), frame(0, 1, 1, 9), frame(1, 4, 3, 10)].concat());
+    let left = step(true, 60, &[frame(8, 0, 1, 4), frame(6, 0, 0, 8), frame(3, 0, 3, 4)].concat());
+    vec![[preface.clone(), asked.clone(), answered].concat(), [preface, asked, left].concat()]
+}
+
+/// A connection of HTTP/2, in steps: one byte for direction and seconds, one for the length, then what is sent. What is thought of it
+/// does not depend on how its bytes are cut, costs bounded memory, and comes when it was announced.
+pub(crate) fn connection(bytes: &[u8]) {
+    let (mut steps, mut rest) = (Vec::new(), bytes);
+    while let [first, length, more @ ..] = rest {
+        let (step, later) = more.split_at(more.len().min(usize::from(*length)));
+        steps.push((first & 1 == 1, step, Duration::from_secs(u64::from(first >> 1))));
+        rest = later;
+    }
+    let whole = inside::watch(&steps, usize::MAX);
+    assert_eq!(whole, inside::watch(&steps, 1));
+    assert!(whole.streams <= 201, "{whole:?}");
+    assert!(!whole.speechless, "{whole:?}");
 }
 
 pub(crate) fn responses() -> Vec<Vec<u8>> {

@@ -45,6 +45,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "proof", body: protocol::proof, seeds: protocol::proofs, found: "" },
     Target { name: "gate", body: gate::gate, seeds: gate::connections, found: "" },
     Target { name: "request", body: edge::request, seeds: edge::requests, found: "" },
+    Target { name: "connection", body: edge::connection, seeds: edge::connections, found: "" },
     Target { name: "response", body: edge::response, seeds: edge::responses, found: "" },
     Target { name: "structured", body: edge::structured, seeds: edge::structured_fields, found: "" },
     Target { name: "page", body: page::page, seeds: page::pages, found: "" },

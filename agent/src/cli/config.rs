@@ -1,5 +1,6 @@
 //! `overspill config check` and `overspill config show`.
 
+use overspill_edge::Clock;
 use serde_json::json;
 
 use super::{
@@ -7,9 +8,13 @@ use super::{
     exit::{Exit, Failure, Outcome},
     out,
 };
-use crate::config::{
-    Loaded, Request,
-    table::{Setting, TABLE, Takes},
+use crate::{
+    certificates,
+    config::{
+        Loaded, Request,
+        fault::Faults,
+        table::{Setting, TABLE, Takes},
+    },
 };
 
 /// What `overspill config` can do.
@@ -51,17 +56,24 @@ impl Command {
 pub fn run(command: &Command, request: &Request) -> Outcome {
     let loaded = load(request)?;
     match command {
-        Command::Check { .. } => match &loaded.file {
-            Some(path) => {
-                let path = path.display();
-                out::line(format_args!("{path} is good: {} of {} settings differ from their defaults", loaded.sources.len(), TABLE.len()))
-            }
-            None => {
-                out::line(format_args!("no file is used; {} of {} settings differ from their defaults", loaded.sources.len(), TABLE.len()))
-            }
-        },
+        Command::Check { .. } => check(&loaded),
         Command::Show { json: true, .. } => out::line(as_json(&loaded)),
         Command::Show { explain, .. } => out::text(as_toml(&loaded, *explain)),
+    }
+}
+
+/// Reads what the settings name, too: a certificate that is missing is as bad as a value that is.
+fn check(loaded: &Loaded) -> Outcome {
+    let identities = certificates::read(loaded).map_err(|faults| faulty(&faults))?;
+    for doubt in certificates::doubts(&identities, &loaded.settings, Clock::shifted(loaded.settings.clock_offset).date()) {
+        out::line(format_args!("warning: {doubt}"))?;
+    }
+    match &loaded.file {
+        Some(path) => {
+            let path = path.display();
+            out::line(format_args!("{path} is good: {} of {} settings differ from their defaults", loaded.sources.len(), TABLE.len()))
+        }
+        None => out::line(format_args!("no file is used; {} of {} settings differ from their defaults", loaded.sources.len(), TABLE.len())),
     }
 }
 
@@ -70,9 +82,11 @@ pub fn run(command: &Command, request: &Request) -> Outcome {
 /// # Errors
 /// All faults, one in each line, with the exit code for usage.
 pub fn load(request: &Request) -> Result<Loaded, Failure> {
-    request.load().map_err(|faults| {
-        Failure::new(Exit::Usage, faults.to_string(), "nothing was started or changed; `overspill config check` checks again")
-    })
+    request.load().map_err(|faults| faulty(&faults))
+}
+
+fn faulty(faults: &Faults) -> Failure {
+    Failure::new(Exit::Usage, faults.to_string(), "nothing was started or changed; `overspill config check` checks again")
 }
 
 fn as_toml(loaded: &Loaded, explain: bool) -> String {

@@ -36,8 +36,30 @@ const RULES: &[Rule] = &[
     },
     Rule {
         broken: |all| {
+            let lacks = !all.tls_listen.is_empty() && all.tls_certificate.is_empty();
+            lacks.then(|| ("tls.listen", "tls.listen: there is no certificate to show".to_owned()))
+        },
+        write: "tls.certificate and tls.key as well, or tls.listen = \"none\"",
+    },
+    Rule {
+        broken: |all| {
+            let (certificates, keys) = (all.tls_certificate.len(), all.tls_key.len());
+            (certificates != keys).then(|| ("tls.key", format!("tls.key: {keys} keys for {certificates} certificates")))
+        },
+        write: "one key for each certificate, in the same order",
+    },
+    Rule {
+        broken: |all| {
+            let site = all.site.as_ref().filter(|site| all.tls_redirect && site.scheme != "https")?;
+            Some(("tls.redirect", format!("tls.redirect: the site's address is http://{}", site.authority)))
+        },
+        write: "site with https://, or tls.redirect = \"false\"",
+    },
+    Rule {
+        broken: |all| {
             let origin: Option<std::net::SocketAddr> = all.origin.authority.parse().ok();
-            let looped = all.listen.iter().find(|listen| origin.is_some_and(|origin| is_reached_by(listen, &origin)))?;
+            let looped =
+                all.listen.iter().chain(&all.tls_listen).find(|listen| origin.is_some_and(|origin| is_reached_by(listen, &origin)))?;
             Some(("origin", format!("origin: {} is this agent's own listener {looped}", all.origin.authority)))
         },
         write: "the address of the web server behind the agent",
@@ -101,6 +123,9 @@ mod tests {
         assert!(faults(&[("site", "https://blog.example"), ("guest.suffix", "guests.blog.example")]).contains("cookies"));
         assert!(faults(&[("memory", "1kB")]).contains("holds no page"));
         assert!(faults(&[("uplink", "0B/s")]).contains("nothing out"));
+        assert!(faults(&[("tls.listen", "0.0.0.0:443")]).contains("no certificate to show"));
+        assert!(faults(&[("tls.certificate", "a.pem, b.pem"), ("tls.key", "a.key")]).contains("1 keys for 2 certificates"));
+        assert!(faults(&[("tls.redirect", "true"), ("site", "http://blog.example")]).contains("address is http://blog.example"));
         assert!(faults(&[("threads", "0")]).contains("out of range"));
         assert_eq!(faults(&[]), "");
     }

@@ -95,6 +95,10 @@ macro_rules! settings {
 settings! {
     origin: Origin, "origin" = "http://127.0.0.1:8080", Reload, "Where the web site itself answers, in plain HTTP.";
     listen: Vec<SocketAddr>, "listen" = "0.0.0.0:8000", Start, "Addresses at which visitors are served.";
+    tls_listen: Vec<SocketAddr>, "tls.listen" = "none", Start, "Addresses at which visitors are served over TLS, with HTTP/2 (none: no TLS).";
+    tls_certificate: Vec<PathBuf>, "tls.certificate" = "none", Reload, "Files of PEM certificates, each with its chain; chosen by host name, the first serves the rest. Changed files are taken within a minute.";
+    tls_key: Vec<PathBuf>, "tls.key" = "none", Reload, "Files of PEM keys, in the order of the certificates; not readable by everybody.";
+    tls_redirect: bool, "tls.redirect" = "false", Reload, "Whether GET and HEAD over plain HTTP are sent to https, except below `/.well-known/`.";
     site: Option<Web>, "site" = "none", Reload, "The canonical address that visitors use; needed to join a mesh.";
     hosts: Vec<Host>, "hosts" = "none", Reload, "Further host names that are the same site; with neither these nor `site`, every Host is served.";
     state: Option<PathBuf>, "state" = "none", Start, "The one directory that the agent keeps (none: /var/lib/overspill for root, else ~/.local/state/overspill).";

@@ -172,6 +172,13 @@ value!(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host(pub String);
 
+impl Host {
+    /// The name without its port.
+    pub fn name(&self) -> &str {
+        host_of(&self.0)
+    }
+}
+
 value!(
     Host,
     "host",
@@ -276,7 +283,7 @@ words!(
     Scheme, "http/https" {
         /// Plain HTTP.
         Http = "http",
-        /// HTTP over TLS, ended by something in front of the agent.
+        /// HTTP over TLS, ended by the agent or by something in front of it.
         Https = "https",
     }
 );

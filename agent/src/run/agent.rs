@@ -10,7 +10,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use overspill_edge::Handle;
+use overspill_edge::{Clock, Handle, Identity};
 use overspill_governance::charter::Charter;
 use overspill_protocol::{event::Answer, io::Command, report::Report};
 use serde_json::{Value, json};
@@ -19,12 +19,14 @@ use super::{edge, keep::Keep};
 use crate::{
     access_log::{self, AccessLog},
     admin::{status, talk::Ask},
+    certificates::{self, Stamps},
     cli::{
         exit::{Exit, Failure},
         ledger::{self as records_form, About},
     },
     config::{
         Loaded, Request,
+        fault::Faults,
         table::{TABLE, Takes},
     },
     index::Index,
@@ -45,6 +47,9 @@ pub struct Agent {
     pub(super) started: Instant,
     pub(super) admin: Option<SocketAddr>,
     pub(super) stopping: AtomicBool,
+    pub(super) clock: Clock,
+    /// The files of the certificates in use.
+    pub(super) stamps: Mutex<Stamps>,
 }
 
 impl Agent {
@@ -193,12 +198,17 @@ impl Agent {
     /// # Errors
     /// All that is wrong in it.
     pub fn reload(&self) -> Result<Value, Failure> {
-        let fresh = self.request.load().map_err(|faults| {
+        let refused = |faults: Faults| {
             tracing::warn!(%faults, "configuration not reloaded: the old one stays in force");
             Failure::new(Exit::Usage, faults.to_string(), "the old configuration stays in force; `overspill config check` checks again")
-        });
-        let (fresh, waiting) = keep_started(fresh?, &self.loaded.load());
-        self.edge.reload(edge::config(&fresh.settings)?);
+        };
+        let fresh = self.request.load().map_err(refused)?;
+        let (fresh, waiting) = keep_started(fresh, &self.loaded.load());
+        let stamps = Stamps::of(&fresh.settings);
+        let identities = certificates::read(&fresh).map_err(refused)?;
+        self.doubt(&identities, &fresh);
+        self.edge.reload(edge::config(&fresh.settings, identities)?);
+        *self.stamps.lock().unwrap_or_else(PoisonError::into_inner) = stamps;
         self.level.set(&fresh.settings.log_level);
         if let Some(access) = self.access.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             access.reopen(access_log::Form::of(&fresh.settings));
@@ -207,6 +217,43 @@ impl Agent {
         self.loaded.store(Arc::new(fresh));
         tracing::info!(?waiting, "configuration reloaded");
         Ok(json!({ "schema": "overspill.reload/1", "needs_restart": waiting }))
+    }
+}
+
+impl Agent {
+    /// Looks at the files of the certificates each minute and takes them when they have changed.
+    pub(super) async fn keep_certificates(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(certificates::LOOK).await;
+            self.renew_certificates();
+        }
+    }
+
+    /// Takes the certificates if their files have changed. Ones that cannot be used change nothing, and are tried again when the files
+    /// change again: who renews them writes two files, one after the other.
+    fn renew_certificates(&self) {
+        let loaded = self.loaded.load();
+        let stamps = Stamps::of(&loaded.settings);
+        let mut known = self.stamps.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known == stamps {
+            return;
+        }
+        *known = stamps;
+        match certificates::read(&loaded) {
+            Ok(identities) => {
+                self.doubt(&identities, &loaded);
+                self.edge.certify(&identities);
+                tracing::info!(certificates = identities.len(), "changed certificates are in use");
+            }
+            Err(faults) => tracing::warn!(%faults, "changed certificates cannot be used: the old ones stay in use"),
+        }
+    }
+
+    /// Says what an owner should know of certificates.
+    pub(super) fn doubt(&self, identities: &[Identity], loaded: &Loaded) {
+        for doubt in certificates::doubts(identities, &loaded.settings, self.clock.date()) {
+            tracing::warn!("{doubt}");
+        }
     }
 }
 

@@ -1,22 +1,23 @@
 //! From settings to the edge's own configuration.
 
 use http::uri::{Authority, Scheme};
-use overspill_edge::{Canonical, Config, Connections, OriginLimits, Timeouts};
+use overspill_edge::{Canonical, Config, Connections, Identity, OriginLimits, Timeouts, Tls};
 
 use crate::{
     cli::exit::{Exit, Failure},
     config::{table::Settings, value::Web},
 };
 
-/// What the settings ask of the edge.
+/// What the settings ask of the edge, with the certificates that they name.
 ///
 /// # Errors
 /// When an address passed our reading but not the edge's types; nothing is started then.
-pub(super) fn config(settings: &Settings) -> Result<Config, Failure> {
+pub(super) fn config(settings: &Settings, identities: Vec<Identity>) -> Result<Config, Failure> {
     let careful = Config::new(authority(&settings.origin.authority)?);
     let hosts: Result<Vec<_>, _> = settings.hosts.iter().map(|host| authority(&host.0)).collect();
     Ok(Config {
         listen: settings.listen.clone(),
+        tls: Tls { listen: settings.tls_listen.clone(), identities, redirect: settings.tls_redirect },
         threads: settings.threads.map_or(0, |threads| threads as usize),
         canonical: settings.site.as_ref().map(canonical).transpose()?,
         hosts: hosts?,

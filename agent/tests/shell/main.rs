@@ -7,5 +7,6 @@ mod logs;
 mod pipes;
 mod refusals;
 mod reload;
+mod secure;
 mod serve;
 mod support;

@@ -1,0 +1,9 @@
+//! The edge over TLS and HTTP/2, with real sockets and the clients of rustls and hyper.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod floods;
+mod http1;
+mod http2;
+mod support;
