@@ -1,12 +1,12 @@
 // Runs the suite's tests against a cache and prints what became of each as one JSON object.
 //
 // The suite's own runner starts a hundred tests at once, which is a crowd to a site whose origin's strength is not learned yet. Here a few
-// run at a time, so that the score is that of the calm state.
+// run at a time, so that the score is that of the calm state. With names of tests, those alone are run; a single one with its traffic shown.
 import path from 'path'
 import { pathToFileURL } from 'url'
 
-const TOGETHER = 24
-const [folder, base, only] = process.argv.slice(2)
+const TOGETHER = 12
+const [folder, base, ...only] = process.argv.slice(2)
 const inside = file => import(pathToFileURL(path.join(folder, 'node_modules', file)))
 
 const suites = (await inside('http-cache-tests/tests/index.mjs')).default
@@ -16,10 +16,10 @@ config.setFetch((await inside('node-fetch/lib/index.mjs')).default)
 config.setBaseUrl(base)
 
 const tests = suites.flatMap(suite => suite.tests.map(test => ({ ...test, suite: suite.id })))
-  .filter(test => !test.browser_only && (!only || test.id === only))
-const waiting = tests.map(test => only ? { ...test, dump: true } : test)
+  .filter(test => !test.browser_only && (only.length === 0 || only.includes(test.id)))
+const waiting = tests.map(test => only.length === 1 ? { ...test, dump: true } : test)
 const work = async () => { while (waiting.length) await makeCacheTest(waiting.shift()) }
-await Promise.all(Array.from({ length: TOGETHER }, work))
+await Promise.all(Array.from({ length: only.length ? 1 : TOGETHER }, work))
 
 const kinds = Object.fromEntries(tests.map(test => [test.id, test]))
 const passed = id => testResults[id] === true && (kinds[id].depends_on ?? []).every(other => !(other in kinds) || passed(other))
