@@ -19,6 +19,7 @@ use crate::{
     access::{Account, CacheUse},
     cache::growing::Follower,
     edge::Edge,
+    express::Turn,
     limits::FRAME_BYTES,
     rewrite::Pieces,
 };
@@ -47,6 +48,11 @@ impl Payload {
     /// A body of bytes that are all there.
     pub(crate) fn whole(bytes: Bytes) -> Self {
         if bytes.is_empty() { Self::Empty } else { Self::Whole(bytes) }
+    }
+
+    /// The bytes of such a body.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        if let Self::Whole(bytes) = self { bytes } else { Bytes::new() }
     }
 }
 
@@ -158,11 +164,12 @@ pub(crate) struct Metered {
     payload: Payload,
     edge: Arc<Edge>,
     account: Account,
+    _turn: Turn,
 }
 
 impl Metered {
-    pub(crate) fn new(payload: Payload, edge: Arc<Edge>, account: Account) -> Self {
-        Self { payload, edge, account }
+    pub(crate) fn new(payload: Payload, edge: Arc<Edge>, account: Account, turn: Turn) -> Self {
+        Self { payload, edge, account, _turn: turn }
     }
 
     /// Starts the answer, whose head is known now.

@@ -1,6 +1,6 @@
 //! Which cookies make an answer personal. A table, because small sites run few kinds of software.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 /// What a request's cookies say about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -85,9 +85,14 @@ const IGNORED: [&str; 32] = [
 
 /// Reads a request's cookies.
 pub(crate) fn classify(headers: &HeaderMap) -> Cookies {
+    classify_values(headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes))
+}
+
+/// The same, of the field's values.
+pub(crate) fn classify_values<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Cookies {
     let mut found = Cookies::Free;
-    for value in headers.get_all(header::COOKIE) {
-        for pair in value.as_bytes().split(|byte| *byte == b';') {
+    for value in values {
+        for pair in value.split(|byte| *byte == b';') {
             let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
             if name.is_empty() {
                 continue;
@@ -118,7 +123,6 @@ fn of_name(name: &[u8]) -> Cookies {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     fn of(cookie: &'static str) -> Cookies {
         let mut headers = HeaderMap::new();

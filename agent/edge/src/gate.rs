@@ -60,7 +60,12 @@ pub(crate) fn check(parts: &Parts) -> Result<Authority, Refusal> {
 fn host(headers: &HeaderMap) -> Result<Authority, Refusal> {
     let mut values = headers.get_all(header::HOST).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return Err(Refusal::Host) };
-    let authority = Authority::try_from(value.as_bytes()).map_err(|_| Refusal::Host)?;
+    authority(value.as_bytes())
+}
+
+/// A host with an optional port, and nothing else.
+pub(crate) fn authority(text: &[u8]) -> Result<Authority, Refusal> {
+    let authority = Authority::try_from(text).map_err(|_| Refusal::Host)?;
     let text = authority.as_str();
     let host = authority.host();
     let bracketed = host.starts_with('[');

@@ -14,7 +14,7 @@ use crate::{
         HTTP2_WINDOW,
     },
     listener::turned_true,
-    request::{Peer, answer},
+    request::{Line, Peer, answer},
     stream::Patient,
     wire::Wire,
 };
@@ -36,7 +36,7 @@ pub(crate) async fn serve(stream: Wire, peer: Peer, edge: Arc<Edge>) {
     let stream = Guarded::new(Patient::new(stream, timeouts.visitor_stall), books.clone());
     let service = service_fn({
         let edge = Arc::clone(&edge);
-        move |request| answer(request, peer, Arc::default(), Arc::clone(&edge))
+        move |request| answer(request, Line::new(peer), Arc::clone(&edge))
     });
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())

@@ -23,6 +23,7 @@ mod cookies;
 mod door;
 mod early;
 mod edge;
+mod express;
 mod fetch;
 mod flight;
 mod gate;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -18,12 +18,13 @@ use tracing::{trace, warn};
 
 use crate::{
     door::{Door, Speech},
-    early::{Early, Hinted},
+    early::Hinted,
     edge::Edge,
+    express::{Express, lane::Lane},
     gate::gated::Gated,
     h2,
     limits::{BACKLOG, FIELDS_MAX, HEAD_BYTES_MAX, UNSENT_BYTES_MAX},
-    request::{Peer, answer},
+    request::{Line, Peer, answer},
     stream::Patient,
     wire::Wire,
 };
@@ -119,7 +120,7 @@ fn refuse(stream: &TcpStream, door: &Door) {
 }
 
 /// A visitor's end of a connection, as hyper holds it.
-pub(crate) type Visitor = TokioIo<Gated<Hinted<Patient>>>;
+pub(crate) type Visitor = TokioIo<Express<Hinted<Patient>>>;
 
 /// Lets a connection in and serves it to its end.
 async fn enter(stream: TcpStream, door: Door, peer: Peer, edge: Arc<Edge>, admitted: Admitted) {
@@ -147,15 +148,16 @@ async fn enter(stream: TcpStream, door: Door, peer: Peer, edge: Arc<Edge>, admit
 /// Serves one connection of HTTP/1.1 to its end.
 async fn serve(stream: Wire, peer: Peer, edge: Arc<Edge>) {
     let timeouts = edge.settings.load().config.timeouts.clone();
-    let early = Arc::new(Early::default());
-    let stream: Visitor = TokioIo::new(Gated::new(Hinted::new(Patient::new(stream, timeouts.visitor_stall), Arc::clone(&early))));
+    let line = Line::new(peer);
+    let stream = Gated::new(Hinted::new(Patient::new(stream, timeouts.visitor_stall), Arc::clone(&line.early)));
+    let lane = Lane::new(Arc::clone(&edge), peer);
+    let stream: Visitor = TokioIo::new(Express::new(stream, lane, Arc::clone(&line.turns), timeouts.header_read));
     let service = service_fn({
         let edge = Arc::clone(&edge);
-        move |request| answer(request, peer, Arc::clone(&early), Arc::clone(&edge))
+        move |request| answer(request, line.clone(), Arc::clone(&edge))
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(timeouts.header_read)
+        .header_read_timeout(None)
         .max_headers(FIELDS_MAX)
         .max_header_size(HEAD_BYTES_MAX)
         .half_close(false)

@@ -12,6 +12,7 @@ use crate::{
     body::{Metered, Payload},
     early::Early,
     edge::{Edge, Settings},
+    express::{Turn, Turns},
     gate, h2, headers,
     headers::Asker,
     overflow::Prepaid,
@@ -50,13 +51,27 @@ pub(crate) struct Peer {
     pub(crate) secure: bool,
 }
 
+/// What a request has to know of the connection on which it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    pub(crate) peer: Peer,
+    pub(crate) early: Arc<Early>,
+    pub(crate) turns: Arc<Turns>,
+}
+
+impl Line {
+    pub(crate) fn new(peer: Peer) -> Self {
+        Self { peer, early: Arc::default(), turns: Arc::default() }
+    }
+}
+
 /// Answers one request: meters it, and turns what the gate refuses into 400.
 pub(crate) async fn answer(
     request: Request<Incoming>,
-    peer: Peer,
-    early: Arc<Early>,
+    line: Line,
     edge: Arc<Edge>,
 ) -> Result<Response<Metered>, Infallible> {
+    let Line { peer, early, turns } = line;
     let start = edge.clock.time();
     edge.active.rise();
     edge.counters.requests.one();
@@ -77,7 +92,7 @@ pub(crate) async fn answer(
         passing: None,
         record,
     };
-    let mut metered = Metered::new(Payload::Empty, Arc::clone(&edge), account);
+    let mut metered = Metered::new(Payload::Empty, Arc::clone(&edge), account, Turn::of(turns));
 
     let head = parts.method == Method::HEAD;
     let (response, cache) = match gate::check(&parts) {

@@ -244,6 +244,12 @@ impl Spiller {
         Some(url)
     }
 
+    /// Tells whether it matters to [`Spiller::course`] who asks.
+    #[must_use]
+    pub fn asks_who(&self) -> bool {
+        self.short.load(Relaxed) || self.uplink.budget().0 > 0
+    }
+
     /// Decides on a request for a held asset, and charges the uplink for the decision.
     #[must_use]
     pub fn course(&self, ask: &Ask<'_>, now: Now) -> Course {

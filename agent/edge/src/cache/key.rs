@@ -1,11 +1,28 @@
 //! The cache key. It cannot be made without scheme, host, port, path and query: each was once left out somewhere, and poisoned a cache.
 
-use std::{fmt, sync::Arc};
+use std::{
+    borrow::Borrow,
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use http::uri::{Authority, PathAndQuery, Scheme};
 
+/// Scheme, host and port, as keys begin.
+pub(crate) fn origin(scheme: &Scheme, host: &Authority) -> String {
+    let port = host.port_u16().unwrap_or(if *scheme == Scheme::HTTPS { 443 } else { 80 });
+    let mut text = String::with_capacity(128);
+    text.push_str(scheme.as_str());
+    text.push_str("://");
+    text.extend(host.host().chars().map(|letter| letter.to_ascii_lowercase()));
+    text.push(':');
+    text.push_str(&port.to_string());
+    text
+}
+
 /// Names a resource: its URI, with the port always written out.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub(crate) struct Key {
     text: Arc<str>,
     /// Where the path begins.
@@ -15,13 +32,7 @@ pub(crate) struct Key {
 impl Key {
     /// Makes the key of `target` on `host`.
     pub(crate) fn new(scheme: &Scheme, host: &Authority, target: &PathAndQuery) -> Self {
-        let port = host.port_u16().unwrap_or(if *scheme == Scheme::HTTPS { 443 } else { 80 });
-        let mut text = String::with_capacity(16 + host.as_str().len() + target.as_str().len());
-        text.push_str(scheme.as_str());
-        text.push_str("://");
-        text.extend(host.host().chars().map(|letter| letter.to_ascii_lowercase()));
-        text.push(':');
-        text.push_str(&port.to_string());
+        let mut text = origin(scheme, host);
         let path_at = u16::try_from(text.len()).unwrap_or(u16::MAX);
         text.push_str(target.as_str());
         Self { text: text.into(), path_at }
@@ -40,6 +51,27 @@ impl Key {
     /// Path and raw query.
     pub(crate) fn path(&self) -> &str {
         self.text.get(usize::from(self.path_at)..).unwrap_or_default()
+    }
+}
+
+/// A key is its text: so it can be looked up without being made.
+impl Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        &self.text
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
     }
 }
 

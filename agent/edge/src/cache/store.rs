@@ -101,6 +101,12 @@ impl Store {
         slot.iter().find(|stored| stored.answers(request, encoding)).cloned()
     }
 
+    /// Finds the response that answers such a request to the resource of this key's text, if no other field of it matters.
+    pub(crate) fn find_plain(&self, key: &str, encoding: Encoding) -> Option<Arc<Stored>> {
+        let slot = self.slots.get(key)?;
+        slot.iter().find(|stored| stored.answers_plain(encoding)).cloned()
+    }
+
     /// Stores a response that was asked for at a time, in place of the one that answered the same requests. What was made obsolete since is
     /// not stored, only returned.
     pub(crate) fn insert(&self, stored: Stored, asked: Time) -> Arc<Stored> {

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     cookies::Cookies,
+    express::Frozen,
     hot::{Hot, Spillable},
     rewrite::Looked,
 };
@@ -43,6 +44,8 @@ pub(crate) struct Stored {
     pub(crate) spillable: Option<Arc<Spillable>>,
     /// What rewriting found in it, once it was asked.
     pub(crate) looked: Looked,
+    /// Its head as bytes, once it was asked for often enough to be worth it.
+    pub(crate) frozen: Frozen,
     /// The request fields that chose it, and the values that they had.
     pub(crate) vary: Vary,
     pub(crate) values: Vec<u8>,
@@ -83,6 +86,7 @@ impl Stored {
             fresh_until: now.date.after(remaining),
             spillable: None,
             looked: Looked::default(),
+            frozen: Frozen::default(),
             vary: admitted.vary,
             values,
             groups,
@@ -135,6 +139,11 @@ impl Stored {
 
     pub(crate) fn answers(&self, request: &HeaderMap, encoding: Encoding) -> bool {
         self.vary.values(request, encoding) == self.values
+    }
+
+    /// The same, for a response that depends on nothing but, perhaps, Accept-Encoding; no other does.
+    pub(crate) fn answers_plain(&self, encoding: Encoding) -> bool {
+        self.vary.is_plain_with(encoding, &self.values)
     }
 
     /// Tells whether it is for such visitors at all. Copies by contract are for anybody, and only anybody may have them.

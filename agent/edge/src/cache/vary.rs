@@ -18,23 +18,21 @@ pub(crate) enum Encoding {
 impl Encoding {
     /// Reads Accept-Encoding.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let mut found = Self::Identity;
-        for value in headers.get_all(header::ACCEPT_ENCODING) {
-            for coding in value.as_bytes().split(|byte| *byte == b',') {
-                let mut halves = coding.splitn(2, |byte| *byte == b';');
-                let name = halves.next().unwrap_or_default().trim_ascii();
-                if halves.next().is_some_and(refused) {
-                    continue;
-                }
-                if name.eq_ignore_ascii_case(b"br") {
-                    return Self::Brotli;
-                }
-                if name.eq_ignore_ascii_case(b"gzip") {
-                    found = Self::Gzip;
-                }
+        headers.get_all(header::ACCEPT_ENCODING).iter().fold(Self::Identity, |found, value| found.and(value.as_bytes()))
+    }
+
+    /// The same, with one more value of the field.
+    pub(crate) fn and(self, value: &[u8]) -> Self {
+        value.split(|byte| *byte == b',').fold(self, |found, coding| {
+            let mut halves = coding.splitn(2, |byte| *byte == b';');
+            let name = halves.next().unwrap_or_default().trim_ascii();
+            match halves.next() {
+                Some(parameters) if refused(parameters) => found,
+                _ if name.eq_ignore_ascii_case(b"br") => Self::Brotli,
+                _ if name.eq_ignore_ascii_case(b"gzip") => found.max(Self::Gzip),
+                _ => found,
             }
-        }
-        found
+        })
     }
 
     /// What is asked of the origin for such visitors.
@@ -81,6 +79,15 @@ impl Vary {
     /// Tells whether the response depends on nothing but, perhaps, Accept-Encoding.
     pub(crate) fn is_plain(&self) -> bool {
         self.0.iter().all(|name| name == header::ACCEPT_ENCODING)
+    }
+
+    /// Tells whether it is plain and a request of that encoding has these values: [`Vary::values`] without the request's other fields.
+    pub(crate) fn is_plain_with(&self, encoding: Encoding, values: &[u8]) -> bool {
+        match self.0.as_slice() {
+            [] => values.is_empty(),
+            [name] => name == header::ACCEPT_ENCODING && values == [encoding as u8 + 1, 0],
+            _ => false,
+        }
     }
 
     pub(crate) fn names(&self, name: &HeaderName) -> bool {

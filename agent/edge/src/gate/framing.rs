@@ -27,6 +27,7 @@ pub(crate) struct Framing {
     state: State,
     /// A line that began in an earlier read.
     begun: Vec<u8>,
+    heads: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +75,16 @@ impl Chunked {
 struct Bad;
 
 impl Framing {
+    /// Heads that ended.
+    pub(crate) fn heads(&self) -> u64 {
+        self.heads
+    }
+
+    /// All that was read belongs to whole messages.
+    pub(crate) fn is_between(&self) -> bool {
+        matches!(self.state, State::Head(Head { bytes: 0, .. }))
+    }
+
     /// Reads on. After an error nothing may be read any more.
     pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), Refused> {
         let mut at = 0;
@@ -125,6 +136,7 @@ impl Framing {
             _ => None,
         };
         if let Some(next) = next {
+            self.heads += u64::from(matches!(self.state, State::Head(_)));
             self.state = next;
         }
         Ok(())

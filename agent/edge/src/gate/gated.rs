@@ -44,6 +44,11 @@ impl<S> Gated<S> {
         Self { stream, framing: Framing::default(), refused: None, lingering: None }
     }
 
+    /// What was read of it so far.
+    pub(crate) fn framing(&self) -> &Framing {
+        &self.framing
+    }
+
     /// The stream itself, for what comes after HTTP.
     pub(crate) fn into_inner(self) -> S {
         self.stream

@@ -42,15 +42,17 @@ pub struct Target<'a> {
     pub back: Option<&'a str>,
 }
 
+/// Tells whether a target can have Overspill's own parameters: [`Target::of`] takes out only what is found here.
+pub(crate) fn may_be_marked(path_and_query: &str) -> bool {
+    path_and_query.split_once('?').is_some_and(|(_, query)| query.contains(TICKET_PARAMETER) || query.contains(BACK_PARAMETER))
+}
+
 impl<'a> Target<'a> {
     /// Splits `path_and_query`. Of a parameter that is given twice, the last counts.
     #[must_use]
     pub fn of(path_and_query: &'a str) -> Self {
         let mut target = Self { path: Cow::Borrowed(path_and_query), ticket: None, back: None };
-        let Some((path, query)) = path_and_query.split_once('?') else { return target };
-        if !query.contains(TICKET_PARAMETER) && !query.contains(BACK_PARAMETER) {
-            return target;
-        }
+        let Some((path, query)) = path_and_query.split_once('?').filter(|_| may_be_marked(path_and_query)) else { return target };
         let mut left = String::with_capacity(path_and_query.len());
         left.push_str(path);
         let mut separator = '?';

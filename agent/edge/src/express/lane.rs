@@ -1,0 +1,221 @@
+//! Which requests the express lane answers, and with what. Every question that it cannot answer at once it leaves to the usual way
+//! ([`crate::request`]), untouched and uncounted.
+
+use std::{str, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version};
+use httparse::{EMPTY_HEADER, Header};
+use overspill_governance::time::Now;
+
+use super::{
+    ask::{Ask, FIELDS_MAX},
+    frozen::{Tail, head},
+    outgoing::Outgoing,
+};
+use crate::{
+    access::{AccessRecord, Account, CacheUse},
+    body::Payload,
+    cache::{key, stored::Stored},
+    edge::{Edge, Settings},
+    gate,
+    request::Peer,
+    spill::{
+        Course, Spiller,
+        mark::{Mark, may_be_marked},
+    },
+    waiting,
+};
+
+/// Below this the edge answers for itself and for members; none of it is in the cache's way.
+const WELL_KNOWN: &str = "/.well-known/overspill";
+
+/// One connection's way past the library.
+pub(crate) struct Lane {
+    edge: Arc<Edge>,
+    peer: Peer,
+    known: Option<Known>,
+    /// The cache key of the request at hand, which begins with the known host's part.
+    key: String,
+}
+
+/// A host that this site answers for, as it was last asked for on this connection.
+struct Known {
+    text: Box<[u8]>,
+    settings: Arc<Settings>,
+    /// How much of the key says it.
+    prefix: usize,
+}
+
+impl Lane {
+    pub(crate) fn new(edge: Arc<Edge>, peer: Peer) -> Self {
+        Self { edge, peer, known: None, key: String::new() }
+    }
+
+    /// The answer to a request of which this is the head; nothing if it must go the usual way.
+    pub(super) fn answer(&mut self, bytes: &[u8]) -> Option<Outgoing> {
+        let mut fields = [EMPTY_HEADER; FIELDS_MAX];
+        let (ask, fields) = Ask::read(bytes, &mut fields)?;
+        self.look_up_host(ask.host)?;
+        if may_be_marked(ask.target) || ask.target.starts_with(WELL_KNOWN) {
+            return None;
+        }
+        self.key.push_str(ask.target);
+        let stored = self.edge.store.find_plain(&self.key, ask.encoding)?;
+        let now = self.edge.clock.now();
+        if !stored.is_fresh(now.time) || !has_plain_body(stored.status) {
+            return None;
+        }
+        let answer = match &stored.spillable {
+            Some(_) => self.asset(&stored, fields, now)?,
+            None => self.page(&stored, now)?,
+        };
+        Some(self.send(answer, &ask, fields, now))
+    }
+
+    /// Finds out once, and again after new settings, whether the site answers for this host at all, and readies the key.
+    fn look_up_host(&mut self, text: &[u8]) -> Option<()> {
+        let settings = self.edge.settings.load();
+        if self.known.as_ref().is_none_or(|known| *known.text != *text || !Arc::ptr_eq(&known.settings, &settings)) {
+            self.known = None;
+            let config = &settings.config;
+            let host = gate::authority(text).ok()?;
+            let to_elsewhere = config.tls.redirect && !self.peer.secure;
+            // Trusted proxies say who asks, and how: that takes reading.
+            if to_elsewhere || !config.accepts(&host) || config.trusted_proxies.contains(&self.peer.address) {
+                return None;
+            }
+            self.key = key::origin(config.scheme(self.peer.secure), &host);
+            self.known = Some(Known { text: text.into(), settings: Arc::clone(&settings), prefix: self.key.len() });
+        }
+        let known = self.known.as_ref()?;
+        self.key.truncate(known.prefix);
+        // Guests come and go with leases.
+        str::from_utf8(text).ok().filter(|host| !self.edge.overflow.guests.is_guest(host)).map(|_| ())
+    }
+
+    /// What helpers may have goes by their rules.
+    fn asset(&self, stored: &Arc<Stored>, fields: &[Header<'_>], now: Now) -> Option<Answer> {
+        let (overflow, spillable) = (&self.edge.overflow, stored.spillable.as_ref()?);
+        if overflow.spiller.awaits_help(now) {
+            return None;
+        }
+        let answer = Answer::of(stored, now);
+        let size = answer.body.len() as u64;
+        let may_leave = overflow.spiller.asks_who() && Spiller::may_leave(&map(fields)?, false, Mark::None);
+        match overflow.course(&Method::GET, spillable, (answer.head_length(), size), may_leave, now) {
+            Course::Serve => Some(Answer { pause: overflow.uplink.pause(size, size, now.time), ..answer }),
+            Course::Spill(redirect) => Some(Answer::made(redirect, CacheUse::Spilled)),
+            Course::Shed => {
+                let refusal = waiting::overloaded().map(Payload::into_bytes);
+                Some(Answer::made(refusal, CacheUse::None))
+            }
+        }
+    }
+
+    /// Everything else is served, unless the link is in a state in which that takes thought.
+    fn page(&self, stored: &Arc<Stored>, now: Now) -> Option<Answer> {
+        let overflow = &self.edge.overflow;
+        if overflow.is_drowned(now.time) || overflow.spiller.is_beyond(now) {
+            return None;
+        }
+        let answer = Answer::of(stored, now);
+        let size = answer.body.len() as u64;
+        overflow.uplink.charge(answer.head_length() + size, now.time);
+        let pause = overflow.uplink.pause(size, size, now.time);
+        Some(Answer { pause, ..answer })
+    }
+
+    /// Opens the account and puts the answer on its way.
+    fn send(&self, answer: Answer, ask: &Ask<'_>, fields: &[Header<'_>], now: Now) -> Outgoing {
+        let edge = &self.edge;
+        edge.active.rise();
+        edge.counters.requests.one();
+        edge.count_answer(answer.status, answer.cache);
+        let account = Account {
+            start: now.time,
+            bytes: 0,
+            answered: true,
+            complete: false,
+            prepaid: true,
+            visitor: self.peer.address,
+            miss_budget: self.known.as_ref().and_then(|known| known.settings.config.miss_budget),
+            passing: None,
+            record: edge.keeps_records().then(|| Box::new(self.record(&answer, ask, fields, now))),
+        };
+        Outgoing::new(Arc::clone(edge), account, (answer.head, answer.tail), answer.body, answer.pause)
+    }
+
+    fn record(&self, answer: &Answer, ask: &Ask<'_>, fields: &[Header<'_>], now: Now) -> AccessRecord {
+        let field = |name: &str| {
+            let named = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))?;
+            HeaderValue::from_bytes(named.value).ok()
+        };
+        AccessRecord {
+            date: now.date,
+            visitor: self.peer.address,
+            method: Method::GET,
+            target: Uri::try_from(ask.target).unwrap_or_default(),
+            version: Version::HTTP_11,
+            host: HeaderValue::from_bytes(ask.host).ok(),
+            referer: field("referer"),
+            user_agent: field("user-agent"),
+            status: answer.status,
+            bytes: 0,
+            duration: Duration::ZERO,
+            cache: answer.cache,
+            complete: false,
+        }
+    }
+}
+
+/// An answer, ready to leave.
+struct Answer {
+    status: StatusCode,
+    cache: CacheUse,
+    head: Bytes,
+    tail: Tail,
+    body: Bytes,
+    pause: Duration,
+}
+
+impl Answer {
+    /// With a stored response.
+    fn of(stored: &Stored, now: Now) -> Self {
+        Self {
+            status: stored.status,
+            cache: CacheUse::Hit,
+            head: stored.frozen.get(stored.status, &stored.headers, stored.body.len()),
+            tail: Tail::of_hit(stored.age(now.time).as_secs(), stored.time_to_live(now.time)),
+            body: stored.body.clone(),
+            pause: Duration::ZERO,
+        }
+    }
+
+    /// With a response that was made for the occasion.
+    fn made(response: Response<Bytes>, cache: CacheUse) -> Self {
+        let (parts, body) = response.into_parts();
+        let head = head(parts.status, &parts.headers, body.len()).freeze();
+        Self { status: parts.status, cache, head, tail: Tail::END, body, pause: Duration::ZERO }
+    }
+
+    fn head_length(&self) -> u64 {
+        (self.head.len() + self.tail.as_bytes().len()) as u64
+    }
+}
+
+/// Responses that say nothing of a body have other rules for its length.
+fn has_plain_body(status: StatusCode) -> bool {
+    !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// The fields as the rest of the edge reads them.
+fn map(fields: &[Header<'_>]) -> Option<HeaderMap> {
+    let read = |field: &Header<'_>| Some((HeaderName::from_bytes(field.name.as_bytes()).ok()?, HeaderValue::from_bytes(field.value).ok()?));
+    let mut map = HeaderMap::with_capacity(fields.len());
+    for field in fields {
+        let (name, value) = read(field)?;
+        map.append(name, value);
+    }
+    Some(map)
+}
