@@ -3,20 +3,28 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use hyper::{server::conn::http1, service::service_fn};
+use http::{Request, StatusCode};
+use hyper::{
+    body::Incoming,
+    server::conn::http1::{self, UpgradeableConnection},
+    service::{HttpService, service_fn},
+    upgrade::OnUpgrade,
+};
 use hyper_util::rt::TokioIo;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::{
+    io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
     sync::watch,
 };
 use tracing::{trace, warn};
 
 use crate::{
+    body::Metered,
     door::{Door, Speech},
     early::Hinted,
     edge::Edge,
@@ -152,9 +160,16 @@ async fn serve(stream: Wire, peer: Peer, edge: Arc<Edge>) {
     let stream = Gated::new(Hinted::new(Patient::new(stream, timeouts.visitor_stall), Arc::clone(&line.early)));
     let lane = Lane::new(Arc::clone(&edge), peer);
     let stream: Visitor = TokioIo::new(Express::new(stream, lane, Arc::clone(&line.turns), timeouts.header_read));
-    let service = service_fn({
-        let edge = Arc::clone(&edge);
-        move |request| answer(request, line.clone(), Arc::clone(&edge))
+    let refused: Mutex<Option<OnUpgrade>> = Mutex::default();
+    let service = service_fn(|request: Request<Incoming>| {
+        let upgrade = request.extensions().get::<OnUpgrade>().cloned();
+        let answer = answer(request, line.clone(), Arc::clone(&edge));
+        async {
+            let answer = answer.await;
+            let kept = upgrade.filter(|_| answer.as_ref().is_ok_and(|answer| answer.status() != StatusCode::SWITCHING_PROTOCOLS));
+            *refused.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+            answer
+        }
     });
     let connection = http1::Builder::new()
         .header_read_timeout(None)
@@ -163,21 +178,37 @@ async fn serve(stream: Wire, peer: Peer, edge: Arc<Edge>) {
         .half_close(false)
         .serve_connection(stream, service)
         .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let mut stopping = edge.stopping.subscribe();
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        () = turned_true(&mut stopping) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
+    let result = finish(connection, edge.stopping.subscribe()).await;
+    let refused = refused.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // A connection whose last request asked for another protocol (CONNECT does) and did not get it is handed out as if it had, unclosed.
+    if let Some(upgrade) = refused
+        && let Ok(upgraded) = upgrade.await
+        && let Err(error) = TokioIo::new(upgraded).shutdown().await
+    {
+        trace!(%error, "connection ended early");
+    }
     if let Err(error) = result {
         // Whatever never became a request is counted here.
         if error.is_parse() {
             edge.counters.requests_refused.one();
         }
         trace!(%error, "connection ended early");
+    }
+}
+
+/// Drives a connection to its end; tells it to end after its request once the edge stops.
+async fn finish<S>(connection: UpgradeableConnection<Visitor, S>, mut stopping: watch::Receiver<bool>) -> hyper::Result<()>
+where
+    S: HttpService<Incoming, ResBody = Metered>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        result = connection.as_mut() => result,
+        () = turned_true(&mut stopping) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
     }
 }
 

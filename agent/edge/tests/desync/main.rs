@@ -128,8 +128,14 @@ fn nothing_ambiguous_is_forwarded_when_it_comes_byte_by_byte() {
 fn a_refusal_arrives_though_more_was_sent() {
     let origin = StrictOrigin::new();
     let edge = edge_at(origin.address, |_| ());
-    let bytes = [&b"GET / HTTP/1.1\nHost: a.example\r\n\r\n"[..], &vec![b'x'; 500_000]].concat();
-    assert_eq!(statuses(&exchange(&edge, &bytes, 65_536).expect("the answer is not taken back")), [400]);
+    for head in [
+        "GET / HTTP/1.1\nHost: a.example\r\n\r\n",
+        "CONNECT / HTTP/1.1\r\nHost: a.example\r\n\r\n",
+        "TRACE / HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    ] {
+        let bytes = [head.as_bytes(), &vec![b'x'; 500_000]].concat();
+        assert_eq!(statuses(&exchange(&edge, &bytes, 65_536).expect("the answer is not taken back")), [400], "{head}");
+    }
 }
 
 #[test]
