@@ -95,5 +95,7 @@ pub(crate) struct Account {
     pub(crate) miss_budget: Option<Bytes>,
     /// The origin sends for this visitor alone, and has at most so many bytes left.
     pub(crate) passing: Option<u64>,
+    /// What the visitor was charged for that before it came.
+    pub(crate) charged: u64,
     pub(crate) record: Option<Box<AccessRecord>>,
 }

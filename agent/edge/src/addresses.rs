@@ -94,18 +94,29 @@ impl Debts {
 
     /// Notes bytes that `address` received: they pay for twice as many.
     pub(crate) fn pay(&self, address: IpAddr, bytes: u64, budget: u64, now: Time) {
+        self.forgive(address, bytes.saturating_mul(2), budget, now);
+    }
+
+    /// Takes a charge back, or a part of it.
+    fn forgive(&self, address: IpAddr, bytes: u64, budget: u64, now: Time) {
         if self.count.load(Relaxed) == 0 || bytes == 0 {
             return;
         }
         let mut debts = self.lock();
         if let Some(debt) = debts.get_mut(&visitor_of(address)) {
-            let owed = debt.owed(budget, now).saturating_sub(bytes.saturating_mul(2));
+            let owed = debt.owed(budget, now).saturating_sub(bytes);
             *debt = Debt { bytes: owed, at: now };
             if owed == 0 {
                 debts.remove(&visitor_of(address));
             }
         }
         self.count.store(debts.len(), Relaxed);
+    }
+
+    /// Makes a charge that was made in advance, of `charged` bytes, one of `bytes`.
+    pub(crate) fn amend(&self, address: IpAddr, (charged, bytes): (u64, u64), budget: u64, now: Time) {
+        self.charge(address, bytes.saturating_sub(charged), budget, now);
+        self.forgive(address, charged.saturating_sub(bytes), budget, now);
     }
 
     /// How long nothing is fetched for `address`; nothing if it may go on.
@@ -150,6 +161,12 @@ mod tests {
         debts.pay(address(1), 500, BUDGET, start);
         assert_eq!(pause(1, start), Some(DEBT_TIME), "2,000 are owed, a budget more than one may owe");
         assert_eq!(pause(1, start.after(DEBT_TIME)), None);
+        debts.charge(address(3), 2_000, BUDGET, start);
+        debts.amend(address(3), (2_000, 1_000), BUDGET, start);
+        assert_eq!(pause(3, start), None, "half of what was expected came");
+        debts.amend(address(3), (1_000, 2_000), BUDGET, start);
+        assert_eq!(pause(3, start), Some(DEBT_TIME));
+        debts.amend(address(3), (2_000, 0), BUDGET, start);
         debts.pay(address(1), 1_000, BUDGET, start);
         assert!(debts.lock().is_empty());
         debts.charge(IpAddr::from([127, 0, 0, 1]), 10_000, BUDGET, start);

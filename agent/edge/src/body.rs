@@ -174,6 +174,9 @@ impl Metered {
 
     /// Starts the answer, whose head is known now.
     pub(crate) fn begin(&mut self, payload: Payload, status: StatusCode, cache: CacheUse, prepaid: bool) {
+        if let Payload::Passing(passing) = &payload {
+            self.account.charged = self.edge.charge_ahead(&self.account, passing.body.size_hint().upper());
+        }
         self.payload = payload;
         self.account.prepaid = prepaid;
         self.account.answered = true;

@@ -196,13 +196,23 @@ impl Edge {
         }
     }
 
+    /// Charges a visitor for what may have left the origin before the visitor is known to be gone; how much that is. Later would be too
+    /// late: requests that are made together, or one after the other by whoever does not read, would all be let through.
+    pub(crate) fn charge_ahead(&self, account: &Account, length: Option<u64>) -> u64 {
+        let Some(budget) = account.miss_budget else { return 0 };
+        let bytes = length.unwrap_or(u64::MAX).min(UNSEEN_BYTES);
+        self.debts.charge(account.visitor, bytes, budget.0, self.clock.time());
+        bytes
+    }
+
     /// Sets what the visitor received against what was fetched for it.
     fn settle(&self, account: &Account) {
         let Some(budget) = account.miss_budget else { return };
         let now = self.clock.time();
         let unseen = if account.complete { 0 } else { UNSEEN_BYTES };
         if let Some(left) = account.passing {
-            self.debts.charge(account.visitor, account.bytes.saturating_add(unseen.min(left)), budget.0, now);
+            let came = account.bytes.saturating_add(unseen.min(left));
+            self.debts.amend(account.visitor, (account.charged, came), budget.0, now);
         }
         self.debts.pay(account.visitor, account.bytes.saturating_sub(unseen), budget.0, now);
     }

@@ -30,7 +30,7 @@ use crate::{
     flight::{Closing, Course, Flight, Landing, Shared},
     gradient::Work,
     headers,
-    limits::{FINISHED_ALONE_BYTES, PATIENCE_MIN, PRESSURE_LOOK, STORED_BODY_BYTES_MAX},
+    limits::{FINISHED_ALONE_BYTES, PATIENCE_MIN, PRESSURE_LOOK, STORED_BODY_BYTES_MAX, UNSEEN_BYTES},
     origin::{Fault, nothing},
     paths::{is_asset, is_passive_type},
 };
@@ -187,21 +187,32 @@ async fn fill(
         length,
         body: Arc::clone(&growing),
     });
+    // Charged before the visitor has a byte: whoever leaves then may ask for the next thing at once, and the next, before the first has come.
+    let budget = order.settings.config.miss_budget.filter(|_| !background);
+    let mut charged = length.unwrap_or(UNSEEN_BYTES).min(STORED_BODY_BYTES_MAX);
+    if let Some(budget) = budget {
+        edge.debts.charge(order.visitor, charged, budget.0, edge.clock.time());
+    }
     let mut hasher = is_spillable((shared.status, &shared.headers), shared.kept, &shared.vary, shared.length).then(Sha256::new);
     let values = shared.values.clone();
     flight.land(Landing::Shared(shared));
     let idle = order.settings.config.timeouts.origin_idle;
     let mut source = Passing::new(body, idle, Some(Box::new(permit)));
-    let (budget, mut charged) = (order.settings.config.miss_budget.filter(|_| !background), 0);
     let whole = take_in(&mut source, &growing, &mut hasher, |came, taken| {
         if let Some(budget) = budget {
-            edge.debts.charge(order.visitor, came - charged, budget.0, edge.clock.time());
-            charged = came;
+            edge.debts.charge(order.visitor, came.saturating_sub(charged), budget.0, edge.clock.time());
+            charged = charged.max(came);
         }
         !background && flight.is_deserted() && !worth_finishing(length.unwrap_or(came), taken)
     })
     .await;
     drop(source);
+    if let Some(budget) = budget {
+        let came = growing.progress().0;
+        // What was on its way when it was given up had left the origin as well.
+        let left = if whole { 0 } else { UNSEEN_BYTES.min(length.map_or(u64::MAX, |length| length.saturating_sub(came))) };
+        edge.debts.amend(order.visitor, (charged, came.saturating_add(left)), budget.0, edge.clock.time());
+    }
     let bytes = if whole { growing.whole() } else { None };
     if let (Some(admitted), Some(bytes)) = (admitted, bytes) {
         let digest = hasher.map(|hasher| ObjectDigest(hasher.finalize().into()));

@@ -90,6 +90,7 @@ pub(crate) async fn answer(
         visitor: asker.visitor,
         miss_budget: settings.config.miss_budget,
         passing: None,
+        charged: 0,
         record,
     };
     let mut metered = Metered::new(Payload::Empty, Arc::clone(&edge), account, Turn::of(turns));

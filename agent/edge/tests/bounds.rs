@@ -200,6 +200,11 @@ impl Counting {
 
 /// Asks for something of its own as the visitor 203.0.113.`last`, reads at most `most` bytes, and leaves; how much came.
 fn take(edge: &Handle, last: u8, request: &str, fields: &str, most: usize) -> u64 {
+    begin(edge, last, request, fields, most).1
+}
+
+/// The same, without leaving.
+fn begin(edge: &Handle, last: u8, request: &str, fields: &str, most: usize) -> (TcpStream, u64) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     if most < usize::MAX {
         // So that what was not read was not received either.
@@ -217,7 +222,7 @@ fn take(edge: &Handle, last: u8, request: &str, fields: &str, most: usize) -> u6
             _ => break,
         }
     }
-    got as u64
+    (stream, got as u64)
 }
 
 const BUDGET: u64 = 4 << 20;
@@ -265,6 +270,23 @@ fn who_asks_and_leaves_pulls_twice_what_it_received_and_a_budget() {
         // Whoever takes what it asks for is not hurt, and others are not at all.
         let whole = take(&edge, 2, "GET /film.mp4?other", asks, usize::MAX);
         assert!(whole > OBJECT as u64, "another visitor got {whole}");
+    }
+}
+
+#[test]
+fn who_asks_and_neither_reads_nor_leaves_pulls_no_more() {
+    for fields in ["Cache-Control: max-age=60\r\n", "Cache-Control: no-store\r\n"] {
+        let origin = Counting::new(false, fields);
+        let edge = counted_edge(&origin);
+        let begun: Vec<_> = (0..30).map(|index| begin(&edge, 1, &format!("GET /film.mp4?{index}"), "", 2_000)).collect();
+        let received: u64 = begun.iter().map(|(_, got)| got).sum();
+        until("what comes has come", || {
+            let before = origin.sent.load(SeqCst);
+            thread::sleep(Duration::from_millis(100));
+            before == origin.sent.load(SeqCst)
+        });
+        let sent = origin.sent.load(SeqCst);
+        assert!(sent <= 2 * received + BUDGET + 2 * OBJECT as u64, "{sent} for {received} with {fields:?}");
     }
 }
 

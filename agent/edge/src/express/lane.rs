@@ -141,6 +141,7 @@ impl Lane {
             visitor: self.peer.address,
             miss_budget: self.known.as_ref().and_then(|known| known.settings.config.miss_budget),
             passing: None,
+            charged: 0,
             record: edge.keeps_records().then(|| Box::new(self.record(&answer, ask, fields, now))),
         };
         Outgoing::new(Arc::clone(edge), account, (answer.head, answer.tail), answer.body, answer.pause)

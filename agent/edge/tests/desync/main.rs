@@ -105,6 +105,8 @@ fn try_all(vectors: &[Vector], piece: usize) {
         .filter_map(|vector| try_vector(vector, piece, &edge, &origin).err().map(|error| format!("{}: {error}", vector.name)))
         .collect();
     assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), vectors.len(), failures.join("\n"));
+    // What never became a request is counted when its connection has ended.
+    common::until("every connection has ended", || edge.metrics().connections == 0);
     let refused = vectors.iter().filter(|vector| !matches!(vector.expect, Expect::Passes(_))).count() as u64;
     assert_eq!(edge.metrics().requests_refused, refused, "each refusal is counted once");
 }
