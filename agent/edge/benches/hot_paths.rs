@@ -1,7 +1,7 @@
 //! What the edge does for each visitor: `cargo bench -p overspill-edge`.
 //!
 //! The hits go over a kept loopback connection to an edge in this process, so they hold the system calls of both ends; compare runs of
-//! the same machine only. Against other servers: `agent/benches/side_by_side.rs`.
+//! the same machine only. Against other servers: `side_by_side.py`.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 #[path = "../../benches/common/origin.rs"]

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub(crate) const FIRST_BYTES: usize = 2 * 1024;
 /// Fields of one request head: browsers send about 20, chains of proxies a few more.
 pub(crate) const FIELDS_MAX: usize = 100;
+/// Fields of a request head that the express lane looks at: browsers send about 20; more than this takes the usual way.
+pub(crate) const EXPRESS_FIELDS_MAX: usize = 32;
 /// Bytes of one request head: RFC 9112 asks for 8,000 of request line; cookies of many applications on one host may take the rest.
 pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// How long a connection that the edge closes may still send what nobody reads: closed at once, it would take back the answer.

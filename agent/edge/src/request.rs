@@ -66,11 +66,7 @@ impl Line {
 }
 
 /// Answers one request: meters it, and turns what the gate refuses into 400.
-pub(crate) async fn answer(
-    request: Request<Incoming>,
-    line: Line,
-    edge: Arc<Edge>,
-) -> Result<Response<Metered>, Infallible> {
+pub(crate) async fn answer(request: Request<Incoming>, line: Line, edge: Arc<Edge>) -> Result<Response<Metered>, Infallible> {
     let Line { peer, early, turns } = line;
     let start = edge.clock.time();
     edge.active.rise();

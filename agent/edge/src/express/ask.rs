@@ -7,11 +7,8 @@ use httparse::{Header, Status};
 use crate::{
     cache::vary::Encoding,
     cookies::{self, Cookies},
-    limits::TARGET_BYTES_MAX,
+    limits::{EXPRESS_FIELDS_MAX, TARGET_BYTES_MAX},
 };
-
-/// Fields of a head that is looked at: browsers send about 20.
-pub(super) const FIELDS_MAX: usize = 32;
 
 /// A plain GET of HTTP/1.1: no condition, no range, no body, nobody in particular.
 #[derive(Debug)]
@@ -57,7 +54,7 @@ impl Field {
 
 impl<'a> Ask<'a> {
     /// Reads a head that the gate let pass; nothing, if it is not plain. `fields` is where its fields are written to.
-    pub(super) fn read<'h>(head: &'a [u8], fields: &'h mut [Header<'a>; FIELDS_MAX]) -> Option<(Self, &'h [Header<'a>])> {
+    pub(super) fn read<'h>(head: &'a [u8], fields: &'h mut [Header<'a>; EXPRESS_FIELDS_MAX]) -> Option<(Self, &'h [Header<'a>])> {
         // Before anything is parsed: most other methods end here.
         if !head.starts_with(b"GET /") {
             return None;
@@ -93,7 +90,7 @@ mod tests {
     use httparse::EMPTY_HEADER;
 
     fn is_plain(head: &str) -> bool {
-        Ask::read(head.as_bytes(), &mut [EMPTY_HEADER; FIELDS_MAX]).is_some()
+        Ask::read(head.as_bytes(), &mut [EMPTY_HEADER; EXPRESS_FIELDS_MAX]).is_some()
     }
 
     fn with(field: &str) -> bool {
@@ -143,7 +140,7 @@ mod tests {
         assert!(!is_plain("GET / HTTP/1.1\r\n\r\n"), "no host");
         assert!(!is_plain("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), "two heads");
         assert!(!is_plain("GET / HTTP/1.1\r\nHost: a\r\n"), "half a head");
-        let many: String = (0..FIELDS_MAX).map(|at| format!("x{at}: y\r\n")).collect();
+        let many: String = (0..EXPRESS_FIELDS_MAX).map(|at| format!("x{at}: y\r\n")).collect();
         assert!(!is_plain(&format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n")), "many fields");
     }
 }

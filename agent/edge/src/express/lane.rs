@@ -9,7 +9,7 @@ use httparse::{EMPTY_HEADER, Header};
 use overspill_governance::time::Now;
 
 use super::{
-    ask::{Ask, FIELDS_MAX},
+    ask::Ask,
     frozen::{Tail, head},
     outgoing::Outgoing,
 };
@@ -19,6 +19,7 @@ use crate::{
     cache::{key, stored::Stored},
     edge::{Edge, Settings},
     gate,
+    limits::EXPRESS_FIELDS_MAX,
     request::Peer,
     spill::{
         Course, Spiller,
@@ -54,7 +55,7 @@ impl Lane {
 
     /// The answer to a request of which this is the head; nothing if it must go the usual way.
     pub(super) fn answer(&mut self, bytes: &[u8]) -> Option<Outgoing> {
-        let mut fields = [EMPTY_HEADER; FIELDS_MAX];
+        let mut fields = [EMPTY_HEADER; EXPRESS_FIELDS_MAX];
         let (ask, fields) = Ask::read(bytes, &mut fields)?;
         self.look_up_host(ask.host)?;
         if may_be_marked(ask.target) || ask.target.starts_with(WELL_KNOWN) {
@@ -131,6 +132,7 @@ impl Lane {
         let edge = &self.edge;
         edge.active.rise();
         edge.counters.requests.one();
+        edge.counters.expressed.one();
         edge.count_answer(answer.status, answer.cache);
         let account = Account {
             start: now.time,

@@ -1,0 +1,319 @@
+"""Times a cached hit, and a request passed on, here and in nginx, Varnish and HAProxy: the same origin, the same load, in turns.
+
+    python3 agent/edge/benches/side_by_side.py AGENT [--tables hits,tls,h2,pass] [--sizes 1,16,100,1024] [--connections 64,512]
+                                               [--rounds 5] [--seconds 2] [--servers overspill,nginx,varnish,haproxy] [--json FILE]
+
+AGENT is the `overspill` program. Each server has the first core and one thread that serves, the load generator (`wrk`; `h2load` for HTTP/2)
+has the second. Whoever is missing is passed over, and said to be; on Debian: apt-get install nginx varnish haproxy wrk nghttp2-client openssl.
+Figures are medians over rounds, within which all servers are measured one after another. The ratios are the agent's divided by that
+server's, round by round: above 1 is better for requests, worse for processor time. Ends with 77 when there is nothing to compare.
+"""
+
+import argparse
+import http.server
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+SERVERS = ("overspill", "nginx", "varnish", "haproxy")
+TABLES = {
+    "hits": "cached hits, HTTP/1.1",
+    "tls": "cached hits, HTTP/1.1 over TLS",
+    "h2": "cached hits, HTTP/2 over TLS, ten streams a connection",
+    "pass": "passed on to the origin, 1 KiB",
+}
+PATIENCE = 30
+NOTHING_TO_DO = 77
+os.environ["PATH"] += ":/usr/sbin:/usr/local/sbin"
+
+
+class Origin(http.server.BaseHTTPRequestHandler):
+    """Every path is a body of as many bytes as the path says, good for an hour."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        body = b"x" * int(self.path.strip("/"))
+        self.send_response(200)
+        for name, value in {"Content-Type": "image/jpeg", "Cache-Control": "public, max-age=3600", "ETag": '"1"', "Content-Length": len(body)}.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def pinned(core, *command):
+    return ["taskset", "-c", str(core), *map(str, command)]
+
+
+class Server:
+    """A server under load: pinned to the first core, serving HTTP on one port and HTTPS on another."""
+
+    def __init__(self, name, place, command, port, tls_port):
+        self.name, self.port, self.tls_port = name, port, tls_port
+        self.log = place / f"{name}.log"
+        with open(self.log, "w") as log:
+            self.process = subprocess.Popen(pinned(0, *command), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                return
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise SystemExit(f"{name} does not serve: {self.log.read_text()}") from None
+                time.sleep(0.05)
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+    def processor_time(self):
+        """Microseconds of all threads of the server and its children."""
+        parents = {}
+        for folder in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                # The name stands in brackets and may hold anything; after it come the state and the parent.
+                parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+        ours, grown = {self.process.pid}, True
+        while grown:
+            children = {process for process, parent in parents.items() if parent in ours} - ours
+            ours, grown = ours | children, bool(children)
+        spent = 0
+        for process in ours:
+            for task in pathlib.Path(f"/proc/{process}/task").glob("*/schedstat"):
+                spent += int(task.read_text().split()[0])
+        return spent / 1e3
+
+
+def overspill(agent, place, origin, pages):
+    port, tls_port = free_port(), free_port()
+    (place / "empty.toml").write_text("")
+    command = [agent, "run", "--config", place / "empty.toml", "--threads", 1, "--admin", "none", "--state", place / "state"]
+    command += ["--origin", f"http://{origin}", "--listen", f"127.0.0.1:{port}", "--tls-listen", f"127.0.0.1:{tls_port}"]
+    command += ["--tls-certificate", place / "cert.pem", "--tls-key", place / "key.pem"]
+    del pages
+    return Server("overspill", place, command, port, tls_port)
+
+
+def nginx_command(folder, rules):
+    """nginx with these rules. A worker of root's may enter the folder."""
+    folder.mkdir()
+    user = "user root;" if os.geteuid() == 0 else ""
+    paths = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("proxy", "client_body", "fastcgi", "uwsgi", "scgi"))
+    (folder / "nginx.conf").write_text(f"""
+        {user} daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
+        events {{ worker_connections 4096; }}
+        http {{ access_log off; keepalive_requests 100000000; {paths} {rules} }}""")
+    return ["nginx", "-c", folder / "nginx.conf", "-p", folder]
+
+
+def nginx(place, origin, pages):
+    port, tls_port, folder = free_port(), free_port(), place / "nginx"
+    # As its documentation advises for a cache: files kept open, sent by the kernel.
+    command = nginx_command(folder, f"""
+        sendfile on; tcp_nopush on; open_file_cache max=1000 inactive=1h; proxy_cache_path {folder}/cache keys_zone=hits:10m;
+        ssl_certificate {place}/cert.pem; ssl_certificate_key {place}/key.pem; ssl_session_cache shared:s:10m;
+        upstream pages {{ server {pages}; keepalive 512; }}
+        server {{
+            listen 127.0.0.1:{port} backlog=4096; listen 127.0.0.1:{tls_port} ssl http2 backlog=4096;
+            location / {{ proxy_pass http://{origin}; proxy_cache hits; }}
+            location /page {{ proxy_pass http://pages; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+        }}""")
+    return Server("nginx", place, command, port, tls_port)
+
+
+def varnish(place, origin, pages):
+    port = free_port()
+    host, number = origin.split(":")
+    page_host, page_number = pages.split(":")
+    (place / "varnish.vcl").write_text(f"""vcl 4.1;
+        backend files {{ .host = "{host}"; .port = "{number}"; }}
+        backend pages {{ .host = "{page_host}"; .port = "{page_number}"; }}
+        sub vcl_recv {{ if (req.url ~ "^/page") {{ set req.backend_hint = pages; return (pass); }} }}""")
+    command = ["varnishd", "-F", "-j", "none", "-a", f"127.0.0.1:{port}", "-f", place / "varnish.vcl", "-s", "malloc,64m", "-T", "none"]
+    command += ["-p", "thread_pools=1", "-p", "thread_pool_min=600", "-n", place / "varnish"]
+    return Server("varnish", place, command, port, None)
+
+
+def haproxy(place, origin, pages):
+    port, tls_port = free_port(), free_port()
+    (place / "both.pem").write_text((place / "cert.pem").read_text() + (place / "key.pem").read_text())
+    (place / "haproxy.cfg").write_text(f"""
+global
+    nbthread 1
+    maxconn 4096
+    tune.ssl.default-dh-param 2048
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+cache hits
+    total-max-size 64
+    max-object-size 8000000
+    max-age 3600
+frontend visitors
+    bind 127.0.0.1:{port} backlog 4096
+    bind 127.0.0.1:{tls_port} ssl crt {place}/both.pem alpn h2,http/1.1 backlog 4096
+    http-request cache-use hits if !{{ path_beg /page }}
+    use_backend pages if {{ path_beg /page }}
+    default_backend files
+backend files
+    http-response cache-store hits
+    server files {origin}
+backend pages
+    http-reuse always
+    server pages {pages}
+""")
+    return Server("haproxy", place, ["haproxy", "-db", "-f", place / "haproxy.cfg"], port, tls_port)
+
+
+def page_server(place):
+    """A fast origin for what is passed on; it shares the load generator's core."""
+    port = free_port()
+    command = nginx_command(place / "pages", f"""
+        server {{ listen 127.0.0.1:{port} backlog=4096; add_header Cache-Control no-store; return 200 "{'x' * 1024}"; }}""")
+    with open(place / "pages.log", "w") as log:
+        process = subprocess.Popen(pinned(1, *command), stdout=log, stderr=log)
+    return process, f"127.0.0.1:{port}"
+
+
+def load(server, table, size, connections, seconds):
+    """Requests a second, processor time of the server for each, and the 99th percentile of latency in milliseconds."""
+    scheme, port = ("http", server.port) if table in ("hits", "pass") else ("https", server.tls_port)
+    url = f"{scheme}://127.0.0.1:{port}/" + ("page" if table == "pass" else str(size << 10))
+    before = server.processor_time()
+    if table == "h2":
+        command = pinned(1, "h2load", "-t", 1, "-c", connections, "-m", 10, "-D", seconds, url)
+    else:
+        command = pinned(1, "wrk", "-t", 1, "-c", connections, "-d", f"{seconds}s", "--latency", "--timeout", "20s", url)
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    spent = server.processor_time() - before
+    if table == "h2":
+        rate = float(re.search(r"finished in .*?, ([\d.]+) req/s", text)[1])
+        done, bad = int(re.search(r"(\d+) succeeded", text)[1]), re.search(r"([1-9]\d*) (?:failed|errored)", text)
+        late = None
+    else:
+        rate, done = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]), int(re.search(r"(\d+) requests in", text)[1])
+        bad = "Non-2xx" in text or "Socket errors" in text
+        number, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", text).groups()
+        late = float(number) * {"us": 1e-3, "ms": 1, "s": 1e3}[unit]
+    if bad or not done:
+        raise SystemExit(f"{server.name}, {url}: not all was answered:\n{text}")
+    return {"requests_per_s": rate, "cpu_us": spent / done, "p99_ms": late}
+
+
+def middle(rounds, what):
+    values = [one[what] for one in rounds if one[what] is not None]
+    return statistics.median(values) if values else None
+
+
+def compare(servers, table, size, connections, options):
+    measured = {server.name: [] for server in servers}
+    for server in servers:
+        load(server, table, size, connections, 1)
+    for _ in range(options.rounds):
+        for server in servers:
+            measured[server.name].append(load(server, table, size, connections, options.seconds))
+    ours, rows = measured[servers[0].name], []
+    for name, rounds in measured.items():
+        ratio = lambda what: statistics.median(mine[what] / theirs[what] for mine, theirs in zip(ours, rounds))
+        row = {"table": table, "kib": size, "connections": connections, "server": name}
+        row |= {what: middle(rounds, what) for what in ("requests_per_s", "cpu_us", "p99_ms")}
+        row |= {"requests_ratio": ratio("requests_per_s"), "cpu_ratio": ratio("cpu_us")}
+        rows.append(row)
+        late = "-" if row["p99_ms"] is None else f"{row['p99_ms']:.2f}"
+        print(f"{size:>5} KiB {connections:>5}  {name:<10} {row['requests_per_s']:>10.0f} {row['cpu_us']:>9.1f} {late:>9} "
+              f"{row['requests_ratio']:>9.2f} {row['cpu_ratio']:>6.2f}", flush=True)
+    return rows
+
+
+def main():
+    numbers = lambda text: [int(number) for number in text.split(",")]
+    words = lambda text: text.split(",")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("agent", type=pathlib.Path)
+    parser.add_argument("--tables", type=words, default=list(TABLES))
+    parser.add_argument("--sizes", type=numbers, default=[1, 16, 100, 1024])
+    parser.add_argument("--connections", type=numbers, default=[64, 512])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--servers", type=words, default=list(SERVERS))
+    parser.add_argument("--json", type=pathlib.Path)
+    options = parser.parse_args()
+    programs = {"nginx": "nginx", "varnish": "varnishd", "haproxy": "haproxy"}
+    names = [name for name in options.servers if name == "overspill" or shutil.which(programs[name])]
+    missing = [tool for tool in ("taskset", "wrk", "openssl", "nginx") if not shutil.which(tool)]
+    if missing or len(names) < 2 or len(os.sched_getaffinity(0)) < 2:
+        print(f"passed over: needs two cores, another server and {', '.join(missing) or 'nothing else'}")
+        sys.exit(NOTHING_TO_DO)
+    for name in set(options.servers) - set(names):
+        print(f"passed over: {name} is not installed")
+    with tempfile.TemporaryDirectory() as folder:
+        place = pathlib.Path(folder)
+        # 2048 bits for all, or the key decides the handshakes' figures.
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
+                        "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", place / "key.pem", "-out", place / "cert.pem"],
+                       check=True, capture_output=True)
+        # A proxy that has heard enough closes; that is its business.
+        http.server.ThreadingHTTPServer.handle_error = lambda *_: None
+        files = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Origin)
+        threading.Thread(target=files.serve_forever, daemon=True).start()
+        origin = f"127.0.0.1:{files.server_address[1]}"
+        page_process, pages = page_server(place)
+        servers, rows = [], []
+        try:
+            starters = {"nginx": nginx, "varnish": varnish, "haproxy": haproxy}
+            for name in names:
+                servers.append(overspill(options.agent.resolve(), place, origin, pages) if name == "overspill" else starters[name](place, origin, pages))
+            for table in options.tables:
+                able = [server for server in servers if server.tls_port or table in ("hits", "pass")]
+                if table == "h2" and not shutil.which("h2load"):
+                    print("\npassed over: HTTP/2, h2load is not installed")
+                    continue
+                if table == "pass":
+                    # Its origin is another one.
+                    servers[0].stop()
+                    (place / "pass").mkdir()
+                    for name in ("cert.pem", "key.pem"):
+                        shutil.copy(place / name, place / "pass" / name)
+                    able[0] = servers[0] = overspill(options.agent.resolve(), place / "pass", pages, pages)
+                print(f"\n{TABLES[table]}; {options.rounds} rounds of {options.seconds} s; medians, ratios of {able[0].name} to each")
+                print(f"{'body':>9} {'conns':>5}  {'server':<10} {'requests/s':>10} {'CPU us':>9} {'p99 ms':>9} {'requests':>9} {'CPU':>6}")
+                for size in [1] if table == "pass" else options.sizes:
+                    for connections in options.connections:
+                        rows += compare(able, table, size, connections, options)
+        finally:
+            for server in servers:
+                server.stop()
+            page_process.terminate()
+            files.shutdown()
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1))
+
+
+if __name__ == "__main__":
+    main()
