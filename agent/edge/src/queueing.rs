@@ -18,6 +18,8 @@ const WANT_SLOTS: usize = 4;
 const LASTING: f64 = 0.8;
 /// Page service times remembered for the median.
 const SERVICES: usize = 32;
+/// A median is good for so long: every request asks for it, and sorting takes longer than all else that is asked here.
+const MEDIAN_AGE: Duration = Duration::from_millis(20);
 /// A service time older than this says nothing of now.
 const SERVICE_AGE: Duration = Duration::from_secs(30);
 
@@ -33,6 +35,8 @@ struct Slot {
 pub(crate) struct Queueing {
     slots: [Slot; WANT_SLOTS + 1],
     services: VecDeque<(Time, Duration)>,
+    /// Their median, and when it was found.
+    median: Option<(Time, Duration)>,
     pressed: bool,
 }
 
@@ -69,12 +73,20 @@ impl Queueing {
 
     /// Median service time of pages; zero when nothing recent is known.
     pub(crate) fn service_median(&mut self, now: Time) -> Duration {
+        if let Some((at, median)) = self.median
+            && now.since(at) < MEDIAN_AGE
+        {
+            return median;
+        }
         while self.services.front().is_some_and(|(at, _)| now.since(*at) > SERVICE_AGE) {
             self.services.pop_front();
         }
         let mut services: Vec<Duration> = self.services.iter().map(|(_, service)| *service).collect();
         services.sort_unstable();
-        services.get(services.len() / 2).copied().unwrap_or_default()
+        let median = services.get(services.len() / 2).copied();
+        // Of nothing there is none; the first answer is heard at once.
+        self.median = median.map(|median| (now, median));
+        median.unwrap_or_default()
     }
 
     /// The smallest delay over the last slots; while nothing was let through, how long the oldest request waits already.

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use http_body::Body;
+use hyper::body::Incoming;
 
 use crate::{
     access::CacheUse,
     body::Payload,
     cache::{
-        admit::Kept,
+        admit::{Asked, Kept, admit},
         control::Control,
         decide::{Rules, Use, decide, helps_failure, helps_overload},
         key::Key,
@@ -84,10 +85,12 @@ pub(crate) async fn serve(visit: Visit, edge: &Arc<Edge>) -> Answer {
     }
     let part_or_head = visit.parts.method == Method::HEAD || visit.parts.headers.contains_key(header::RANGE);
     let with_cookies = cookies == Cookies::Unknown;
-    // What could not be shared lately is worth only its visitor's own conditions.
-    let own_terms = (authorized || edge.store.is_passed(&key, now)) && is_conditional(&visit);
+    let own_terms = authorized && is_conditional(&visit);
     if copy.is_none() && (part_or_head || own_terms || (with_cookies && !is_asset(visit.parts.uri.path()))) {
         return pass::pass(visit, edge, cookies).await;
+    }
+    if copy.is_none() && edge.store.is_passed(&key, now) {
+        return pass_unshared(visit, key, edge, cookies).await;
     }
     if let Some(copy) = copy.as_ref().filter(|_| visit.parts.method == Method::HEAD) {
         return probe::probe(visit, cookies, Arc::clone(copy), edge).await;
@@ -99,6 +102,20 @@ pub(crate) async fn serve(visit: Visit, edge: &Arc<Edge>) -> Answer {
     }
     let course = Course { key, encoding, with_cookies };
     Errand { visit, course, cookies, rules, copy }.run(pressure, edge).await
+}
+
+/// Passes on a request for a resource whose answers could not be shared lately: nobody waits for anybody ("hit for pass"). When one could be
+/// shared, the next is looked up again.
+async fn pass_unshared(visit: Visit, key: Key, edge: &Arc<Edge>, cookies: Cookies) -> Answer {
+    let (asked, at) = (visit.parts.headers.clone(), edge.clock.date());
+    let heard = |response: &Response<Incoming>| {
+        let asked = Asked { path: key.path(), headers: &asked, cookies, at };
+        if admit(asked, response.status(), response.headers(), edge.clock.date()).is_some() {
+            edge.store.look_again(&key);
+        }
+        None
+    };
+    pass::forward(visit, edge, cookies, "fwd=miss", heard).await
 }
 
 /// Only GET and HEAD, without a session, a body, or conditions that only the origin can judge.

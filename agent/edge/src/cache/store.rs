@@ -176,6 +176,11 @@ impl Store {
         self.passed.insert(key.clone(), now.after(PASSED_TIME));
     }
 
+    /// Forgets that.
+    pub(crate) fn look_again(&self, key: &Key) {
+        self.passed.remove(key);
+    }
+
     /// Tells whether a resource's answers could not be stored lately.
     pub(crate) fn is_passed(&self, key: &Key, now: Time) -> bool {
         self.passed.get(key).is_some_and(|until| now < until)

@@ -1,0 +1,29 @@
+//! The edge by itself: a reverse-proxy cache without a mesh, a ledger, or anything of the agent's.
+//!
+//! `cargo run --release -p overspill-edge --example alone -- 127.0.0.1:8080 127.0.0.1:8000 [THREADS]`: origin, and where to listen.
+#![allow(clippy::print_stderr)]
+
+use std::{env, process::ExitCode, thread};
+
+use overspill_edge::{Clock, Config, start};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let (Some(Ok(origin)), Some(Ok(listen))) = (arguments.first().map(|text| text.parse()), arguments.get(1).map(|text| text.parse()))
+    else {
+        eprintln!("usage: alone ORIGIN LISTEN [THREADS], such as 127.0.0.1:8080 127.0.0.1:8000");
+        return ExitCode::from(2);
+    };
+    let mut config = Config::new(origin);
+    config.listen = vec![listen];
+    config.threads = arguments.get(2).and_then(|text| text.parse().ok()).unwrap_or(0);
+    match start(config, Clock::new()) {
+        Ok(_edge) => loop {
+            thread::park();
+        },
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
