@@ -141,8 +141,9 @@ async fn enter(stream: TcpStream, door: Door, peer: Peer, edge: Arc<Edge>, admit
         () = turned_true(&mut stopping) => return,
     };
     match entered {
-        Ok((stream, Speech::Http1)) => serve(stream, peer, edge).await,
-        Ok((stream, Speech::Http2)) => h2::serve(stream, peer, edge).await,
+        // Apart, so that a waiting connection takes no more room than its own kind needs.
+        Ok((stream, Speech::Http1)) => Box::pin(serve(stream, peer, edge)).await,
+        Ok((stream, Speech::Http2)) => Box::pin(h2::serve(stream, peer, edge)).await,
         Err(error) => {
             if door.is_secure() {
                 edge.counters.handshakes_failed.one();
@@ -164,12 +165,13 @@ async fn serve(stream: Wire, peer: Peer, edge: Arc<Edge>) {
     let service = service_fn(|request: Request<Incoming>| {
         let upgrade = request.extensions().get::<OnUpgrade>().cloned();
         let answer = answer(request, line.clone(), Arc::clone(&edge));
-        async {
+        // Apart: most connections, at most times, answer nothing.
+        Box::pin(async {
             let answer = answer.await;
             let kept = upgrade.filter(|_| answer.as_ref().is_ok_and(|answer| answer.status() != StatusCode::SWITCHING_PROTOCOLS));
             *refused.lock().unwrap_or_else(PoisonError::into_inner) = kept;
             answer
-        }
+        })
     });
     let connection = http1::Builder::new()
         .header_read_timeout(None)
@@ -204,6 +206,7 @@ where
 {
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
+        biased;
         result = connection.as_mut() => result,
         () = turned_true(&mut stopping) => {
             connection.as_mut().graceful_shutdown();

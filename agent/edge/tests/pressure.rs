@@ -124,7 +124,8 @@ fn copies_stand_in_for_an_origin_that_fails() {
             assert_eq!((reply.status, reply.text().as_str()), (200, "good"), "{fields}");
             assert!(reply.field("cache-status").unwrap().contains("detail=stale"));
             fails.store(false, SeqCst);
-            assert!(!get(&edge, "/").field("cache-status").unwrap().contains("detail=stale"));
+            // Not at once, perhaps: on a machine that stands still the copy would stand in once more.
+            until("the origin answers again", || !get(&edge, "/").field("cache-status").unwrap().contains("detail=stale"));
         }
     }
 }
