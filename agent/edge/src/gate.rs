@@ -6,6 +6,8 @@
 pub(crate) mod framing;
 pub(crate) mod gated;
 
+use std::net::Ipv6Addr;
+
 use http::{HeaderMap, Method, Version, header, request::Parts, uri::Authority};
 
 use crate::limits::{FIELDS_MAX, TARGET_BYTES_MAX};
@@ -68,10 +70,12 @@ pub(crate) fn authority(text: &[u8]) -> Result<Authority, Refusal> {
     let authority = Authority::try_from(text).map_err(|_| Refusal::Host)?;
     let text = authority.as_str();
     let host = authority.host();
-    let bracketed = host.starts_with('[');
     let named = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    // Between brackets the library takes whatever has colons.
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_host = bracketed.map_or_else(|| host.bytes().all(named), |address| address.parse::<Ipv6Addr>().is_ok());
     let port_is_number = text.len() == host.len() || authority.port_u16().is_some();
-    if host.is_empty() || text.contains('@') || !port_is_number || !(bracketed || host.bytes().all(named)) {
+    if host.is_empty() || text.contains('@') || !port_is_number || !is_host {
         return Err(Refusal::Host);
     }
     Ok(authority)
@@ -141,9 +145,24 @@ mod tests {
     fn any_other_number_or_kind_of_host_is_refused() {
         assert_eq!(checked(|r| r.uri("/")), Err(Refusal::Host));
         assert_eq!(checked(|r| r.uri("/").header("host", "a.example").header("host", "a.example")), Err(Refusal::Host));
-        for host in
-            ["", "a b", "user@blog.example", "blog.example:", "blog.example:http", "blog.example:70000", "a/b", "a,b", ":80", "a%20b"]
-        {
+        for host in [
+            "",
+            "a b",
+            "user@blog.example",
+            "blog.example:",
+            "blog.example:http",
+            "blog.example:70000",
+            "a/b",
+            "a,b",
+            ":80",
+            "a%20b",
+            "[::,]:80",
+            "[::1",
+            "[]",
+            "[v1.a]",
+            "[::1]a",
+            "[fe80::1%25eth0]",
+        ] {
             assert_eq!(checked(|r| r.uri("/").header("host", host)), Err(Refusal::Host), "{host}");
         }
     }

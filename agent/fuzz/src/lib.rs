@@ -2,7 +2,7 @@
 //!
 //! Each [`Target`] is an ordinary function that reads bytes as an agent does when a stranger sends them, and panics when they did what
 //! they must not. `cargo test -p overspill-fuzz` drives every target on a stable toolchain, over its seeds, what was once found, and
-//! mutations of both; `cargo +nightly fuzz run --fuzz-dir agent/fuzz fuzz_wire` has libFuzzer drive the same function. A target's program
+//! mutations of both; `.ci/fuzz.sh` has libFuzzer drive the same functions, on the same toolchain. A target's program
 //! built without libFuzzer replays the files that it is given and, with `--seeds DIR`, writes the seeds there as a first corpus.
 //!
 //! Seeds are made by code, from golden bytes and from two sites that talk, so that none is of an older format.
@@ -44,7 +44,12 @@ pub const TARGETS: &[Target] = &[
     Target { name: "fill", body: protocol::fill, seeds: protocol::fills, found: "" },
     Target { name: "proof", body: protocol::proof, seeds: protocol::proofs, found: "" },
     Target { name: "gate", body: gate::gate, seeds: gate::connections, found: "" },
-    Target { name: "request", body: edge::request, seeds: edge::requests, found: "" },
+    Target {
+        name: "request",
+        body: edge::request,
+        seeds: edge::requests,
+        found: "505554202f7820485454502f312e310d0a486f73743a205b3a3a2c5d3a38300d0a",
+    },
     Target { name: "connection", body: edge::connection, seeds: edge::connections, found: "" },
     Target { name: "response", body: edge::response, seeds: edge::responses, found: "" },
     Target { name: "structured", body: edge::structured, seeds: edge::structured_fields, found: "" },
