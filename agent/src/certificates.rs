@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::config::{
     Loaded,
     fault::{Fault, Faults},
+    sites::Site,
     table::Settings,
     value::Scheme,
 };
@@ -79,8 +80,8 @@ fn read_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, (String, String)> {
 }
 
 /// What an owner should know of certificates that are good to use.
-pub fn doubts(identities: &[Identity], settings: &Settings, today: Date) -> Vec<String> {
-    let mut doubts = Vec::new();
+pub fn doubts(identities: &[Identity], loaded: &Loaded, today: Date) -> Vec<String> {
+    let (mut doubts, settings) = (Vec::new(), &loaded.settings);
     for (identity, chain) in identities.iter().zip(&settings.tls_certificate) {
         let chain = chain.display();
         match identity.ends() {
@@ -96,6 +97,11 @@ pub fn doubts(identities: &[Identity], settings: &Settings, today: Date) -> Vec<
     }
     let mut hosts: Vec<String> = settings.site.iter().filter(|site| site.scheme == "https").map(|site| site.host().to_owned()).collect();
     hosts.extend(settings.hosts.iter().map(|host| host.name().to_owned()));
+    for Site { settings, .. } in loaded.sites.values().filter(|site| site.settings.site.as_ref().is_some_and(|site| site.scheme == "https"))
+    {
+        hosts.extend(settings.site.iter().map(|site| site.host().to_owned()));
+        hosts.extend(settings.hosts.iter().map(|host| host.name().to_owned()));
+    }
     let suffix = settings.guest_suffix.as_ref().filter(|_| settings.guest_scheme == Scheme::Https);
     hosts.extend(suffix.map(|suffix| format!("guest.{}", suffix.name())));
     let missed = hosts.iter().filter(|host| !identities.is_empty() && !identities.iter().any(|identity| identity.is_for(host)));

@@ -23,7 +23,7 @@ use crate::{
     clock::Clock,
     config::Config,
     door::Door,
-    edge::{Edge, Settings},
+    edge::Edge,
     guest::FillFailed,
     listener,
     metrics::Metrics,
@@ -227,12 +227,7 @@ impl Handle {
         self.certificates.replace(&config.tls.identities);
         self.edge.overflow.configure(&config);
         self.edge.store.resize(config.memory.0);
-        self.edge.admission.bound(config.origin_limits.clone());
-        self.edge.change_settings(|settings| {
-            let key = config.member_key.clone().or_else(|| settings.member_key.take());
-            *settings = Settings::new(config.clone());
-            settings.member_key = key;
-        });
+        self.edge.change_settings(|settings| *settings = settings.changed(config.clone(), &self.edge.clock));
     }
 
     /// Counters and gauges.

@@ -140,14 +140,15 @@ async fn route(mut visit: Visit, edge: &Arc<Edge>) -> Answer {
     if let Some((response, _)) = edge.overflow.host(visit.host.as_str(), asked, edge.clock.now()).await {
         return (response.map(Payload::whole), CacheUse::Guest);
     }
+    let Some(site) = visit.settings.of_host(&visit.host) else {
+        return (waiting::misdirected(), CacheUse::None);
+    };
+    visit.settings = site;
     // Before marks are taken out: who is sent on keeps them.
     if let Some(response) = redirect::to_https(&visit.settings.config, visit.asker, &visit.host, &visit.parts) {
         return (response, CacheUse::None);
     }
     visit.mark = edge.overflow.unmark(&mut visit.parts.uri, edge.clock.now());
-    if !visit.settings.config.accepts(&visit.host) {
-        return (waiting::misdirected(), CacheUse::None);
-    }
     if visit.parts.method.as_str() == purge::METHOD {
         return purge::answer(&visit, edge);
     }

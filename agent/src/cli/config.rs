@@ -13,6 +13,7 @@ use crate::{
     config::{
         Loaded, Request,
         fault::Faults,
+        sites,
         table::{Setting, TABLE, Takes},
     },
 };
@@ -65,7 +66,7 @@ pub fn run(command: &Command, request: &Request) -> Outcome {
 /// Reads what the settings name, too: a certificate that is missing is as bad as a value that is.
 fn check(loaded: &Loaded) -> Outcome {
     let identities = certificates::read(loaded).map_err(|faults| faulty(&faults))?;
-    for doubt in certificates::doubts(&identities, &loaded.settings, Clock::shifted(loaded.settings.clock_offset).date()) {
+    for doubt in certificates::doubts(&identities, loaded, Clock::shifted(loaded.settings.clock_offset).date()) {
         out::line(format_args!("warning: {doubt}"))?;
     }
     match &loaded.file {
@@ -102,7 +103,19 @@ fn as_toml(loaded: &Loaded, explain: bool) -> String {
         let Setting { sentence, form, default, .. } = setting;
         format!("# {sentence}\n# {form}; default {default}; taken {takes}\n{line} # {}\n\n", loaded.source(setting.name))
     });
-    lines.collect()
+    let mut text: String = lines.collect();
+    for (name, site) in &loaded.sites {
+        text.push_str(&format!("\n[{}.{name}]\n", sites::SECTION));
+        for setting in sites::own() {
+            let line = format!("{} = {}", setting.name, toml::Value::String(site.settings.show(setting.name)));
+            match site.source(setting.name) {
+                Some(at) if explain => text.push_str(&format!("{line} # {at}\n")),
+                None if explain => text.push_str(&format!("{line} # as above\n")),
+                _ => text.push_str(&format!("{line}\n")),
+            }
+        }
+    }
+    text
 }
 
 fn as_json(loaded: &Loaded) -> serde_json::Value {

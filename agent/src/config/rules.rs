@@ -11,6 +11,14 @@ pub fn check(loaded: &Loaded, faults: &mut Vec<Fault>) {
     }
 }
 
+/// What is wrong with further sites by these rules, if it is not wrong with the first one, too.
+pub(super) fn check_site(first: &Settings, site: &Settings) -> impl Iterator<Item = (&'static str, String, &'static str)> {
+    RULES.iter().filter_map(|rule| {
+        let broken = (rule.broken)(site)?;
+        ((rule.broken)(first).as_ref() != Some(&broken)).then_some((broken.0, broken.1, rule.write))
+    })
+}
+
 struct Rule {
     /// The setting to blame and what is wrong.
     broken: fn(&Settings) -> Option<(&'static str, String)>,

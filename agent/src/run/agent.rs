@@ -207,7 +207,7 @@ impl Agent {
         let stamps = Stamps::of(&fresh.settings);
         let identities = certificates::read(&fresh).map_err(refused)?;
         self.doubt(&identities, &fresh);
-        self.edge.reload(edge::config(&fresh.settings, identities)?);
+        self.edge.reload(edge::config(&fresh, identities)?);
         *self.stamps.lock().unwrap_or_else(PoisonError::into_inner) = stamps;
         self.level.set(&fresh.settings.log_level);
         if let Some(access) = self.access.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
@@ -251,7 +251,7 @@ impl Agent {
 
     /// Says what an owner should know of certificates.
     pub(super) fn doubt(&self, identities: &[Identity], loaded: &Loaded) {
-        for doubt in certificates::doubts(identities, &loaded.settings, self.clock.date()) {
+        for doubt in certificates::doubts(identities, loaded, self.clock.date()) {
             tracing::warn!("{doubt}");
         }
     }

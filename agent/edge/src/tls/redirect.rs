@@ -19,8 +19,7 @@ pub(crate) fn to_https(config: &Config, asker: Asker, host: &Authority, parts: &
         && !asker.secure
         && !by_proxy
         && matches!(parts.method, Method::GET | Method::HEAD)
-        && !parts.uri.path().starts_with(WELL_KNOWN)
-        && config.accepts(host);
+        && !parts.uri.path().starts_with(WELL_KNOWN);
     let target = parts.uri.path_and_query().filter(|_| wanted)?;
     let location = HeaderValue::try_from(format!("https://{}{target}", secure_authority(config, host))).ok()?;
     let mut response = waiting::plain(StatusCode::PERMANENT_REDIRECT, "");
