@@ -104,7 +104,8 @@ pub fn doubts(identities: &[Identity], loaded: &Loaded, today: Date) -> Vec<Stri
     }
     let suffix = settings.guest_suffix.as_ref().filter(|_| settings.guest_scheme == Scheme::Https);
     hosts.extend(suffix.map(|suffix| format!("guest.{}", suffix.name())));
-    let missed = hosts.iter().filter(|host| !identities.is_empty() && !identities.iter().any(|identity| identity.is_for(host)));
+    let asked = settings.acme_directory.is_some() || identities.is_empty();
+    let missed = hosts.iter().filter(|host| !asked && !identities.iter().any(|identity| identity.is_for(host)));
     doubts.extend(missed.map(|host| format!("no certificate is for {host}; browsers refuse the first one there")));
     doubts
 }

@@ -29,6 +29,7 @@ use crate::{
     origin::{Fault, Origin},
     overflow::Overflow,
     sites::Sites,
+    tls::Certificates,
 };
 
 /// Settings, with what is made of them. Replaced whole by a reload; a request keeps the ones it began with.
@@ -92,6 +93,7 @@ impl Settings {
 pub(crate) struct Edge {
     pub(crate) clock: Clock,
     pub(crate) settings: ArcSwap<Settings>,
+    pub(crate) certificates: Arc<Certificates>,
     pub(crate) overflow: Overflow,
     pub(crate) store: Store,
     pub(crate) flights: Flights,
@@ -119,6 +121,7 @@ impl Edge {
         let (access, access_receiver) = mpsc::channel(ACCESS_RECORDS_MAX);
         let (overflow, wanted) = Overflow::new(&config, clock.now());
         let edge = Arc::new(Self {
+            certificates: Certificates::new(&config.tls.identities),
             store: Store::new(config.memory.0),
             flights: Flights::default(),
             settings: ArcSwap::from_pointee(Settings::new(config, &clock)),
@@ -158,7 +161,8 @@ impl Edge {
             connections_max: settings.config.connections.max,
             requests: self.counters.requests.read(),
         };
-        self.overflow.observe(readings, self.clock.now())
+        let certified = settings.config.tls.guests.then(|| self.certificates.names());
+        Observation { certified, ..self.overflow.observe(readings, self.clock.now()) }
     }
 
     /// The body of a spillable object that is stored.

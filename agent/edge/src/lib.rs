@@ -72,4 +72,4 @@ pub use metrics::Metrics;
 pub use rewrite::RewriteMetrics;
 pub use sites::Site;
 pub use spill::SpillMetrics;
-pub use tls::{Identity, IdentityError, Tls};
+pub use tls::{Identity, IdentityError, Tls, challenge::Challenge};

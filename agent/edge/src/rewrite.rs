@@ -229,7 +229,7 @@ impl Page {
                 return None;
             }
             let (digest, may_leave) = (&held.object.digest, held.object.fresh_until > now.date);
-            let ask = Ask { method: ticket::Method::Get, path, digest, size, head: 0, may_leave };
+            let ask = Ask { method: ticket::Method::Get, path, digest, size, head: 0, may_leave, secure: https };
             let fits = |base: &str| {
                 base.bytes().all(is_plain)
                     && (!https || base.starts_with("https:"))

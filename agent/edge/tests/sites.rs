@@ -1,5 +1,7 @@
 //! Several sites behind one edge: each host has its own origin, copies, pressure and rules.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::{thread, time::Duration};

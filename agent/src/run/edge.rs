@@ -5,7 +5,11 @@ use overspill_edge::{Canonical, Config, Connections, Identity, OriginLimits, Sit
 
 use crate::{
     cli::exit::{Exit, Failure},
-    config::{Loaded, table::Settings, value::Web},
+    config::{
+        Loaded,
+        table::Settings,
+        value::{self, Web},
+    },
 };
 
 /// What the settings ask of the edge, with the certificates that they name.
@@ -17,7 +21,12 @@ pub(super) fn config(loaded: &Loaded, identities: Vec<Identity>) -> Result<Confi
     let careful = Config::new(authority(&settings.origin.authority)?);
     let config = Config {
         listen: settings.listen.clone(),
-        tls: Tls { listen: settings.tls_listen.clone(), identities, redirect: settings.tls_redirect },
+        tls: Tls {
+            listen: settings.tls_listen.clone(),
+            identities,
+            redirect: settings.tls_redirect,
+            guests: settings.guest_scheme == value::Scheme::Https && !settings.tls_listen.is_empty(),
+        },
         threads: settings.threads.map_or(0, |threads| threads as usize),
         canonical: settings.site.as_ref().map(canonical).transpose()?,
         hosts: hosts(settings)?,
