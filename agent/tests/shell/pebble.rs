@@ -138,7 +138,7 @@ pub fn shown(address: SocketAddr, name: &str, root: &CertificateDer<'static>) ->
     meet(address, name, root)?.conn.peer_certificates()?.first().map(|leaf| leaf.clone().into_owned())
 }
 
-pub fn eventually(what: &str, so: impl Fn() -> bool) {
+pub fn eventually(what: &str, mut so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !so() {
         assert!(start.elapsed() < LONG, "waited in vain: {what}");
