@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header, uri::Scheme};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -172,7 +172,7 @@ fn hit(visit: &Visit, stored: &Arc<Stored>, cache: CacheUse, edge: &Edge) -> Ans
     let size = if visit.parts.method == Method::HEAD { 0 } else { response.body().size_hint().exact().unwrap_or_default() };
     // Sessions never come this far.
     let may_leave = Spiller::may_leave(request, false, visit.mark);
-    let secure = visit.asker.secure || *visit.settings.config.scheme(false) == http::uri::Scheme::HTTPS;
+    let secure = visit.asker.secure || *visit.settings.config.scheme(false) == Scheme::HTTPS;
     match edge.overflow.course(&visit.parts.method, spillable, (head_bytes(response.headers()), size), (may_leave, secure), now) {
         Turn::Serve => {
             response.extensions_mut().insert(Prepaid);

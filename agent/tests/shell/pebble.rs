@@ -7,7 +7,10 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -50,8 +53,7 @@ impl Pebble {
             println!("passed over: there is no pebble (Debian: apt-get install pebble)");
             return None;
         }
-        let mut ports = Ports::new();
-        let [api, management, plain, secure, names, names_management] = std::array::from_fn(|_| ports.next());
+        let [api, management, plain, secure, names, names_management] = std::array::from_fn(|_| port());
         let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
         let root = place.write("pebble.pem", &made.cert.pem());
         let key = place.write("pebble.key", &made.signing_key.serialize_pem());
@@ -98,21 +100,14 @@ impl Pebble {
     }
 }
 
-/// Ports below those that the kernel gives to others.
-struct Ports(u16);
-
-impl Ports {
-    fn new() -> Self {
-        Self(10_000 + (std::process::id().wrapping_mul(97) % 20_000) as u16)
-    }
-
-    fn next(&mut self) -> SocketAddr {
-        loop {
-            self.0 += 1;
-            let address = SocketAddr::from(([127, 0, 0, 1], self.0));
-            if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
-                return address;
-            }
+/// A port below those that the kernel gives to others, and another each time.
+fn port() -> SocketAddr {
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let place = std::process::id().wrapping_mul(97).wrapping_add(TAKEN.fetch_add(1, Relaxed)) % 20_000;
+        let address = SocketAddr::from(([127, 0, 0, 1], 10_000 + u16::try_from(place).unwrap()));
+        if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
+            return address;
         }
     }
 }
