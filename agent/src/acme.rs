@@ -12,3 +12,4 @@ mod schedule;
 mod store;
 
 pub use keeper::Keeper;
+pub use names::wanted;

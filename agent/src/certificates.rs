@@ -12,12 +12,15 @@ use overspill_edge::Identity;
 use overspill_governance::time::Date;
 use zeroize::Zeroizing;
 
-use crate::config::{
-    Loaded,
-    fault::{Fault, Faults},
-    sites::Site,
-    table::Settings,
-    value::Scheme,
+use crate::{
+    acme,
+    config::{
+        Loaded,
+        fault::{Fault, Faults},
+        sites::Site,
+        table::Settings,
+        value::Scheme,
+    },
 };
 
 /// Bytes of a chain or a key that are read: a chain of four certificates has 8 KiB.
@@ -104,6 +107,10 @@ pub fn doubts(identities: &[Identity], loaded: &Loaded, today: Date) -> Vec<Stri
     }
     let suffix = settings.guest_suffix.as_ref().filter(|_| settings.guest_scheme == Scheme::Https);
     hosts.extend(suffix.map(|suffix| format!("guest.{}", suffix.name())));
+    let hosts_none = settings.guest_suffix.is_none() || settings.guest_scheme != Scheme::Https;
+    if settings.acme_directory.is_some() && hosts_none && acme::wanted(loaded, &[], identities).is_empty() {
+        doubts.push("acme.directory: no host wants a certificate; `site` begins with https:// where one does".to_owned());
+    }
     let asked = settings.acme_directory.is_some() || identities.is_empty();
     let missed = hosts.iter().filter(|host| !asked && !identities.iter().any(|identity| identity.is_for(host)));
     doubts.extend(missed.map(|host| format!("no certificate is for {host}; browsers refuse the first one there")));

@@ -155,7 +155,10 @@ impl Keeper {
                     Ok(identity) => {
                         let days = identity.ends().map_or(0, |end| end.since(today()).as_secs() / 86_400);
                         tracing::info!(name, days, "a certificate is in use");
-                        self.change(name, |kept| *kept = Name::of(Some(identity)));
+                        self.change(name, |kept| {
+                            *kept = Name::of(Some(identity));
+                            kept.standing.came = Some(today());
+                        });
                         edge.certify(&self.held().identities());
                     }
                     Err(error) => {

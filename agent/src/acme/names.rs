@@ -69,6 +69,14 @@ mod tests {
     }
 
     #[test]
+    fn there_are_never_more_than_the_bound() {
+        let guests: Vec<String> = (0..2 * NAMES_MAX).map(|at| format!("x{at}.guests.example")).collect();
+        let guests: Vec<&str> = guests.iter().map(String::as_str).collect();
+        let names = of(&[("site", "https://blog.example"), ("guest.scheme", "https")], &guests, &[]);
+        assert_eq!((names.len(), names[0].as_str()), (NAMES_MAX, "blog.example"), "the site's own come first");
+    }
+
+    #[test]
     fn guests_want_one_where_they_are_served_over_https() {
         let https = ("guest.scheme", "https");
         assert_eq!(of(&[https], &["x7.guests.example:8443"], &[]), ["x7.guests.example"]);

@@ -101,7 +101,7 @@ pub async fn certificate(
     let chain = order.poll_certificate(&POLLING).await?;
     let key = Zeroizing::new(key.serialize_pem());
     let identity = Identity::read(chain.as_bytes(), key.as_bytes()).map_err(|_| Unissued::Strange)?;
-    if !identity.is_for(name) {
+    if !identity.is_for(name) || identity.begins().is_none() {
         return Err(Unissued::Strange);
     }
     store.keep_certificate(name, &key, &chain)?;

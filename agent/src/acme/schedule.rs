@@ -11,6 +11,8 @@ use super::limits::{RETRY_PAUSE, RETRY_PAUSE_MAX};
 pub struct Standing {
     /// Beginning and end of the certificate in use.
     pub valid: Option<(Date, Date)>,
+    /// When it came, by our clock, if it came to this process.
+    pub came: Option<Date>,
     /// When the authority would like it to be renewed (RFC 9773): the beginning and the end of a window.
     pub window: Option<(Date, Date)>,
     /// Failures in a row, and when the last was.
@@ -31,10 +33,10 @@ impl Standing {
                 begin.after((lifetime / 3 * 2).saturating_sub(self.share(lifetime / 20)))
             }
         };
-        match self.failed {
-            Some((count, at)) => wanted.max(at.after(self.pause(count))),
-            None => wanted,
-        }
+        // By a clock that is far off, every certificate would look old as soon as it came.
+        let rested = self.came.zip(self.valid).map(|(came, (begin, end))| came.after(end.since(begin) / 3));
+        let tried = self.failed.map(|(count, at)| at.after(self.pause(count)));
+        wanted.max(rested.unwrap_or_default()).max(tried.unwrap_or_default())
     }
 
     /// The pause after a number of failures: doubled by each, and a quarter longer at most, by lot.
@@ -84,13 +86,21 @@ mod tests {
         assert_eq!(early.due(), days(160), "a failure makes nothing earlier");
     }
 
+    #[test]
+    fn a_clock_that_is_far_off_asks_for_no_certificate_after_the_other() {
+        let standing = Standing { valid: Some((days(100), days(190))), came: Some(days(400)), ..Standing::default() };
+        assert_eq!(standing.due(), days(430));
+        let in_time = Standing { came: Some(days(100)), ..standing };
+        assert_eq!(in_time.due(), days(160));
+    }
+
     proptest! {
         #[test]
         fn no_dates_panic(begin in any::<u64>(), end in any::<u64>(), other in any::<u64>(), count in any::<u32>(), lot in any::<u16>()) {
             let date = Date::from_millis;
             let window = Some((date(other), date(begin)));
-            let _ = Standing { valid: Some((date(begin), date(end))), window, failed: Some((count, date(other))), lot }.due();
-            let _ = Standing { valid: Some((date(begin), date(end))), window: None, failed: None, lot }.due();
+            let _ = Standing { valid: Some((date(begin), date(end))), came: Some(date(other)), window, failed: Some((count, date(other))), lot }.due();
+            let _ = Standing { valid: Some((date(begin), date(end))), lot, ..Standing::default() }.due();
         }
     }
 }

@@ -65,7 +65,7 @@ impl Store {
         identity
             .inspect_err(|error| tracing::warn!(name, %error, "a kept certificate cannot be used: another is asked for"))
             .ok()
-            .filter(|identity| identity.is_for(name))
+            .filter(|identity| identity.is_for(name) && identity.begins().is_some())
     }
 
     /// Keeps a certificate: key and chain in one file, so that they are always of each other.
