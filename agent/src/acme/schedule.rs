@@ -46,7 +46,7 @@ impl Standing {
     }
 
     fn share(&self, of: Duration) -> Duration {
-        of * u32::from(self.lot) / (1 << 16)
+        of / (1 << 16) * u32::from(self.lot)
     }
 }
 
