@@ -12,11 +12,15 @@ use overspill_edge::Identity;
 use overspill_governance::time::Date;
 use zeroize::Zeroizing;
 
-use crate::config::{
-    Loaded,
-    fault::{Fault, Faults},
-    table::Settings,
-    value::Scheme,
+use crate::{
+    acme,
+    config::{
+        Loaded,
+        fault::{Fault, Faults},
+        sites::Site,
+        table::Settings,
+        value::Scheme,
+    },
 };
 
 /// Bytes of a chain or a key that are read: a chain of four certificates has 8 KiB.
@@ -79,8 +83,8 @@ fn read_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, (String, String)> {
 }
 
 /// What an owner should know of certificates that are good to use.
-pub fn doubts(identities: &[Identity], settings: &Settings, today: Date) -> Vec<String> {
-    let mut doubts = Vec::new();
+pub fn doubts(identities: &[Identity], loaded: &Loaded, today: Date) -> Vec<String> {
+    let (mut doubts, settings) = (Vec::new(), &loaded.settings);
     for (identity, chain) in identities.iter().zip(&settings.tls_certificate) {
         let chain = chain.display();
         match identity.ends() {
@@ -96,9 +100,19 @@ pub fn doubts(identities: &[Identity], settings: &Settings, today: Date) -> Vec<
     }
     let mut hosts: Vec<String> = settings.site.iter().filter(|site| site.scheme == "https").map(|site| site.host().to_owned()).collect();
     hosts.extend(settings.hosts.iter().map(|host| host.name().to_owned()));
+    for Site { settings, .. } in loaded.sites.values().filter(|site| site.settings.site.as_ref().is_some_and(|site| site.scheme == "https"))
+    {
+        hosts.extend(settings.site.iter().map(|site| site.host().to_owned()));
+        hosts.extend(settings.hosts.iter().map(|host| host.name().to_owned()));
+    }
     let suffix = settings.guest_suffix.as_ref().filter(|_| settings.guest_scheme == Scheme::Https);
     hosts.extend(suffix.map(|suffix| format!("guest.{}", suffix.name())));
-    let missed = hosts.iter().filter(|host| !identities.is_empty() && !identities.iter().any(|identity| identity.is_for(host)));
+    let hosts_none = settings.guest_suffix.is_none() || settings.guest_scheme != Scheme::Https;
+    if settings.acme_directory.is_some() && hosts_none && acme::wanted(loaded, &[], identities).is_empty() {
+        doubts.push("acme.directory: no host wants a certificate; `site` begins with https:// where one does".to_owned());
+    }
+    let asked = settings.acme_directory.is_some() || identities.is_empty();
+    let missed = hosts.iter().filter(|host| !asked && !identities.iter().any(|identity| identity.is_for(host)));
     doubts.extend(missed.map(|host| format!("no certificate is for {host}; browsers refuse the first one there")));
     doubts
 }

@@ -10,11 +10,13 @@ pub mod file;
 pub mod flags;
 pub mod quantity;
 pub mod rules;
+pub mod sites;
 pub mod table;
 pub mod value;
 
 use fault::{Fault, Faults, Source};
 use flags::Flags;
+use sites::Site;
 use table::{Settings, TABLE};
 
 /// Read when no file is named, if it is there.
@@ -27,6 +29,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// Where each value comes from; a setting that is not in here has its default.
     pub sources: BTreeMap<&'static str, Source>,
+    /// Further sites by name.
+    pub sites: BTreeMap<String, Site>,
     /// The file that was read.
     pub file: Option<PathBuf>,
 }
@@ -63,8 +67,9 @@ impl Request {
     /// All that is wrong in it; nothing takes effect then.
     pub fn load(&self) -> Result<Loaded, Faults> {
         let file = self.file_named();
-        let (given, mut faults) = file.as_deref().map(file::read).unwrap_or_default();
-        let mut loaded = Loaded { settings: Settings::default(), sources: BTreeMap::new(), file };
+        let (found, mut faults) = file.as_deref().map(file::read).unwrap_or_default();
+        let mut loaded = Loaded { settings: Settings::default(), sources: BTreeMap::new(), sites: BTreeMap::new(), file };
+        let (of_sites, given): (Vec<_>, Vec<_>) = found.given.into_iter().partition(|given| given.site.is_some());
         for given in given {
             assign(&mut loaded, &mut faults, given.name, &given.text, given.at);
         }
@@ -77,7 +82,9 @@ impl Request {
                 assign(&mut loaded, &mut faults, setting.name, text, Source::Flag(setting.flag()));
             }
         }
+        sites::load(&mut loaded, found.sites, of_sites, &mut faults);
         rules::check(&loaded, &mut faults);
+        sites::check(&loaded, &mut faults);
         if faults.is_empty() { Ok(loaded) } else { Err(Faults(faults)) }
     }
 

@@ -8,6 +8,7 @@
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod access_log;
+mod acme;
 pub mod admin;
 pub mod certificates;
 pub mod cli;

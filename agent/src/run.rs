@@ -19,6 +19,7 @@ use serde_json::json;
 
 use crate::{
     access_log::{self, AccessLog},
+    acme::Keeper,
     admin::{control::Control, http::Admin},
     certificates::{self, Stamps},
     cli::{
@@ -63,8 +64,10 @@ async fn serve(request: Request, loaded: Loaded, level: Level, started: Instant)
     let stamps = Stamps::of(settings);
     let identities = certificates::read(&loaded)
         .map_err(|faults| Failure::new(Exit::Usage, faults.to_string(), "nothing was started; `overspill config check` checks again"))?;
+    let acme = Keeper::new(keep.state().map(|state| state.file(names::CERTIFICATES)));
+    let identities = acme.take(&loaded, identities);
     let edge =
-        Arc::new(overspill_edge::start(edge::config(settings, identities.clone())?, clock.clone()).map_err(|error| not_started(&error))?);
+        Arc::new(overspill_edge::start(edge::config(&loaded, identities.clone())?, clock.clone()).map_err(|error| not_started(&error))?);
     let serving_after_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(listen = %edge.local_addr(), origin = settings.origin.authority, serving_after_ms, "serving");
     let access = edge.access().and_then(|records| start_access_log(records, settings));
@@ -83,11 +86,13 @@ async fn serve(request: Request, loaded: Loaded, level: Level, started: Instant)
         stopping: AtomicBool::new(false),
         clock,
         stamps: Mutex::new(stamps),
+        acme,
         loaded: ArcSwap::from_pointee(loaded),
     });
     agent.doubt(&identities, &agent.loaded.load());
     let mut served = tokio::task::JoinSet::new();
     served.spawn(Arc::clone(&agent).keep_certificates());
+    served.spawn(Arc::clone(&agent).keep_issued());
     if let Some(admin) = admin {
         served.spawn(admin.serve(Arc::clone(&agent)));
     }

@@ -22,6 +22,8 @@ pub mod names {
     pub const LEDGER: &str = "ledger";
     /// The index over the ledger; deleting it loses nothing.
     pub const INDEX: &str = "index";
+    /// Certificates from an authority, and the account there.
+    pub const CERTIFICATES: &str = "certificates";
     /// Locked by the running agent; holds its process id.
     pub const LOCK: &str = "lock";
     /// Where the running agent takes commands.

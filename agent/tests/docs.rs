@@ -74,6 +74,7 @@ fn the_page_of_limits_shows_every_limit() {
         "protocol/src",
         "agent/src/swarm",
         "agent/src/ledger",
+        "agent/src/acme",
         "agent/edge/src",
         "agent/edge/src/spill",
         "agent/edge/src/guest",

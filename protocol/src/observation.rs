@@ -1,6 +1,6 @@
 //! Up the second seam: what the data plane tells the control plane, in bounded summaries that merge.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 use core::time::Duration;
 
 use overspill_governance::{
@@ -25,6 +25,9 @@ pub struct Observation {
     pub hot: Vec<HotObject>,
     /// Grows when an object was purged or changed its bytes: manifests of older generations must not be served.
     pub generation: u64,
+    /// As helper that ends TLS itself: the names for which there are certificates, wildcards among them. `None`: guests are served in plain
+    /// HTTP, or somebody in front sees to it.
+    pub certified: Option<Arc<Vec<String>>>,
 }
 
 /// Load of the origin behind the edge.

@@ -65,6 +65,8 @@ pub struct Server {
     pub budget: u32,
     /// Counted since the world began.
     pub tally: Tally,
+    /// As helper: the names for which it has certificates; `None`: nobody asks.
+    pub certified: Option<Arc<Vec<String>>>,
     object: HotObject,
     generation: u64,
     plan: Option<Arc<Plan>>,
@@ -88,6 +90,7 @@ impl Server {
             wanted: 0,
             budget,
             tally: Tally::default(),
+            certified: None,
             object,
             generation: 0,
             plan: None,
@@ -211,6 +214,7 @@ impl Server {
             hosted: self.hosted.values().copied().collect(),
             hot: vec![HotObject { wanted: Bytes(asked.saturating_mul(self.object.size.0)), ..self.object.clone() }],
             generation: self.generation,
+            certified: self.certified.clone(),
             ..Observation::default()
         }
     }

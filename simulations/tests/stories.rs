@@ -1,5 +1,7 @@
 //! Stories in fair weather: each part of the protocol does what it is for.
 
+use std::sync::Arc;
+
 use overspill_protocol::event::Event;
 use overspill_simulations::{story::Story, world::Faults};
 
@@ -69,6 +71,22 @@ fn an_owner_that_dies_in_mid_crowd_is_helped_again_soon_after_its_return() {
     let after = story.world.bodies[0].server.tally.spilled;
     assert!(after - before >= 50, "redirected in the second after its return: {}", after - before);
     story.world.bodies[0].server.wanted = 0;
+    story.heal();
+    story.check();
+}
+
+#[test]
+fn a_guest_without_a_certificate_is_not_taken() {
+    let mut story = Story::of(5, 2, FAIR);
+    let leases = |story: &Story| story.told(0, |event| matches!(event, Event::LeaseHeld { as_owner: true, .. }));
+    story.world.bodies[1].server.certified = Some(Arc::new(vec![String::from("blog.example")]));
+    story.pass(15);
+    story.crowd(0, 100, 10);
+    assert_eq!(leases(&story), 0, "visitors would be shown a certificate for another name");
+    let name = format!("{}.{}", story.world.bodies[0].id.short(), story.world.bodies[1].stated_suffix);
+    story.world.bodies[1].server.certified = Some(Arc::new(vec![name]));
+    story.crowd(0, 100, 30);
+    assert!(leases(&story) > 0, "it is asked again, and has one meanwhile");
     story.heal();
     story.check();
 }

@@ -125,7 +125,7 @@ fn spill_decided_and_ticket_made(bencher: Bencher<'_, '_>, helpers: u8) {
     let plan = Plan { spill: (1..=helpers).map(spill).collect(), ..Plan::default() };
     spiller.apply(&plan);
     let digest = ObjectDigest::of(b"body");
-    let ask = Ask { method: ticket::Method::Get, path: PATH, digest: &digest, size: 200 << 10, head: 300, may_leave: true };
+    let ask = Ask { method: ticket::Method::Get, path: PATH, digest: &digest, size: 200 << 10, head: 300, may_leave: true, secure: true };
     // A full bucket pays for anything, once.
     let _ = spiller.course(&ask, NOW);
     bencher.bench_local(|| assert!(matches!(spiller.course(black_box(&ask), NOW), Course::Spill(_)), "{:?}", spiller.metrics()));

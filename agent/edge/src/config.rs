@@ -11,7 +11,7 @@ use overspill_governance::{
     units::{ByteRate, Bytes},
 };
 
-use crate::{cache::key::Key, tls::Tls};
+use crate::{cache::key::Key, sites::Site, tls::Tls};
 
 /// Settings of the edge. `listen` and `threads` are read once; the rest can be reloaded.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,8 +26,10 @@ pub struct Config {
     pub origin: Authority,
     /// How visitors name the site. Without it any Host is accepted, and its scheme is that of the connection.
     pub canonical: Option<Canonical>,
-    /// Further hosts (`www.blog.example`, port as in the Host field) that are accepted when `canonical` is set.
+    /// Further hosts (`www.blog.example`, port as in the Host field). With these or `canonical`, no others are accepted.
     pub hosts: Vec<Authority>,
+    /// Further sites, chosen by Host; the settings above are the first site's. With any of them, the first has only the hosts it names.
+    pub sites: Vec<Site>,
     /// Memory for stored responses.
     pub memory: Bytes,
     /// What the site's link can send. Without it nothing is spilled for the link's sake.
@@ -126,6 +128,7 @@ impl Config {
             origin,
             canonical: None,
             hosts: Vec::new(),
+            sites: Vec::new(),
             memory: Bytes(64 << 20),
             uplink: None,
             rewrite: true,
@@ -145,11 +148,12 @@ impl Config {
         }
     }
 
-    /// Tells whether requests for `host` are for this site.
+    /// Tells whether requests for `host` are for this site, not counting further ones.
     pub(crate) fn accepts(&self, host: &Authority) -> bool {
-        let Some(canonical) = &self.canonical else { return true };
         let same = |own: &Authority| own.as_str().eq_ignore_ascii_case(host.as_str());
-        same(&canonical.authority) || self.hosts.iter().any(same)
+        let mut named = self.canonical.iter().map(|canonical| &canonical.authority).chain(&self.hosts).peekable();
+        let serves_all = named.peek().is_none() && self.sites.is_empty();
+        serves_all || named.any(same)
     }
 
     /// Tells whether a key stands under the site's own name; any does while the site has none.

@@ -8,7 +8,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     limits::FIRST_BYTES,
-    tls::ALPN_HTTP2,
+    tls::{ALPN_HTTP2, challenge::ALPN_CHALLENGE},
     wire::{Socket, Wire},
 };
 
@@ -43,7 +43,12 @@ impl Door {
                 Self::Plain => listen(stream).await,
                 Self::Tls(acceptor) => {
                     let stream = acceptor.accept(stream).await?;
-                    let speech = if stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2) { Speech::Http2 } else { Speech::Http1 };
+                    let speech = match stream.get_ref().1.alpn_protocol() {
+                        Some(ALPN_HTTP2) => Speech::Http2,
+                        // The handshake was the answer (RFC 8737 section 3).
+                        Some(ALPN_CHALLENGE) => return Err(io::ErrorKind::ConnectionAborted.into()),
+                        _ => Speech::Http1,
+                    };
                     Ok((Wire::new(Socket::Tls(Box::new(stream)), Bytes::new()), speech))
                 }
             }

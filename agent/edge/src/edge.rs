@@ -7,16 +7,19 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode};
-use overspill_governance::digest::ObjectDigest;
-use overspill_protocol::{observation::Observation, plan::FillWanted};
+use http::{HeaderValue, StatusCode, uri::Authority};
+use overspill_governance::{digest::ObjectDigest, time::Time};
+use overspill_protocol::{
+    observation::{Observation, OriginLoad},
+    plan::FillWanted,
+};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
     access::{AccessRecord, Account, CacheUse},
     addresses::{Addresses, Debts},
     admission::Admission,
-    cache::store::Store,
+    cache::{key::Key, store::Store},
     clock::Clock,
     config::Config,
     flight::Flights,
@@ -25,6 +28,8 @@ use crate::{
     observe::Readings,
     origin::{Fault, Origin},
     overflow::Overflow,
+    sites::Sites,
+    tls::Certificates,
 };
 
 /// Settings, with what is made of them. Replaced whole by a reload; a request keeps the ones it began with.
@@ -32,12 +37,55 @@ use crate::{
 pub(crate) struct Settings {
     pub(crate) config: Config,
     pub(crate) origin: Origin,
+    pub(crate) admission: Arc<Admission>,
     pub(crate) member_key: Option<String>,
+    /// Further sites. Only the first site's settings have any.
+    pub(crate) sites: Sites,
+    /// Whether helpers may have what this site holds: manifests name paths, and those are the first site's.
+    spills: bool,
 }
 
 impl Settings {
-    pub(crate) fn new(config: Config) -> Self {
-        Self { origin: Origin::new(&config), member_key: config.member_key.clone(), config }
+    pub(crate) fn new(config: Config, clock: &Clock) -> Self {
+        let admission = Admission::new(config.origin_limits.clone(), clock.clone());
+        let sites = Sites::new(&config, &Sites::default(), clock);
+        Self { sites, spills: true, ..Self::of_site(config, admission) }
+    }
+
+    /// Of one site alone.
+    pub(crate) fn of_site(config: Config, admission: Arc<Admission>) -> Self {
+        let (origin, member_key) = (Origin::new(&config), config.member_key.clone());
+        Self { config, origin, admission, member_key, sites: Sites::default(), spills: false }
+    }
+
+    /// Of a new configuration; what was learned of origins stays.
+    pub(crate) fn changed(&self, config: Config, clock: &Clock) -> Self {
+        self.admission.bound(config.origin_limits.clone());
+        let member_key = config.member_key.clone().or_else(|| self.member_key.clone());
+        let sites = Sites::new(&config, &self.sites, clock);
+        Self { member_key, sites, spills: true, ..Self::of_site(config, Arc::clone(&self.admission)) }
+    }
+
+    /// Of the site that `host` is; nothing if none of ours is.
+    pub(crate) fn of_host(self: &Arc<Self>, host: &Authority) -> Option<Arc<Self>> {
+        self.sites.find(host).or_else(|| self.config.accepts(host).then_some(self)).map(Arc::clone)
+    }
+
+    /// Tells whether what stands under `key` may be offered to helpers.
+    pub(crate) fn offers(&self, key: &Key) -> bool {
+        self.spills && self.config.is_canonical(key)
+    }
+
+    /// How loaded the origins of all sites are.
+    fn origin_load(&self, now: Time) -> OriginLoad {
+        let mut sum = self.admission.load(now);
+        for load in self.sites.iter().map(|site| site.admission.load(now)) {
+            sum.in_flight = sum.in_flight.saturating_add(load.in_flight);
+            sum.limit = sum.limit.saturating_add(load.limit);
+            sum.queued = sum.queued.saturating_add(load.queued);
+            sum.under_pressure |= load.under_pressure;
+        }
+        sum
     }
 }
 
@@ -45,10 +93,10 @@ impl Settings {
 pub(crate) struct Edge {
     pub(crate) clock: Clock,
     pub(crate) settings: ArcSwap<Settings>,
+    pub(crate) certificates: Arc<Certificates>,
     pub(crate) overflow: Overflow,
     pub(crate) store: Store,
     pub(crate) flights: Flights,
-    pub(crate) admission: Arc<Admission>,
     pub(crate) counters: Counters,
     pub(crate) connections: Gauge,
     pub(crate) addresses: Addresses,
@@ -73,11 +121,11 @@ impl Edge {
         let (access, access_receiver) = mpsc::channel(ACCESS_RECORDS_MAX);
         let (overflow, wanted) = Overflow::new(&config, clock.now());
         let edge = Arc::new(Self {
+            certificates: Certificates::new(&config.tls.identities),
             store: Store::new(config.memory.0),
             flights: Flights::default(),
-            admission: Admission::new(config.origin_limits.clone(), clock.clone()),
+            settings: ArcSwap::from_pointee(Settings::new(config, &clock)),
             clock,
-            settings: ArcSwap::from_pointee(Settings::new(config)),
             overflow,
             counters: Counters::default(),
             connections: Gauge::default(),
@@ -106,13 +154,15 @@ impl Edge {
 
     /// What the control plane is told.
     pub(crate) fn observe(&self) -> Observation {
+        let settings = self.settings.load();
         let readings = Readings {
-            origin: self.admission.load(self.clock.time()),
+            origin: settings.origin_load(self.clock.time()),
             connections: u32::try_from(self.connections.read()).unwrap_or(u32::MAX),
-            connections_max: self.settings.load().config.connections.max,
+            connections_max: settings.config.connections.max,
             requests: self.counters.requests.read(),
         };
-        self.overflow.observe(readings, self.clock.now())
+        let certified = settings.config.tls.guests.then(|| self.certificates.names());
+        Observation { certified, ..self.overflow.observe(readings, self.clock.now()) }
     }
 
     /// The body of a spillable object that is stored.
@@ -122,7 +172,7 @@ impl Edge {
 
     /// Counters and gauges.
     pub(crate) fn metrics(&self) -> Metrics {
-        let origin = self.admission.load(self.clock.time());
+        let origin = self.settings.load().origin_load(self.clock.time());
         let (stored_bytes, stored_responses) = self.store.size();
         Metrics {
             connections: self.connections.read(),

@@ -70,7 +70,7 @@ pub(crate) async fn fly(edge: Arc<Edge>, order: Order, flight: Arc<Flight>, perm
         Some(permit) => permit,
         None => {
             let entered = tokio::select! {
-                entered = edge.admission.enter(order.class, &flight.interest) => entered.map_err(|_| Landing::Shed),
+                entered = order.settings.admission.enter(order.class, &flight.interest) => entered.map_err(|_| Landing::Shed),
                 // Whoever joins it in its last moment fetches alone.
                 () = deserted(&flight) => Err(Landing::Alone),
             };
@@ -228,7 +228,7 @@ async fn fill(
 
 /// Stores a response that was asked for at a time, and offers it to helpers if it may be spilled and stands under the site's own name.
 pub(crate) fn store(edge: &Edge, settings: &Settings, mut stored: Stored, was_spillable: bool, asked: Time) -> Arc<Stored> {
-    if settings.config.is_canonical(&stored.key) {
+    if settings.offers(&stored.key) {
         stored.offer(&edge.overflow.hot);
         if stored.spillable.is_none() && was_spillable {
             // Helpers may hold what it was.
@@ -313,6 +313,6 @@ impl Order {
 }
 
 /// How long a visitor of whom a copy could be shown waits for the origin.
-pub(crate) fn patience(edge: &Edge) -> Duration {
-    (edge.admission.service_median(edge.clock.time()) * 3).max(PATIENCE_MIN)
+pub(crate) fn patience(settings: &Settings, edge: &Edge) -> Duration {
+    (settings.admission.service_median(edge.clock.time()) * 3).max(PATIENCE_MIN)
 }

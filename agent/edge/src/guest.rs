@@ -39,6 +39,7 @@ use self::{
 use crate::uplink::Uplink;
 
 pub use fill::FillFailed;
+pub(crate) use homes::lower_case;
 pub use metrics::GuestMetrics;
 pub use serve::GuestUse;
 

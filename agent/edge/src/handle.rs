@@ -23,11 +23,11 @@ use crate::{
     clock::Clock,
     config::Config,
     door::Door,
-    edge::{Edge, Settings},
+    edge::Edge,
     guest::FillFailed,
     listener,
     metrics::Metrics,
-    tls::{Certificates, Identity},
+    tls::{Identity, challenge::Challenge},
 };
 
 /// Why an edge did not start. Nothing of it is left running.
@@ -59,7 +59,6 @@ pub struct Handle {
     edge: Arc<Edge>,
     addresses: Vec<SocketAddr>,
     secure_addresses: Vec<SocketAddr>,
-    certificates: Arc<Certificates>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     wanted: Mutex<Option<mpsc::Receiver<FillWanted>>>,
 }
@@ -73,15 +72,14 @@ pub fn start(config: Config, clock: Clock) -> Result<Handle, StartError> {
     if config.listen.is_empty() {
         return Err(StartError::NoAddress);
     }
-    let certificates = Certificates::new(&config.tls.identities);
-    let secure = Door::Tls(certificates.acceptor().map_err(StartError::Tls)?);
+    let (edge, wanted) = Edge::new(config.clone(), clock);
+    let secure = Door::Tls(edge.certificates.acceptor().map_err(StartError::Tls)?);
     let mut sockets: Vec<Sockets> = Vec::new();
     sockets.resize_with(count, Vec::new);
     let addresses = bind_all(&config.listen, &Door::Plain, &mut sockets)?;
     let secure_addresses = bind_all(&config.tls.listen, &secure, &mut sockets)?;
-    let (edge, wanted) = Edge::new(config, clock);
     let (threads, wanted) = (Mutex::default(), Mutex::new(Some(wanted)));
-    let handle = Handle { edge: Arc::clone(&edge), addresses, secure_addresses, certificates, threads, wanted };
+    let handle = Handle { edge: Arc::clone(&edge), addresses, secure_addresses, threads, wanted };
     for index in 0..count {
         let listeners = sockets.pop().unwrap_or_default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
@@ -156,7 +154,12 @@ impl Handle {
 
     /// Uses these certificates from the next handshake on.
     pub fn certify(&self, identities: &[Identity]) {
-        self.certificates.replace(identities);
+        self.edge.certificates.replace(identities);
+    }
+
+    /// Answers these questions of an authority from now on, and no others.
+    pub fn set_challenges(&self, challenges: Vec<Challenge>) {
+        self.edge.certificates.challenges.replace(challenges);
     }
 
     /// Serves by `plan` from now on.
@@ -224,15 +227,10 @@ impl Handle {
 
     /// Takes new settings, except for addresses and threads. Requests in flight finish by the old ones.
     pub fn reload(&self, config: Config) {
-        self.certificates.replace(&config.tls.identities);
+        self.edge.certificates.replace(&config.tls.identities);
         self.edge.overflow.configure(&config);
         self.edge.store.resize(config.memory.0);
-        self.edge.admission.bound(config.origin_limits.clone());
-        self.edge.change_settings(|settings| {
-            let key = config.member_key.clone().or_else(|| settings.member_key.take());
-            *settings = Settings::new(config.clone());
-            settings.member_key = key;
-        });
+        self.edge.change_settings(|settings| *settings = settings.changed(config.clone(), &self.edge.clock));
     }
 
     /// Counters and gauges.

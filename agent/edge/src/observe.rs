@@ -51,7 +51,7 @@ impl Observer {
         let (site, is_short) = self.site(readings, uplink, now.time);
         spiller.set_short(is_short);
         let (hot, generation) = hot.read(now);
-        Observation { origin: readings.origin, site, spilled: spiller.spilled(), hosted: guests.hosted(), hot, generation }
+        Observation { origin: readings.origin, site, spilled: spiller.spilled(), hosted: guests.hosted(), hot, generation, certified: None }
     }
 
     fn site(&self, readings: Readings, uplink: &Uplink, now: Time) -> (SiteLoad, bool) {

@@ -120,13 +120,20 @@ impl Overflow {
         mark
     }
 
-    /// Decides on a request for a held asset, which a response of `head` and `size` bytes would answer here.
-    pub(crate) fn course(&self, method: &Method, held: &Spillable, (head, size): (u64, u64), may_leave: bool, now: Now) -> Course {
+    /// Decides on a request for a held asset, which a response of `head` and `size` bytes would answer here. `secure`: its visitor is here by https.
+    pub(crate) fn course(
+        &self,
+        method: &Method,
+        held: &Spillable,
+        (head, size): (u64, u64),
+        (may_leave, secure): (bool, bool),
+        now: Now,
+    ) -> Course {
         held.want();
         let (path, digest) = (held.object.path.as_str(), &held.object.digest);
         let method = if *method == Method::HEAD { ticket::Method::Head } else { ticket::Method::Get };
         let fresh = held.object.fresh_until > now.date;
-        self.spiller.course(&Ask { method, path, digest, size, head, may_leave: may_leave && fresh }, now)
+        self.spiller.course(&Ask { method, path, digest, size, head, may_leave: may_leave && fresh, secure }, now)
     }
 
     /// Tells whether the uplink owes so much that even a page would come too late.

@@ -64,7 +64,7 @@ pub(crate) async fn forward(
     if tunnel.is_some() {
         tunnel::ask(request.headers_mut());
     }
-    let Ok(permit) = edge.admission.enter(class, &Arc::new(())).await else {
+    let Ok(permit) = settings.admission.enter(class, &Arc::new(())).await else {
         return (shed(edge, &settings), CacheUse::Bypass);
     };
     edge.counters.origin_requests.one();

@@ -134,20 +134,24 @@ async fn route(mut visit: Visit, edge: &Arc<Edge>) -> Answer {
     if visit.parts.uri.path() == WELL_KNOWN
         && let Some(key) = &visit.settings.member_key
     {
-        return (member_key(key), CacheUse::None);
+        return (proof(key), CacheUse::None);
+    }
+    if let Some(text) = edge.certificates.challenges.proof(&visit.host, visit.parts.uri.path()) {
+        return (proof(&text), CacheUse::None);
     }
     let asked = (&visit.parts.method, &visit.parts.uri, &visit.parts.headers);
     if let Some((response, _)) = edge.overflow.host(visit.host.as_str(), asked, edge.clock.now()).await {
         return (response.map(Payload::whole), CacheUse::Guest);
     }
+    let Some(site) = visit.settings.of_host(&visit.host) else {
+        return (waiting::misdirected(), CacheUse::None);
+    };
+    visit.settings = site;
     // Before marks are taken out: who is sent on keeps them.
-    if let Some(response) = redirect::to_https(&visit.settings.config, visit.asker, &visit.host, &visit.parts) {
+    if let Some(response) = redirect::to_https(&visit.settings.config, &edge.certificates, visit.asker, (&visit.host, &visit.parts)) {
         return (response, CacheUse::None);
     }
     visit.mark = edge.overflow.unmark(&mut visit.parts.uri, edge.clock.now());
-    if !visit.settings.config.accepts(&visit.host) {
-        return (waiting::misdirected(), CacheUse::None);
-    }
     if visit.parts.method.as_str() == purge::METHOD {
         return purge::answer(&visit, edge);
     }
@@ -158,9 +162,10 @@ async fn route(mut visit: Visit, edge: &Arc<Edge>) -> Answer {
     serve::serve(visit, edge).await
 }
 
-fn member_key(key: &str) -> Response<Payload> {
+/// A text that proves whose this host is, to members or to an authority.
+fn proof(text: &str) -> Response<Payload> {
     let mut response = waiting::plain(StatusCode::OK, "");
-    *response.body_mut() = Payload::whole(bytes::Bytes::copy_from_slice(key.as_bytes()));
+    *response.body_mut() = Payload::whole(bytes::Bytes::copy_from_slice(text.as_bytes()));
     response
 }
 

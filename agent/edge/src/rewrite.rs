@@ -158,7 +158,7 @@ pub(crate) fn rewritten(visit: &Visit, stored: &Stored, plain: &Response<Payload
         return None;
     }
     let may_leave = is_read(request) && Spiller::may_leave(request, false, visit.mark);
-    if !may_leave || !edge.overflow.spiller.is_beyond(now) || !config.is_canonical(key) {
+    if !may_leave || !edge.overflow.spiller.is_beyond(now) || !visit.settings.offers(key) {
         return None;
     }
     let base = Base::new(config.scheme(visit.asker.secure), &visit.host, key.path());
@@ -229,7 +229,7 @@ impl Page {
                 return None;
             }
             let (digest, may_leave) = (&held.object.digest, held.object.fresh_until > now.date);
-            let ask = Ask { method: ticket::Method::Get, path, digest, size, head: 0, may_leave };
+            let ask = Ask { method: ticket::Method::Get, path, digest, size, head: 0, may_leave, secure: https };
             let fits = |base: &str| {
                 base.bytes().all(is_plain)
                     && (!https || base.starts_with("https:"))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header, uri::Scheme};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -62,8 +62,8 @@ pub(crate) async fn serve(visit: Visit, edge: &Arc<Edge>) -> Answer {
         }
         return hit(&visit, copy, CacheUse::Hit, edge);
     }
-    let pressure = edge.admission.under_pressure(now);
-    edge.admission.wanted(now);
+    let pressure = visit.settings.admission.under_pressure(now);
+    visit.settings.admission.wanted(now);
     if copy.is_none() && is_too_late(&visit, edge) {
         return (pass::shed(edge, &visit.settings), CacheUse::None);
     }
@@ -172,7 +172,8 @@ fn hit(visit: &Visit, stored: &Arc<Stored>, cache: CacheUse, edge: &Edge) -> Ans
     let size = if visit.parts.method == Method::HEAD { 0 } else { response.body().size_hint().exact().unwrap_or_default() };
     // Sessions never come this far.
     let may_leave = Spiller::may_leave(request, false, visit.mark);
-    match edge.overflow.course(&visit.parts.method, spillable, (head_bytes(response.headers()), size), may_leave, now) {
+    let secure = visit.asker.secure || *visit.settings.config.scheme(false) == Scheme::HTTPS;
+    match edge.overflow.course(&visit.parts.method, spillable, (head_bytes(response.headers()), size), (may_leave, secure), now) {
         Turn::Serve => {
             response.extensions_mut().insert(Prepaid);
             (response, cache)
@@ -213,7 +214,7 @@ fn order(visit: &Visit, course: Course, cookies: Cookies, copy: Option<&Arc<Stor
 
 /// Refreshes a copy in the background, if the origin has a place that nobody wants and no fetch is under way.
 fn refresh(visit: &Visit, key: &Key, encoding: Encoding, cookies: Cookies, copy: &Arc<Stored>, edge: &Arc<Edge>) {
-    let Some(permit) = edge.admission.enter_spare() else { return };
+    let Some(permit) = visit.settings.admission.enter_spare() else { return };
     let course = Course { key: key.clone(), encoding, with_cookies: cookies == Cookies::Unknown };
     if let Boarding::First(flight) = edge.flights.board(&course) {
         edge.counters.origin_refreshes.one();
@@ -285,14 +286,14 @@ impl Errand {
         if !helps {
             return Some(flight.landed().await);
         }
-        let deadline = edge.clock.time().after(patience(edge));
+        let deadline = edge.clock.time().after(patience(&self.visit.settings, edge));
         let mut landed = std::pin::pin!(flight.landed());
         loop {
             if let Ok(landing) = tokio::time::timeout(PRESSURE_LOOK, landed.as_mut()).await {
                 return Some(landing);
             }
             let now = edge.clock.time();
-            if now >= deadline || edge.admission.under_pressure(now) {
+            if now >= deadline || self.visit.settings.admission.under_pressure(now) {
                 return None;
             }
         }
@@ -325,7 +326,8 @@ impl Errand {
         if failed && let Some(copy) = self.last_resort(edge, helps_failure) {
             return hit(&self.visit, &copy, CacheUse::Stale, edge);
         }
-        let pages_are_shared = || edge.admission.is_busy() || edge.admission.under_pressure(edge.clock.time());
+        let admission = &self.visit.settings.admission;
+        let pages_are_shared = || admission.is_busy() || admission.under_pressure(edge.clock.time());
         let for_me = first
             || (shared.vary.values(request, self.course.encoding) == shared.values
                 && (shared.kept != Some(Kept::Contract) || pages_are_shared()));

@@ -53,6 +53,8 @@ pub struct Ask<'a> {
     pub head: u64,
     /// Whether the request may leave this site at all: see [`Spiller::may_leave`].
     pub may_leave: bool,
+    /// Whether the visitor is here by https, or should be: then only a helper that serves by https will do.
+    pub secure: bool,
 }
 
 /// What becomes of a request for a held asset.
@@ -295,7 +297,10 @@ impl Spiller {
         }
         let trusted = self.trusted.load();
         let will_do = |spill: &Spill| {
-            (!unchecked || trusted.as_ref().as_ref().is_none_or(|known| known.contains(&spill.helper))) && fits(&spill.base)
+            let known = trusted.as_ref().as_ref();
+            (!ask.secure || spill.base.starts_with("https://"))
+                && (!unchecked || known.is_none_or(|known| known.contains(&spill.helper)))
+                && fits(&spill.base)
         };
         let object = self.chooser.object(ask.path);
         ORDER.with_borrow_mut(|order| {

@@ -15,6 +15,9 @@ use rustls::{
 use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 
+use self::challenge::{ALPN_CHALLENGE, Challenges};
+
+pub(crate) mod challenge;
 pub(crate) mod redirect;
 pub(crate) mod validity;
 
@@ -27,6 +30,8 @@ pub struct Tls {
     pub identities: Vec<Identity>,
     /// Whether visitors of the site over plain HTTP are sent to HTTPS.
     pub redirect: bool,
+    /// Whether guests are served over TLS here: then none is taken in for whose name there is no certificate.
+    pub guests: bool,
 }
 
 /// A certificate chain with its key.
@@ -34,6 +39,7 @@ pub struct Tls {
 pub struct Identity {
     certified: Arc<CertifiedKey>,
     names: Vec<String>,
+    begins: Option<Date>,
     ends: Option<Date>,
 }
 
@@ -69,19 +75,31 @@ impl Identity {
         let leaf = chain.first().ok_or(IdentityError::NoCertificate)?;
         let parsed = webpki::EndEntityCert::try_from(leaf).map_err(|_| IdentityError::Malformed)?;
         let names = parsed.valid_dns_names().map(str::to_ascii_lowercase).collect();
-        let ends = validity::end_of(leaf);
+        let (begins, ends) = validity::of(leaf).unzip();
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| IdentityError::NoKey)?;
         let certified = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => IdentityError::OtherKey,
             _ => IdentityError::Kind,
         })?;
-        Ok(Self { certified: Arc::new(certified), names, ends })
+        Ok(Self { certified: Arc::new(certified), names, begins, ends })
     }
 
     /// The host names that the certificate is for, wildcards among them.
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// The certificate itself, in DER.
+    #[must_use]
+    pub fn leaf(&self) -> &[u8] {
+        self.certified.cert.first().map_or(&[], |leaf| leaf.as_ref())
+    }
+
+    /// When the certificate begins, if that can be read.
+    #[must_use]
+    pub fn begins(&self) -> Option<Date> {
+        self.begins
     }
 
     /// When the certificate ends, if that can be read.
@@ -120,13 +138,17 @@ fn wildcard_of(host: &str) -> Option<String> {
     host.split_once('.').map(|(_, parent)| format!("*.{parent}"))
 }
 
-/// The certificates in use, from which each handshake takes one.
-pub(crate) struct Certificates(ArcSwap<Table>);
+/// The certificates in use, from which each handshake takes one; and what an authority is shown that wants to know whose a name is.
+pub(crate) struct Certificates {
+    table: ArcSwap<Table>,
+    pub(crate) challenges: Challenges,
+}
 
 #[derive(Default)]
 struct Table {
     by_name: HashMap<String, Arc<CertifiedKey>>,
     default: Option<Arc<CertifiedKey>>,
+    names: Arc<Vec<String>>,
 }
 
 impl Table {
@@ -137,26 +159,38 @@ impl Table {
                 table.by_name.entry(name.clone()).or_insert_with(|| Arc::clone(&identity.certified));
             }
         }
+        table.names = Arc::new(table.by_name.keys().cloned().collect());
         table
     }
 
+    fn by_name(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
+        let name = name.to_ascii_lowercase();
+        self.by_name.get(&name).or_else(|| self.by_name.get(&wildcard_of(&name)?))
+    }
+
     fn choose(&self, name: Option<&str>) -> Option<Arc<CertifiedKey>> {
-        let by_name = name.and_then(|name| {
-            let name = name.to_ascii_lowercase();
-            self.by_name.get(&name).or_else(|| self.by_name.get(&wildcard_of(&name)?))
-        });
-        by_name.or(self.default.as_ref()).cloned()
+        name.and_then(|name| self.by_name(name)).or(self.default.as_ref()).cloned()
     }
 }
 
 impl Certificates {
     pub(crate) fn new(identities: &[Identity]) -> Arc<Self> {
-        Arc::new(Self(ArcSwap::from_pointee(Table::new(identities))))
+        Arc::new(Self { table: ArcSwap::from_pointee(Table::new(identities)), challenges: Challenges::default() })
     }
 
     /// Uses these from the next handshake on; connections keep what they have.
     pub(crate) fn replace(&self, identities: &[Identity]) {
-        self.0.store(Arc::new(Table::new(identities)));
+        self.table.store(Arc::new(Table::new(identities)));
+    }
+
+    /// Tells whether one of them is for `host`, written without a port: then a visitor sent there by https meets no other's.
+    pub(crate) fn are_for(&self, host: &str) -> bool {
+        self.table.load().by_name(host).is_some()
+    }
+
+    /// All names that they are for.
+    pub(crate) fn names(&self) -> Arc<Vec<String>> {
+        Arc::clone(&self.table.load().names)
     }
 
     /// The server's side of TLS: 1.2 and 1.3, session tickets, no early data (a replayed request is not the visitor's).
@@ -164,7 +198,7 @@ impl Certificates {
         let builder =
             ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
         let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
-        config.alpn_protocols = vec![ALPN_HTTP2.to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![ALPN_HTTP2.to_vec(), b"http/1.1".to_vec(), ALPN_CHALLENGE.to_vec()];
         config.ticketer = ring::Ticketer::new()?;
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
@@ -175,13 +209,16 @@ pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.0.load().choose(hello.server_name())
+        if challenge::asks(&hello) {
+            return self.challenges.certified(hello.server_name()?);
+        }
+        self.table.load().choose(hello.server_name())
     }
 }
 
 impl fmt::Debug for Certificates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.load().by_name.keys()).finish()
+        f.debug_list().entries(self.table.load().by_name.keys()).finish()
     }
 }
 

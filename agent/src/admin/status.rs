@@ -8,6 +8,8 @@ use overspill_protocol::{
 };
 use serde_json::{Value, json};
 
+use crate::config::{Loaded, sites::Site};
+
 /// Name and version of the form of `status`.
 pub const STATUS: &str = "overspill.status/1";
 /// Name and version of the form of `partners`.
@@ -33,6 +35,12 @@ pub fn load(observation: &Observation) -> Value {
             "under_pressure": site.under_pressure,
         },
     })
+}
+
+/// Further sites.
+pub fn sites(loaded: &Loaded) -> Value {
+    let site = |(name, site): (&String, &Site)| json!({ "name": name, "canonical": site.settings.show("site"), "origin": site.settings.show("origin") });
+    loaded.sites.iter().map(site).collect()
 }
 
 /// What was served since the start.

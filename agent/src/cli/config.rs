@@ -1,5 +1,7 @@
 //! `overspill config check` and `overspill config show`.
 
+use std::collections::BTreeMap;
+
 use overspill_edge::Clock;
 use serde_json::json;
 
@@ -13,6 +15,7 @@ use crate::{
     config::{
         Loaded, Request,
         fault::Faults,
+        sites::{self, SECTION},
         table::{Setting, TABLE, Takes},
     },
 };
@@ -65,15 +68,21 @@ pub fn run(command: &Command, request: &Request) -> Outcome {
 /// Reads what the settings name, too: a certificate that is missing is as bad as a value that is.
 fn check(loaded: &Loaded) -> Outcome {
     let identities = certificates::read(loaded).map_err(|faults| faulty(&faults))?;
-    for doubt in certificates::doubts(&identities, &loaded.settings, Clock::shifted(loaded.settings.clock_offset).date()) {
+    for doubt in certificates::doubts(&identities, loaded, Clock::shifted(loaded.settings.clock_offset).date()) {
         out::line(format_args!("warning: {doubt}"))?;
     }
+    for name in loaded.sites.keys().filter(|_| loaded.settings.uplink.is_some()) {
+        out::line(format_args!("warning: {SECTION}.{name}: its files never go to helpers; only the first site's do"))?;
+    }
+    let differ = format!("{} of {} settings differ from their defaults", loaded.sources.len(), TABLE.len());
+    let further = match loaded.sites.len() {
+        0 => String::new(),
+        1 => ", and 1 further site".to_owned(),
+        many => format!(", and {many} further sites"),
+    };
     match &loaded.file {
-        Some(path) => {
-            let path = path.display();
-            out::line(format_args!("{path} is good: {} of {} settings differ from their defaults", loaded.sources.len(), TABLE.len()))
-        }
-        None => out::line(format_args!("no file is used; {} of {} settings differ from their defaults", loaded.sources.len(), TABLE.len())),
+        Some(path) => out::line(format_args!("{} is good: {differ}{further}", path.display())),
+        None => out::line(format_args!("no file is used; {differ}")),
     }
 }
 
@@ -102,7 +111,19 @@ fn as_toml(loaded: &Loaded, explain: bool) -> String {
         let Setting { sentence, form, default, .. } = setting;
         format!("# {sentence}\n# {form}; default {default}; taken {takes}\n{line} # {}\n\n", loaded.source(setting.name))
     });
-    lines.collect()
+    let mut text: String = lines.collect();
+    for (name, site) in &loaded.sites {
+        text.push_str(&format!("\n[{}.{name}]\n", SECTION));
+        for setting in sites::own() {
+            let line = format!("{} = {}", setting.name, toml::Value::String(site.settings.show(setting.name)));
+            match site.source(setting.name) {
+                Some(at) if explain => text.push_str(&format!("{line} # {at}\n")),
+                None if explain => text.push_str(&format!("{line} # as above\n")),
+                _ => text.push_str(&format!("{line}\n")),
+            }
+        }
+    }
+    text
 }
 
 fn as_json(loaded: &Loaded) -> serde_json::Value {
@@ -117,7 +138,11 @@ fn as_json(loaded: &Loaded) -> serde_json::Value {
             "sentence": setting.sentence,
         })
     });
-    json!({ "schema": "overspill.config/1", "file": loaded.file, "settings": rows.collect::<Vec<_>>() })
+    let own = |site: &sites::Site| -> BTreeMap<&str, String> {
+        sites::own().map(|setting| (setting.name, site.settings.show(setting.name))).collect()
+    };
+    let sites: BTreeMap<&String, _> = loaded.sites.iter().map(|(name, site)| (name, own(site))).collect();
+    json!({ "schema": "overspill.config/1", "file": loaded.file, "settings": rows.collect::<Vec<_>>(), "sites": sites })
 }
 
 #[cfg(test)]

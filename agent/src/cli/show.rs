@@ -115,6 +115,9 @@ fn status_text(told: &Value) -> String {
             number(told, "/served/guest"),
         ),
     ];
+    for site in told["sites"].as_array().into_iter().flatten() {
+        lines.push(format!("site      {}: {} -> {}", text(site, "/name"), text(site, "/canonical"), text(site, "/origin")));
+    }
     if told["ledger"].is_object() {
         lines.push(format!("ledger    {}, {} entries", text(told, "/ledger/health"), number(told, "/ledger/entries")));
     }

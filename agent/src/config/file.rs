@@ -6,6 +6,7 @@ use toml::{Spanned, de::DeTable, de::DeValue};
 
 use super::{
     fault::{Fault, Source},
+    sites,
     table::TABLE,
 };
 
@@ -15,6 +16,8 @@ const FILE_BYTES_MAX: u64 = 256 * 1024;
 /// A setting as the file gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Given {
+    /// The table `[sites.NAME]` in which it stands; nothing for the first site and the agent.
+    pub site: Option<String>,
     /// Its name in the table.
     pub name: &'static str,
     /// Its text.
@@ -23,12 +26,21 @@ pub struct Given {
     pub at: Source,
 }
 
+/// What a file holds.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Its settings.
+    pub given: Vec<Given>,
+    /// The further sites that it names, and where.
+    pub sites: Vec<(String, Source)>,
+}
+
 /// Reads the file at `path`. What can be read is returned beside all faults.
-pub fn read(path: &Path) -> (Vec<Given>, Vec<Fault>) {
+pub fn read(path: &Path) -> (Found, Vec<Fault>) {
     let path = Arc::new(path.to_path_buf());
     let unreadable = |wrong: String| {
         let write = "a file that this user may read, or leave --config away".to_owned();
-        (Vec::new(), vec![Fault { at: Source::File { path: path.clone(), line: 0 }, wrong, write }])
+        (Found::default(), vec![Fault { at: Source::File { path: path.clone(), line: 0 }, wrong, write }])
     };
     match std::fs::metadata(path.as_path()) {
         Ok(found) if found.len() > FILE_BYTES_MAX => return unreadable(format!("{} bytes are more than a configuration has", found.len())),
@@ -42,10 +54,10 @@ pub fn read(path: &Path) -> (Vec<Given>, Vec<Fault>) {
 }
 
 /// Reads TOML text that came from `path`.
-pub fn parse(text: &str, path: &Arc<PathBuf>) -> (Vec<Given>, Vec<Fault>) {
-    let mut reader = Reader { text, path, given: Vec::new(), faults: Vec::new() };
+pub fn parse(text: &str, path: &Arc<PathBuf>) -> (Found, Vec<Fault>) {
+    let mut reader = Reader { text, path, found: Found::default(), faults: Vec::new() };
     match DeTable::parse(text) {
-        Ok(table) => reader.walk("", table.get_ref()),
+        Ok(table) => reader.walk(None, "", table.get_ref()),
         Err(error) => {
             let at = reader.at(error.span().map_or(0, |span| span.start));
             reader.faults.push(Fault {
@@ -55,13 +67,13 @@ pub fn parse(text: &str, path: &Arc<PathBuf>) -> (Vec<Given>, Vec<Fault>) {
             });
         }
     }
-    (reader.given, reader.faults)
+    (reader.found, reader.faults)
 }
 
 struct Reader<'a> {
     text: &'a str,
     path: &'a Arc<PathBuf>,
-    given: Vec<Given>,
+    found: Found,
     faults: Vec<Fault>,
 }
 
@@ -71,20 +83,25 @@ impl Reader<'_> {
         Source::File { path: self.path.clone(), line: 1 + before.bytes().filter(|byte| *byte == b'\n').count() }
     }
 
-    fn walk(&mut self, prefix: &str, table: &DeTable<'_>) {
+    fn walk(&mut self, site: Option<&str>, prefix: &str, table: &DeTable<'_>) {
         for (key, value) in table {
             let name = format!("{prefix}{}", key.get_ref());
             let at = self.at(key.span().start);
-            if let Some(setting) = TABLE.iter().find(|setting| setting.name == name) {
+            if site.is_none() && name == sites::SECTION {
+                self.walk_sites(value, &at);
+            } else if let Some(site) = site.filter(|_| is_setting(&name) && !sites::is_own(&name)) {
+                let wrong = format!("`{name}` is the agent's and not one site's");
+                self.faults.push(Fault { at, wrong, write: format!("it above [{}.{site}]", sites::SECTION) });
+            } else if let Some(setting) = TABLE.iter().find(|setting| setting.name == name) {
                 match text_of(value) {
-                    Some(text) => self.given.push(Given { name: setting.name, text, at }),
+                    Some(text) => self.found.given.push(Given { site: site.map(str::to_owned), name: setting.name, text, at }),
                     None => {
                         let wrong = format!("{name} is a {}", value.get_ref().type_str());
                         self.faults.push(Fault { at, wrong, write: format!("{name} = \"{}\"", setting.default) });
                     }
                 }
             } else if let (true, Some(inner)) = (prefix.is_empty() && is_section(&name), value.get_ref().as_table()) {
-                self.walk(&format!("{name}."), inner);
+                self.walk(site, &format!("{name}."), inner);
             } else {
                 let write =
                     nearest(&name).map_or_else(|| "a name of `overspill config show --explain`".to_owned(), |near| format!("`{near}`"));
@@ -92,6 +109,33 @@ impl Reader<'_> {
             }
         }
     }
+
+    fn walk_sites(&mut self, value: &Spanned<DeValue<'_>>, at: &Source) {
+        let write = format!("a table for each further site, such as [{}.shop]", sites::SECTION);
+        let Some(tables) = value.get_ref().as_table() else {
+            let wrong = format!("`{}` is a {}", sites::SECTION, value.get_ref().type_str());
+            self.faults.push(Fault { at: at.clone(), wrong, write });
+            return;
+        };
+        for (name, table) in tables {
+            let at = self.at(name.span().start);
+            match table.get_ref().as_table() {
+                Some(_) if !sites::is_name(name.get_ref()) => {
+                    let wrong = format!("{:?} is no name for a site", name.get_ref());
+                    self.faults.push(Fault { at, wrong, write: "1 to 32 lower-case letters, digits and dashes".to_owned() });
+                }
+                Some(table) => {
+                    self.found.sites.push((name.get_ref().to_string(), at));
+                    self.walk(Some(name.get_ref()), "", table);
+                }
+                None => self.faults.push(Fault { at, wrong: format!("`{}` is no table", name.get_ref()), write: write.clone() }),
+            }
+        }
+    }
+}
+
+fn is_setting(name: &str) -> bool {
+    TABLE.iter().any(|setting| setting.name == name)
 }
 
 fn is_section(name: &str) -> bool {
@@ -141,7 +185,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn read_text(text: &str) -> (Vec<Given>, Vec<Fault>) {
-        parse(text, &Arc::new(PathBuf::from("overspill.toml")))
+        let (found, faults) = parse(text, &Arc::new(PathBuf::from("overspill.toml")));
+        (found.given, faults)
     }
 
     #[test]
@@ -166,6 +211,26 @@ mod tests {
         let (given, faults) = read_text("origin = \"http://a\"\nlisten = = 5\n");
         assert!(given.is_empty());
         assert!(faults[0].to_string().starts_with("overspill.toml:2: this is not TOML"), "{}", faults[0]);
+    }
+
+    #[test]
+    fn tables_of_sites_hold_what_is_a_sites_own() {
+        let text = "[sites.shop]\norigin = \"http://a\"\n[sites.shop.origin_limit]\nmax = 4\n";
+        let (given, faults) = read_text(text);
+        assert_eq!(faults, []);
+        let of_shop: Vec<_> = given.iter().map(|given| (given.site.as_deref(), given.name, given.text.as_str())).collect();
+        assert_eq!(of_shop, [(Some("shop"), "origin", "http://a"), (Some("shop"), "origin_limit.max", "4")]);
+        let told = |text| read_text(text).1[0].to_string();
+        assert_eq!(
+            told("sites = 3\n"),
+            "overspill.toml:1: `sites` is a integer; write a table for each further site, such as [sites.shop]"
+        );
+        assert_eq!(
+            told("[sites.shop]\nlisten = \"0.0.0.0:80\"\n"),
+            "overspill.toml:2: `listen` is the agent's and not one site's; write it above [sites.shop]"
+        );
+        assert_eq!(told("[sites.shop]\norigine = \"x\"\n"), "overspill.toml:2: `origine` is not a setting; write `origin`");
+        assert!(told("[sites.\"a b\"]\n").contains("is no name for a site"));
     }
 
     proptest! {

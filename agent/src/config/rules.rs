@@ -11,6 +11,14 @@ pub fn check(loaded: &Loaded, faults: &mut Vec<Fault>) {
     }
 }
 
+/// What is wrong with further sites by these rules, if it is not wrong with the first one, too.
+pub(super) fn check_site(first: &Settings, site: &Settings) -> impl Iterator<Item = (&'static str, String, &'static str)> {
+    RULES.iter().filter_map(|rule| {
+        let broken = (rule.broken)(site)?;
+        ((rule.broken)(first).as_ref() != Some(&broken)).then_some((broken.0, broken.1, rule.write))
+    })
+}
+
 struct Rule {
     /// The setting to blame and what is wrong.
     broken: fn(&Settings) -> Option<(&'static str, String)>,
@@ -36,10 +44,17 @@ const RULES: &[Rule] = &[
     },
     Rule {
         broken: |all| {
-            let lacks = !all.tls_listen.is_empty() && all.tls_certificate.is_empty();
+            let lacks = !all.tls_listen.is_empty() && all.tls_certificate.is_empty() && all.acme_directory.is_none();
             lacks.then(|| ("tls.listen", "tls.listen: there is no certificate to show".to_owned()))
         },
-        write: "tls.certificate and tls.key as well, or tls.listen = \"none\"",
+        write: "tls.certificate and tls.key as well, or acme.directory, or tls.listen = \"none\"",
+    },
+    Rule {
+        broken: |all| {
+            let directory = all.acme_directory.as_ref().filter(|_| all.tls_listen.is_empty())?;
+            Some(("acme.directory", format!("acme.directory: nobody is shown the certificates of {}", directory.url)))
+        },
+        write: "tls.listen as well, for example 0.0.0.0:443, or acme.directory = \"none\"",
     },
     Rule {
         broken: |all| {
@@ -126,6 +141,8 @@ mod tests {
         assert!(faults(&[("tls.listen", "0.0.0.0:443")]).contains("no certificate to show"));
         assert!(faults(&[("tls.certificate", "a.pem, b.pem"), ("tls.key", "a.key")]).contains("1 keys for 2 certificates"));
         assert!(faults(&[("tls.redirect", "true"), ("site", "http://blog.example")]).contains("address is http://blog.example"));
+        assert!(faults(&[("acme.directory", "letsencrypt")]).contains("nobody is shown the certificates"));
+        assert_eq!(faults(&[("acme.directory", "letsencrypt"), ("tls.listen", "0.0.0.0:443")]), "");
         assert!(faults(&[("threads", "0")]).contains("out of range"));
         assert_eq!(faults(&[]), "");
     }

@@ -10,7 +10,9 @@ use overspill_governance::units::{ByteRate, Bytes, RequestRate};
 
 use super::{
     quantity::Misread,
-    value::{AccessFormat, Addresses, Filter, Host, LogFormat, Multi, Origin, Scheme, Secret, Trusted, Value, Web},
+    value::{
+        AccessFormat, Addresses, Contact, Directory, Filter, Host, LogFormat, Multi, Origin, Proof, Scheme, Secret, Trusted, Value, Web,
+    },
 };
 
 /// When a changed setting takes effect.
@@ -99,6 +101,10 @@ settings! {
     tls_certificate: Vec<PathBuf>, "tls.certificate" = "none", Reload, "Files of PEM certificates, each with its chain; chosen by host name, the first serves the rest. Changed files are taken within a minute.";
     tls_key: Vec<PathBuf>, "tls.key" = "none", Reload, "Files of PEM keys, in the order of the certificates; not readable by everybody.";
     tls_redirect: bool, "tls.redirect" = "false", Reload, "Whether GET and HEAD over plain HTTP are sent to https, except below `/.well-known/`.";
+    acme_directory: Option<Directory>, "acme.directory" = "none", Reload, "Authority that gives certificates for hosts without a file: `letsencrypt`, `letsencrypt-staging`, or the address of a directory. Setting it agrees to its terms.";
+    acme_contact: Option<Contact>, "acme.contact" = "none", Reload, "Where the authority may write to, given when the account is made.";
+    acme_challenge: Proof, "acme.challenge" = "http-01", Reload, "How the authority sees whose a host is: at port 80 in plain HTTP, or at port 443 in a handshake.";
+    acme_root: Option<PathBuf>, "acme.root" = "none", Reload, "File of PEM roots from which the authority's own certificate descends (none: the system's).";
     site: Option<Web>, "site" = "none", Reload, "The canonical address that visitors use; needed to join a mesh.";
     hosts: Vec<Host>, "hosts" = "none", Reload, "Further host names that are the same site; with neither these nor `site`, every Host is served.";
     state: Option<PathBuf>, "state" = "none", Start, "The one directory that the agent keeps (none: /var/lib/overspill for root, else ~/.local/state/overspill).";

@@ -288,6 +288,62 @@ words!(
     }
 );
 
+words!(
+    /// How a certificate authority sees whose a host is.
+    Proof, "http-01/tls-alpn-01" {
+        /// It asks for a text over plain HTTP.
+        Http = "http-01",
+        /// It asks for a certificate in a handshake of its own.
+        TlsAlpn = "tls-alpn-01",
+    }
+);
+
+/// The directory of a certificate authority that speaks ACME.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directory {
+    /// Its address.
+    pub url: String,
+}
+
+/// Directories that have names here.
+const DIRECTORIES: &[(&str, &str)] = &[
+    ("letsencrypt", "https://acme-v02.api.letsencrypt.org/directory"),
+    ("letsencrypt-staging", "https://acme-staging-v02.api.letsencrypt.org/directory"),
+];
+
+value!(Directory, "name/URL", read_directory, |value| {
+    let named = DIRECTORIES.iter().find(|(_, url)| *url == value.url);
+    named.map_or_else(|| value.url.clone(), |(name, _)| (*name).to_owned())
+});
+
+fn read_directory(text: &str) -> Result<Directory, Misread> {
+    let write = "letsencrypt, letsencrypt-staging, or an https:// address";
+    if let Some((_, url)) = DIRECTORIES.iter().find(|(name, _)| *name == text) {
+        return Ok(Directory { url: (*url).to_owned() });
+    }
+    let uri: http::Uri = text.parse().map_err(|_| Misread::new("is no authority that is known here", write))?;
+    match (uri.scheme_str(), uri.authority()) {
+        (Some("https"), Some(authority)) if !authority.as_str().contains('@') => Ok(Directory { url: text.to_owned() }),
+        _ => Err(Misread::new("is no authority that is known here", write)),
+    }
+}
+
+/// An e-mail address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact(pub String);
+
+value!(
+    Contact,
+    "e-mail",
+    |text| match text.split_once('@') {
+        Some((who, host)) if !who.is_empty() && host.contains('.') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',') => {
+            Ok(Contact(text.to_owned()))
+        }
+        _ => Err(Misread::new("is not an e-mail address", "for example owner@blog.example")),
+    },
+    |value| value.0.clone()
+);
+
 /// Members by key; `None`: all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trusted(pub Option<Vec<SiteId>>);
@@ -331,6 +387,18 @@ mod tests {
         assert_eq!(Origin::read("http://localhost").unwrap().authority, "localhost:80");
         assert_eq!(Origin::read("http://[::1]").unwrap().authority, "[::1]:80");
         assert!(Origin::read("https://localhost").unwrap_err().wrong.contains("TLS"));
+    }
+
+    #[test]
+    fn authorities_have_names_or_secure_addresses() {
+        let directory = Directory::read("letsencrypt").unwrap();
+        assert!(directory.url.starts_with("https://acme-v02."));
+        assert_eq!(directory.show(), "letsencrypt");
+        assert_eq!(Directory::read("https://127.0.0.1:14000/dir").unwrap().show(), "https://127.0.0.1:14000/dir");
+        for wrong in ["", "lets-encrypt", "http://127.0.0.1:14000/dir", "https://a@b/dir", "/dir"] {
+            assert!(Directory::read(wrong).is_err(), "{wrong}");
+        }
+        assert!(Contact::read("owner@blog.example").is_ok() && Contact::read("owner").is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The running agent, as the admin listener and the control socket see it.
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
@@ -15,9 +16,13 @@ use overspill_governance::charter::Charter;
 use overspill_protocol::{event::Answer, io::Command, report::Report};
 use serde_json::{Value, json};
 
-use super::{edge, keep::Keep};
+use super::{
+    edge,
+    keep::{self, Keep},
+};
 use crate::{
     access_log::{self, AccessLog},
+    acme::{Keeper, limits::GUESTS_LOOK},
     admin::{status, talk::Ask},
     certificates::{self, Stamps},
     cli::{
@@ -50,6 +55,8 @@ pub struct Agent {
     pub(super) clock: Clock,
     /// The files of the certificates in use.
     pub(super) stamps: Mutex<Stamps>,
+    /// Certificates from an authority.
+    pub(super) acme: Keeper,
 }
 
 impl Agent {
@@ -168,6 +175,7 @@ impl Agent {
             "site": self.site(),
             "canonical": loaded.settings.show("site"),
             "origin": loaded.settings.show("origin"),
+            "sites": status::sites(&loaded),
             "listen": self.edge.local_addrs().iter().map(SocketAddr::to_string).collect::<Vec<_>>(),
             "admin": self.admin.map(|admin| admin.to_string()),
             "state": self.keep.state().map(State::path),
@@ -207,7 +215,8 @@ impl Agent {
         let stamps = Stamps::of(&fresh.settings);
         let identities = certificates::read(&fresh).map_err(refused)?;
         self.doubt(&identities, &fresh);
-        self.edge.reload(edge::config(&fresh.settings, identities)?);
+        let identities = self.acme.take(&fresh, identities);
+        self.edge.reload(edge::config(&fresh, identities)?);
         *self.stamps.lock().unwrap_or_else(PoisonError::into_inner) = stamps;
         self.level.set(&fresh.settings.log_level);
         if let Some(access) = self.access.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
@@ -229,6 +238,30 @@ impl Agent {
         }
     }
 
+    /// Has an authority issue what is lacking, and renew what grows old.
+    pub(super) async fn keep_issued(self: Arc<Self>) {
+        let issue = self.acme.run(&self.edge, || self.loaded.load().settings.clone(), || self.clock.date());
+        tokio::join!(issue, self.note_guests());
+    }
+
+    /// Says under which names guests are, or may come to be, served here: those of partners that are proved, and of leases.
+    async fn note_guests(&self) {
+        loop {
+            let loaded = self.loaded.load_full();
+            let address =
+                keep::guest(&loaded.settings).filter(|address| address.scheme == "https" && loaded.settings.acme_directory.is_some());
+            if let (Some(address), Some(mesh)) = (address, self.mesh())
+                && let Ok(report) = mesh.report().await
+            {
+                let proved = report.partners.iter().filter(|partner| partner.proved).map(|partner| partner.site);
+                let hosted = report.leases.iter().filter(|lease| !lease.as_owner).map(|lease| lease.partner);
+                let names: BTreeSet<String> = proved.chain(hosted).map(|site| address.authority(&site)).collect();
+                self.acme.take_guests(&loaded, names.into_iter().collect());
+            }
+            tokio::time::sleep(GUESTS_LOOK).await;
+        }
+    }
+
     /// Takes the certificates if their files have changed. Ones that cannot be used change nothing, and are tried again when the files
     /// change again: who renews them writes two files, one after the other.
     fn renew_certificates(&self) {
@@ -242,8 +275,8 @@ impl Agent {
         match certificates::read(&loaded) {
             Ok(identities) => {
                 self.doubt(&identities, &loaded);
-                self.edge.certify(&identities);
                 tracing::info!(certificates = identities.len(), "changed certificates are in use");
+                self.edge.certify(&self.acme.take(&loaded, identities));
             }
             Err(faults) => tracing::warn!(%faults, "changed certificates cannot be used: the old ones stay in use"),
         }
@@ -251,7 +284,7 @@ impl Agent {
 
     /// Says what an owner should know of certificates.
     pub(super) fn doubt(&self, identities: &[Identity], loaded: &Loaded) {
-        for doubt in certificates::doubts(identities, &loaded.settings, self.clock.date()) {
+        for doubt in certificates::doubts(identities, loaded, self.clock.date()) {
             tracing::warn!("{doubt}");
         }
     }

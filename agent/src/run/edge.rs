@@ -1,26 +1,35 @@
 //! From settings to the edge's own configuration.
 
 use http::uri::{Authority, Scheme};
-use overspill_edge::{Canonical, Config, Connections, Identity, OriginLimits, Timeouts, Tls};
+use overspill_edge::{Canonical, Config, Connections, Identity, OriginLimits, Site, Timeouts, Tls};
 
 use crate::{
     cli::exit::{Exit, Failure},
-    config::{table::Settings, value::Web},
+    config::{
+        Loaded,
+        table::Settings,
+        value::{self, Web},
+    },
 };
 
 /// What the settings ask of the edge, with the certificates that they name.
 ///
 /// # Errors
 /// When an address passed our reading but not the edge's types; nothing is started then.
-pub(super) fn config(settings: &Settings, identities: Vec<Identity>) -> Result<Config, Failure> {
+pub(super) fn config(loaded: &Loaded, identities: Vec<Identity>) -> Result<Config, Failure> {
+    let settings = &loaded.settings;
     let careful = Config::new(authority(&settings.origin.authority)?);
-    let hosts: Result<Vec<_>, _> = settings.hosts.iter().map(|host| authority(&host.0)).collect();
-    Ok(Config {
+    let config = Config {
         listen: settings.listen.clone(),
-        tls: Tls { listen: settings.tls_listen.clone(), identities, redirect: settings.tls_redirect },
+        tls: Tls {
+            listen: settings.tls_listen.clone(),
+            identities,
+            redirect: settings.tls_redirect,
+            guests: settings.guest_scheme == value::Scheme::Https && !settings.tls_listen.is_empty(),
+        },
         threads: settings.threads.map_or(0, |threads| threads as usize),
         canonical: settings.site.as_ref().map(canonical).transpose()?,
-        hosts: hosts?,
+        hosts: hosts(settings)?,
         memory: settings.memory,
         uplink: settings.uplink,
         rewrite: settings.rewrite,
@@ -28,23 +37,52 @@ pub(super) fn config(settings: &Settings, identities: Vec<Identity>) -> Result<C
         micro_cache: settings.micro_cache,
         stale_max: settings.stale_max,
         stale_error_max: settings.stale_error_max,
-        origin_limits: OriginLimits {
-            min: settings.origin_limit_min,
-            initial: settings.origin_limit_initial,
-            max: settings.origin_limit_max,
-            queue_max: settings.origin_queue,
-            queue_wait: settings.origin_wait,
-            target_delay: settings.origin_delay,
-        },
+        origin_limits: origin_limits(settings),
         timeouts: Timeouts { origin_head: settings.origin_timeout, ..careful.timeouts.clone() },
         connections: Connections { max: settings.connections, per_address: settings.connections_per_address },
         miss_budget: settings.miss_budget,
         trusted_proxies: settings.trusted_proxies.clone(),
-        purge_token: settings.purge_token.as_ref().map(|token| token.0.clone()),
+        purge_token: purge_token(settings),
         guest_memory: settings.caps_storage,
         guest_suffix: settings.guest_suffix.as_ref().map(|suffix| suffix.0.clone()),
         ..careful
+    };
+    let sites: Result<Vec<_>, _> = loaded.sites.values().map(|further| site(&further.settings, &config)).collect();
+    Ok(Config { sites: sites?, ..config })
+}
+
+fn site(settings: &Settings, first: &Config) -> Result<Site, Failure> {
+    let web = settings.site.as_ref().ok_or_else(super::agent::no_site)?;
+    Ok(Site {
+        hosts: hosts(settings)?,
+        origin_limits: origin_limits(settings),
+        origin_head: settings.origin_timeout,
+        micro_cache: settings.micro_cache,
+        stale_max: settings.stale_max,
+        stale_error_max: settings.stale_error_max,
+        redirect: settings.tls_redirect,
+        purge_token: purge_token(settings),
+        ..Site::new(canonical(web)?, authority(&settings.origin.authority)?, first)
     })
+}
+
+fn hosts(settings: &Settings) -> Result<Vec<Authority>, Failure> {
+    settings.hosts.iter().map(|host| authority(&host.0)).collect()
+}
+
+fn purge_token(settings: &Settings) -> Option<String> {
+    settings.purge_token.as_ref().map(|token| token.0.clone())
+}
+
+fn origin_limits(settings: &Settings) -> OriginLimits {
+    OriginLimits {
+        min: settings.origin_limit_min,
+        initial: settings.origin_limit_initial,
+        max: settings.origin_limit_max,
+        queue_max: settings.origin_queue,
+        queue_wait: settings.origin_wait,
+        target_delay: settings.origin_delay,
+    }
 }
 
 fn canonical(site: &Web) -> Result<Canonical, Failure> {

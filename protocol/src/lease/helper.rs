@@ -3,6 +3,7 @@
 use alloc::{
     collections::{BTreeMap, VecDeque},
     string::String,
+    sync::Arc,
     vec::Vec,
 };
 
@@ -95,6 +96,8 @@ pub(crate) struct HelperSide {
     ended: VecDeque<LeaseId>,
     month: Month,
     pressed: bool,
+    /// Names for which certificates are shown here; `None`: that is not our business.
+    pub(crate) certified: Option<Arc<Vec<String>>>,
 }
 
 impl HelperSide {
@@ -109,6 +112,7 @@ impl HelperSide {
             ended: VecDeque::new(),
             month: Month::default(),
             pressed: false,
+            certified: None,
         }
     }
 

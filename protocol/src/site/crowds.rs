@@ -28,6 +28,7 @@ impl Site {
         let (desk, settle, mut ends, _) = self.ends();
         settle.on_counted(desk, &mut ends);
         self.helper.on_observed(&seen.hosted, seen.site.under_pressure, now.date);
+        self.helper.certified.clone_from(&seen.certified);
         self.owner.publisher.on_hot(&seen.hot, seen.generation);
         if self.owner.crowd.on_observed(seen, now.time) == Some(Change::Began) {
             self.desk.tell(Event::CrowdBegan);

@@ -4,7 +4,7 @@
 use std::{str, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version, uri::Scheme};
 use httparse::{EMPTY_HEADER, Header};
 use overspill_governance::time::Now;
 
@@ -28,8 +28,8 @@ use crate::{
     waiting,
 };
 
-/// Below this the edge answers for itself and for members; none of it is in the cache's way.
-const WELL_KNOWN: &str = "/.well-known/overspill";
+/// Below this the edge answers for itself, for members and for authorities; none of it is in the cache's way.
+const WELL_KNOWN: &str = "/.well-known/";
 
 /// One connection's way past the library.
 pub(crate) struct Lane {
@@ -44,6 +44,8 @@ pub(crate) struct Lane {
 struct Known {
     text: Box<[u8]>,
     settings: Arc<Settings>,
+    /// Its visitors come by https, or should.
+    secure: bool,
     /// How much of the key says it.
     prefix: usize,
 }
@@ -79,15 +81,18 @@ impl Lane {
         let settings = self.edge.settings.load();
         if self.known.as_ref().is_none_or(|known| *known.text != *text || !Arc::ptr_eq(&known.settings, &settings)) {
             self.known = None;
-            let config = &settings.config;
             let host = gate::authority(text).ok()?;
+            let site = settings.of_host(&host)?;
+            let config = &site.config;
             let to_elsewhere = config.tls.redirect && !self.peer.secure;
             // Trusted proxies say who asks, and how: that takes reading.
-            if to_elsewhere || !config.accepts(&host) || config.trusted_proxies.contains(&self.peer.address) {
+            if to_elsewhere || config.trusted_proxies.contains(&self.peer.address) {
                 return None;
             }
-            self.key = key::origin(config.scheme(self.peer.secure), &host);
-            self.known = Some(Known { text: text.into(), settings: Arc::clone(&settings), prefix: self.key.len() });
+            let scheme = config.scheme(self.peer.secure);
+            self.key = key::origin(scheme, &host);
+            let secure = self.peer.secure || *scheme == Scheme::HTTPS;
+            self.known = Some(Known { text: text.into(), settings: Arc::clone(&settings), secure, prefix: self.key.len() });
         }
         let known = self.known.as_ref()?;
         self.key.truncate(known.prefix);
@@ -103,8 +108,9 @@ impl Lane {
         }
         let answer = Answer::of(stored, now);
         let size = answer.body.len() as u64;
+        let secure = self.known.as_ref().is_some_and(|known| known.secure);
         let may_leave = overflow.spiller.asks_who() && Spiller::may_leave(&map(fields)?, false, Mark::None);
-        match overflow.course(&Method::GET, spillable, (answer.head_length(), size), may_leave, now) {
+        match overflow.course(&Method::GET, spillable, (answer.head_length(), size), (may_leave, secure), now) {
             Course::Serve => Some(Answer { pause: overflow.uplink.pause(size, size, now.time), ..answer }),
             Course::Spill(redirect) => Some(Answer::made(redirect, CacheUse::Spilled)),
             Course::Shed => {

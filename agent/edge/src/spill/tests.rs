@@ -58,7 +58,7 @@ fn site(helpers: &[u8]) -> Spiller {
 }
 
 fn ask<'a>(path: &'a str, digest: &'a ObjectDigest) -> Ask<'a> {
-    Ask { method: Method::Get, path, digest, size: 10_000, head: 512, may_leave: true }
+    Ask { method: Method::Get, path, digest, size: 10_000, head: 512, may_leave: true, secure: false }
 }
 
 fn location(response: &Response<Bytes>) -> String {
@@ -231,4 +231,20 @@ fn visitors_go_first_to_whom_the_object_stands_by_with_and_then_to_whom_others_w
         spiller.apply(&full(&reversed));
         assert_eq!(host(&spiller), second, "bits follow their helpers when the pages' order changes");
     }
+}
+
+#[test]
+fn who_came_by_https_is_sent_to_no_helper_without_it() {
+    let site = site(&[2, 3]);
+    let digest = ObjectDigest::of(b"/a.png");
+    let secure = Ask { secure: true, ..ask("/a.png", &digest) };
+    assert!(site.redirect(&ask("/a.png", &digest), now(0)).is_some());
+    assert!(site.redirect(&secure, now(0)).is_none(), "both helpers serve in plain HTTP");
+    assert!(site.place(&secure, false, |_| true, now(0)).is_none(), "pages name them no more than redirects do");
+    let other = Spill { base: "https://blog.helper4.example".into(), ..lease(4) };
+    site.apply(&Plan { spill: vec![lease(2), other], ..Plan::default() });
+    // Another object: whoever was sent for the first waits for its helper.
+    let digest = ObjectDigest::of(b"/b.png?v=1");
+    let sent = site.redirect(&Ask { secure: true, ..ask("/b.png?v=1", &digest) }, now(0)).unwrap();
+    assert!(location(&sent).starts_with("https://blog.helper4.example/"), "{}", location(&sent));
 }

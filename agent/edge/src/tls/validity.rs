@@ -1,9 +1,9 @@
-//! When a certificate ends: the one field that rustls does not tell, because a server has no use for it. People have.
+//! When a certificate begins and ends: the one field that rustls does not tell, because a server has no use for it. People have.
 
 use overspill_governance::time::Date;
 
-/// Reads `notAfter` (RFC 5280 section 4.1.2.5) of a certificate in DER.
-pub(crate) fn end_of(certificate: &[u8]) -> Option<Date> {
+/// Reads `notBefore` and `notAfter` (RFC 5280 section 4.1.2.5) of a certificate in DER.
+pub(crate) fn of(certificate: &[u8]) -> Option<(Date, Date)> {
     const SEQUENCE: u8 = 0x30;
     const VERSION: u8 = 0xa0;
     let (certificate, _) = element(certificate, SEQUENCE)?;
@@ -16,8 +16,8 @@ pub(crate) fn end_of(certificate: &[u8]) -> Option<Date> {
         rest = element(rest, tag)?.1;
     }
     let (validity, _) = element(rest, SEQUENCE)?;
-    let (_, after) = time(validity)?;
-    time(after).map(|(date, _)| date)
+    let (begins, after) = time(validity)?;
+    time(after).map(|(ends, _)| (begins, ends))
 }
 
 /// The content of the element that begins `bytes`, and what follows it.
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_end_is_read_in_both_forms() {
-        let ends = |year, month, day| end_of(&certificate_until(year, month, day)).map(Date::as_secs);
+        let ends = |year, month, day| of(&certificate_until(year, month, day)).map(|(_, end)| end.as_secs());
         assert_eq!(ends(2026, 11, 22), Some(1_795_305_600));
         assert_eq!(ends(2028, 2, 29), Some(1_835_395_200));
         assert_eq!(ends(2049, 12, 31), Some(2_524_521_600));
@@ -92,12 +92,12 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), at in 0_usize..400, byte in any::<u8>()) {
-            let _ = end_of(&bytes);
+            let _ = of(&bytes);
             let mut bent = certificate_until(2030, 1, 1);
             let length = bent.len();
             bent[at % length] = byte;
-            let _ = end_of(&bent);
-            let _ = end_of(&bent[..at % length]);
+            let _ = of(&bent);
+            let _ = of(&bent[..at % length]);
         }
     }
 }

@@ -19,14 +19,21 @@ use crate::common::{LONG, Origin, Reply, edge, parse};
 pub struct Certificate {
     pub identity: Identity,
     der: CertificateDer<'static>,
+    pem: (String, String),
 }
 
 impl Certificate {
     pub fn new(names: &[&str]) -> Self {
         let made = rcgen::generate_simple_self_signed(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
         let chain = made.cert.pem();
-        let identity = Identity::read(chain.as_bytes(), made.signing_key.serialize_pem().as_bytes()).unwrap();
-        Self { identity, der: CertificateDer::from_pem_slice(chain.as_bytes()).unwrap() }
+        let key = made.signing_key.serialize_pem();
+        let identity = Identity::read(chain.as_bytes(), key.as_bytes()).unwrap();
+        Self { identity, der: CertificateDer::from_pem_slice(chain.as_bytes()).unwrap(), pem: (chain, key) }
+    }
+
+    /// Chain and key.
+    pub fn pem(&self) -> (&str, &str) {
+        (&self.pem.0, &self.pem.1)
     }
 }
 

@@ -66,6 +66,9 @@ impl HelperSide {
         }
         let address = self.address.clone().ok_or(LeaseRefusal::NoRoom)?;
         let charter = membership.charter().ok_or(LeaseRefusal::BadTerms)?;
+        if !self.is_certified(&address.authority(&from)) {
+            return Err(LeaseRefusal::NoRoom);
+        }
         if desk.is_silent() {
             return Err(LeaseRefusal::Silent);
         }
@@ -101,6 +104,14 @@ impl HelperSide {
             self.turn(desk, old, Turn::Succeeded);
         }
         Ok(held)
+    }
+
+    /// Tells whether visitors who are sent to this hostname would be shown a certificate for it.
+    fn is_certified(&self, authority: &str) -> bool {
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        let parent = host.split_once('.').map_or("", |(_, parent)| parent);
+        let is_for = |name: &alloc::string::String| name == host || name.strip_prefix("*.").is_some_and(|wild| wild == parent);
+        self.certified.as_ref().is_none_or(|names| names.iter().any(is_for))
     }
 
     fn admit(&mut self, desk: &mut Desk, take: &LeaseTake, live: Promise, window: core::time::Duration) {
