@@ -11,10 +11,15 @@ use overspill_governance::{
     units::{ByteRate, Bytes},
 };
 
-use crate::{cache::key::Key, tls::Tls};
+use crate::{
+    cache::key::Key,
+    origin::{OriginTls, names::Resolver},
+    sockets::Sockets,
+    tls::Tls,
+};
 
-/// Settings of the edge. `listen` and `threads` are read once; the rest can be reloaded.
-#[derive(Debug, Clone, PartialEq)]
+/// Settings of the edge. `listen`, `threads` and the backlog of sockets are read once; the rest can be reloaded.
+#[derive(Debug, Clone)]
 pub struct Config {
     /// Addresses to listen on. Port 0 takes any free port.
     pub listen: Vec<SocketAddr>,
@@ -22,8 +27,16 @@ pub struct Config {
     pub tls: Tls,
     /// Threads that serve; 0 takes one per core.
     pub threads: usize,
-    /// The origin's authority (`127.0.0.1:8080`), spoken to in plain HTTP/1.1.
+    /// The origin's authority (`127.0.0.1:8080`), spoken to in HTTP/1.1.
     pub origin: Authority,
+    /// TLS towards the origin; without it that is spoken to in the clear.
+    pub origin_tls: Option<OriginTls>,
+    /// Who knows the origin's addresses. Taken with another origin only.
+    pub resolver: Resolver,
+    /// How many connections to the origin are kept and prepared.
+    pub origin_pool: OriginPool,
+    /// Options of TCP sockets.
+    pub sockets: Sockets,
     /// How visitors name the site. Without it any Host is accepted, and its scheme is that of the connection.
     pub canonical: Option<Canonical>,
     /// Further hosts (`www.blog.example`, port as in the Host field) that are accepted when `canonical` is set.
@@ -89,6 +102,19 @@ pub struct OriginLimits {
     pub target_delay: Duration,
 }
 
+/// How many connections to the origin are kept and prepared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OriginPool {
+    /// Connections that are there from the start, used or not. More than none only for an origin that can bear idle connections.
+    pub start: u32,
+    /// Unused connections at most.
+    pub max: u32,
+    /// How long connections that were needed at once are kept.
+    pub interval: Duration,
+    /// How often the origin's name is looked up.
+    pub lookup: Duration,
+}
+
 /// How long the edge waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeouts {
@@ -124,6 +150,10 @@ impl Config {
             tls: Tls::default(),
             threads: 0,
             origin,
+            origin_tls: None,
+            resolver: Resolver::system(),
+            origin_pool: OriginPool::default(),
+            sockets: Sockets::default(),
             canonical: None,
             hosts: Vec::new(),
             memory: Bytes(64 << 20),
@@ -175,6 +205,12 @@ impl Config {
 impl Default for OriginLimits {
     fn default() -> Self {
         Self { min: 2, initial: 8, max: 128, queue_max: 256, queue_wait: Duration::from_secs(5), target_delay: Duration::from_millis(50) }
+    }
+}
+
+impl Default for OriginPool {
+    fn default() -> Self {
+        Self { start: 0, max: 32, interval: Duration::from_secs(30), lookup: Duration::from_secs(30) }
     }
 }
 

@@ -36,8 +36,14 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    pub(crate) fn new(config: Config) -> Self {
-        Self { origin: Origin::new(&config), member_key: config.member_key.clone(), config }
+    pub(crate) fn new(config: Config, clock: Clock, counters: Arc<Counters>) -> Self {
+        Self { origin: Origin::new(&config, clock, counters), member_key: config.member_key.clone(), config }
+    }
+
+    /// Other settings of the same edge: an origin that stays the same keeps its connections, and the member key is kept.
+    pub(crate) fn renewed(&self, config: Config, clock: Clock) -> Self {
+        let member_key = config.member_key.clone().or_else(|| self.member_key.clone());
+        Self { origin: self.origin.renewed(&config, clock), member_key, config }
     }
 }
 
@@ -49,7 +55,7 @@ pub(crate) struct Edge {
     pub(crate) store: Store,
     pub(crate) flights: Flights,
     pub(crate) admission: Arc<Admission>,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) connections: Gauge,
     pub(crate) addresses: Addresses,
     pub(crate) debts: Debts,
@@ -72,14 +78,15 @@ impl Edge {
     pub(crate) fn new(config: Config, clock: Clock) -> (Arc<Self>, mpsc::Receiver<FillWanted>) {
         let (access, access_receiver) = mpsc::channel(ACCESS_RECORDS_MAX);
         let (overflow, wanted) = Overflow::new(&config, clock.now());
+        let counters = Arc::<Counters>::default();
         let edge = Arc::new(Self {
             store: Store::new(config.memory.0),
             flights: Flights::default(),
             admission: Admission::new(config.origin_limits.clone(), clock.clone()),
+            settings: ArcSwap::from_pointee(Settings::new(config, clock.clone(), Arc::clone(&counters))),
             clock,
-            settings: ArcSwap::from_pointee(Settings::new(config)),
             overflow,
-            counters: Counters::default(),
+            counters,
             connections: Gauge::default(),
             addresses: Addresses::default(),
             debts: Debts::default(),
@@ -124,10 +131,13 @@ impl Edge {
     pub(crate) fn metrics(&self) -> Metrics {
         let origin = self.admission.load(self.clock.time());
         let (stored_bytes, stored_responses) = self.store.size();
+        let standing = self.settings.load().origin.standing();
         Metrics {
             connections: self.connections.read(),
             requests_active: self.active.read(),
             origin_in_flight: u64::from(origin.in_flight),
+            origin_connections_used: u64::from(standing.used),
+            origin_connections_idle: u64::from(standing.idle),
             origin_limit: u64::from(origin.limit),
             origin_queued: u64::from(origin.queued),
             origin_under_pressure: u64::from(origin.under_pressure),
