@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,9 +14,10 @@ use overspill_governance::{
 
 use crate::{
     cache::key::Key,
-    origin::{OriginTls, names::Resolver},
+    origin::{names::Resolver, trust::OriginTls},
     sockets::Sockets,
     tls::Tls,
+    waiting::template::Template,
 };
 
 /// Settings of the edge. `listen`, `threads` and the backlog of sockets are read once; the rest can be reloaded.
@@ -64,6 +66,8 @@ pub struct Config {
     /// Bytes that one address may have the origin send beyond twice what it receives; forgiven within ten minutes. Beyond it what is not
     /// stored is refused. Without it nobody is.
     pub miss_budget: Option<Bytes>,
+    /// The owner's page for visitors to whom nothing else can be shown; without it there is a plain one.
+    pub waiting_page: Option<Arc<Template>>,
     /// Text of `/.well-known/overspill`; without it the origin answers that path.
     pub member_key: Option<String>,
     /// Proxies in front whose `X-Forwarded-*` fields are believed. Empty: nobody's are.
@@ -167,6 +171,7 @@ impl Config {
             timeouts: Timeouts::default(),
             connections: Connections::default(),
             miss_budget: Some(Bytes(256 << 20)),
+            waiting_page: None,
             member_key: None,
             trusted_proxies: Vec::new(),
             purge_token: None,

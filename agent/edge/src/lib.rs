@@ -69,8 +69,12 @@ pub use config::{Canonical, Config, Connections, OriginLimits, OriginPool, Timeo
 pub use guest::{FillFailed, GuestMetrics};
 pub use handle::{Handle, StartError, start};
 pub use metrics::Metrics;
-pub use origin::{OriginTls, names::Resolver};
+pub use origin::{
+    names::Resolver,
+    trust::{OriginTls, TrustError},
+};
 pub use rewrite::RewriteMetrics;
 pub use sockets::Sockets;
 pub use spill::SpillMetrics;
 pub use tls::{Identity, IdentityError, Tls};
+pub use waiting::template::{Template, TemplateError};

@@ -125,6 +125,10 @@ pub(crate) const TUNNELS_MAX: u64 = 1_024;
 pub(crate) const TUNNEL_BUFFER_BYTES: usize = 8 * 1024;
 /// A tunnel in which one direction is silent for this long is closed: servers send pings at least every minute.
 pub(crate) const TUNNEL_SILENCE: Duration = Duration::from_mins(5);
+/// When visitors of a failed origin are told to come back: sooner, they would keep it from coming back.
+pub(crate) const RETRY_FAILED: Duration = Duration::from_secs(10);
+/// Bytes of the owner's own waiting page: it is sent when nothing else can be.
+pub(crate) const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of an expression by which a purge names responses: a URL of twice the usual bound, or the tags of some hundred posts.
 pub const PATTERN_BYTES_MAX: usize = 8 * 1024;
 /// Patterns of one `X-Cache-Invalidate` that are looked at; more of them mean everything.

@@ -1,7 +1,7 @@
 //! The site's own server: connections of HTTP/1.1 that are kept and prepared, and what can go wrong with them, in the three ways that matter.
 
 use std::{
-    fmt, io,
+    io,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering::Relaxed},
@@ -37,11 +37,13 @@ mod dial;
 pub(crate) mod names;
 mod pool;
 mod size;
+pub(crate) mod trust;
 
 use dial::Line;
 use names::Names;
 use pool::{Connection, Entry, Pool, Standing};
 use size::Bounds;
+use trust::OriginTls;
 
 /// A request body on its way to the origin.
 pub(crate) type Upload = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
@@ -63,28 +65,6 @@ pub(crate) enum Fault {
     /// The connection broke, or what came was not HTTP.
     #[error("the origin broke off")]
     Broken,
-}
-
-/// TLS towards the origin.
-#[derive(Clone)]
-pub struct OriginTls(Arc<rustls::ClientConfig>);
-
-impl OriginTls {
-    /// Speaks to an origin whose certificate one of `roots` has signed, for the origin's own name.
-    ///
-    /// # Errors
-    /// When the library offers no common version of the protocol.
-    pub fn new(roots: rustls::RootCertStore) -> Result<Self, rustls::Error> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        Ok(Self(Arc::new(versions.with_root_certificates(roots).with_no_client_auth())))
-    }
-}
-
-impl fmt::Debug for OriginTls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OriginTls")
-    }
 }
 
 /// How connections are opened.

@@ -97,18 +97,18 @@ impl Names {
     /// # Errors
     /// When none is known and the name server knows none.
     pub(crate) async fn addresses(&self) -> io::Result<Arc<[SocketAddr]>> {
-        let known = Arc::clone(&self.lock().addresses);
+        let known = self.known();
         if !known.is_empty() {
             return Ok(known);
         }
         self.ask().await?;
-        let known = Arc::clone(&self.lock().addresses);
+        let known = self.known();
         if known.is_empty() { Err(io::Error::new(io::ErrorKind::NotFound, "the origin's name has no address")) } else { Ok(known) }
     }
 
-    /// Whether an address is one of the origin's, as far as is known.
-    pub(crate) fn lists(&self, address: &SocketAddr) -> bool {
-        self.lock().addresses.contains(address)
+    /// The origin's addresses, as far as they are known.
+    pub(crate) fn known(&self) -> Arc<[SocketAddr]> {
+        Arc::clone(&self.lock().addresses)
     }
 
     /// The address that answered is tried first from now on.
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(names.addresses().await.unwrap().to_vec(), two);
         assert!(ask_again(&names).await.unwrap());
         assert_eq!(names.addresses().await.unwrap().to_vec(), [address(3)]);
-        assert!(!names.lists(&address(1)));
+        assert!(!names.known().contains(&address(1)));
     }
 
     #[tokio::test]

@@ -126,7 +126,7 @@ impl Pool {
         let mut inner = self.lock();
         inner.keeps |= connection.used;
         let (bounds, now) = (inner.bounds, self.clock.time());
-        if names.lists(&connection.address) && inner.idle.len() < inner.size.kept(bounds, now) as usize {
+        if names.known().contains(&connection.address) && inner.idle.len() < inner.size.kept(bounds, now) as usize {
             inner.idle.push(connection);
         }
     }
@@ -172,11 +172,14 @@ impl Pool {
 impl Inner {
     /// Drops what is closed, or leads to where the origin is no more.
     fn sweep(&mut self, names: &Names) {
-        let declined = &mut self.declined;
+        if self.idle.is_empty() {
+            return;
+        }
+        let (known, declined) = (names.known(), &mut self.declined);
         self.idle.retain(|connection| {
             let closed = connection.sender.is_closed();
             *declined |= closed && !connection.used;
-            !closed && names.lists(&connection.address)
+            !closed && known.contains(&connection.address)
         });
     }
 
