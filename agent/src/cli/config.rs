@@ -15,6 +15,7 @@ use crate::{
         fault::Faults,
         table::{Setting, TABLE, Takes},
     },
+    named::Named,
 };
 
 /// What `overspill config` can do.
@@ -64,7 +65,7 @@ pub fn run(command: &Command, request: &Request) -> Outcome {
 
 /// Reads what the settings name, too: a certificate that is missing is as bad as a value that is.
 fn check(loaded: &Loaded) -> Outcome {
-    let identities = certificates::read(loaded).map_err(|faults| faulty(&faults))?;
+    let identities = Named::read(loaded).map_err(|faults| faulty(&faults))?.identities;
     for doubt in certificates::doubts(&identities, &loaded.settings, Clock::shifted(loaded.settings.clock_offset).date()) {
         out::line(format_args!("warning: {doubt}"))?;
     }

@@ -1,23 +1,24 @@
 //! From settings to the edge's own configuration.
 
 use http::uri::{Authority, Scheme};
-use overspill_edge::{Canonical, Config, Connections, Identity, OriginLimits, Timeouts, Tls};
+use overspill_edge::{Canonical, Config, Connections, OriginLimits, OriginPool, Sockets, Timeouts, Tls};
 
 use crate::{
     cli::exit::{Exit, Failure},
     config::{table::Settings, value::Web},
+    named::Named,
 };
 
-/// What the settings ask of the edge, with the certificates that they name.
+/// What the settings ask of the edge, with what is in the files that they name.
 ///
 /// # Errors
 /// When an address passed our reading but not the edge's types; nothing is started then.
-pub(super) fn config(settings: &Settings, identities: Vec<Identity>) -> Result<Config, Failure> {
+pub(super) fn config(settings: &Settings, named: Named) -> Result<Config, Failure> {
     let careful = Config::new(authority(&settings.origin.authority)?);
     let hosts: Result<Vec<_>, _> = settings.hosts.iter().map(|host| authority(&host.0)).collect();
     Ok(Config {
         listen: settings.listen.clone(),
-        tls: Tls { listen: settings.tls_listen.clone(), identities, redirect: settings.tls_redirect },
+        tls: Tls { listen: settings.tls_listen.clone(), identities: named.identities, redirect: settings.tls_redirect },
         threads: settings.threads.map_or(0, |threads| threads as usize),
         canonical: settings.site.as_ref().map(canonical).transpose()?,
         hosts: hosts?,
@@ -36,7 +37,16 @@ pub(super) fn config(settings: &Settings, identities: Vec<Identity>) -> Result<C
             queue_wait: settings.origin_wait,
             target_delay: settings.origin_delay,
         },
-        timeouts: Timeouts { origin_head: settings.origin_timeout, ..careful.timeouts.clone() },
+        origin_tls: named.origin_tls,
+        origin_pool: OriginPool {
+            start: settings.pool_start,
+            max: settings.pool_max,
+            interval: settings.pool_interval,
+            lookup: settings.pool_lookup,
+        },
+        sockets: Sockets { keepalive: settings.keepalive, user_timeout: settings.user_timeout, backlog: settings.backlog },
+        waiting_page: named.waiting_page,
+        timeouts: Timeouts { origin_head: settings.origin_timeout, connect: settings.pool_connect, ..careful.timeouts.clone() },
         connections: Connections { max: settings.connections, per_address: settings.connections_per_address },
         miss_budget: settings.miss_budget,
         trusted_proxies: settings.trusted_proxies.clone(),
