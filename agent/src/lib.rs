@@ -21,6 +21,7 @@ pub mod index;
 pub mod ledger;
 pub mod mesh_handle;
 pub mod metrics;
+pub mod named;
 pub mod offline;
 pub mod prove;
 pub mod run;

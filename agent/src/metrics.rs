@@ -54,6 +54,9 @@ fn edge(registry: &mut Registry, metrics: &Metrics) {
     gauge(registry, "guest_stored_bytes", "Bytes of guests' objects stored.", hosting.stored_bytes);
     gauge(registry, "connections", "Open connections.", metrics.connections);
     gauge(registry, "requests_active", "Requests being answered.", metrics.requests_active);
+    let (used, idle) = (metrics.origin_connections_used, metrics.origin_connections_idle);
+    gauge(registry, "origin_connections_used", "Connections to the origin over which a request is on its way.", used);
+    gauge(registry, "origin_connections_idle", "Connections to the origin that wait for a request.", idle);
     gauge(registry, "stored_bytes", "Bytes of stored responses.", metrics.stored_bytes);
     gauge(registry, "stored_responses", "Stored responses.", metrics.stored_responses);
 }

@@ -21,12 +21,13 @@ use crate::{
     access_log::{self, AccessLog},
     acme::Keeper,
     admin::{control::Control, http::Admin},
-    certificates::{self, Stamps},
+    certificates::Stamps,
     cli::{
         config,
         exit::{Exit, Failure, Outcome},
     },
     config::{Loaded, Request, table::Settings},
+    named::Named,
     shutdown::{Asked, Signals},
     state::{self, names},
     telemetry::{self, Level},
@@ -62,12 +63,11 @@ async fn serve(request: Request, loaded: Loaded, level: Level, started: Instant)
     let admin = bind_admin(settings).await?;
     let clock = Clock::shifted(settings.clock_offset);
     let stamps = Stamps::of(settings);
-    let identities = certificates::read(&loaded)
+    let named = Named::read(&loaded)
         .map_err(|faults| Failure::new(Exit::Usage, faults.to_string(), "nothing was started; `overspill config check` checks again"))?;
     let acme = Keeper::new(keep.state().map(|state| state.file(names::CERTIFICATES)));
-    let identities = acme.take(&loaded, identities);
-    let edge =
-        Arc::new(overspill_edge::start(edge::config(&loaded, identities.clone())?, clock.clone()).map_err(|error| not_started(&error))?);
+    let named = Named { identities: acme.take(&loaded, named.identities), ..named };
+    let edge = Arc::new(overspill_edge::start(edge::config(&loaded, named.clone())?, clock.clone()).map_err(|error| not_started(&error))?);
     let serving_after_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(listen = %edge.local_addr(), origin = settings.origin.authority, serving_after_ms, "serving");
     let access = edge.access().and_then(|records| start_access_log(records, settings));
@@ -89,7 +89,7 @@ async fn serve(request: Request, loaded: Loaded, level: Level, started: Instant)
         acme,
         loaded: ArcSwap::from_pointee(loaded),
     });
-    agent.doubt(&identities, &agent.loaded.load());
+    agent.doubt(&named.identities, &agent.loaded.load());
     let mut served = tokio::task::JoinSet::new();
     served.spawn(Arc::clone(&agent).keep_certificates());
     served.spawn(Arc::clone(&agent).keep_issued());

@@ -104,6 +104,8 @@ pub const BEAT_PAUSE: Duration = Duration::from_millis(400);
 /// A helper not heard for this long gets no visitors: three beats lost. Plans are looked at with every observation, ten times a second,
 /// so that the next one is out before two seconds are over.
 pub const HELPER_SILENCE: Duration = Duration::from_millis(1_500);
+/// How long a helper may take to say that it holds the manifest that a purge made; then it gets no visitors until it does. Two beats fit.
+pub const PURGE_PATIENCE: Duration = Duration::from_secs(1);
 /// A helper not heard for this long has lost its lease.
 pub const HELPER_LOST: Duration = Duration::from_secs(20);
 /// Pause between two manifests of a changed hot set; a purge does not wait for it.

@@ -48,6 +48,8 @@ pub struct Faults {
     pub crash_weighty: u32,
     /// One crash before exactly this weighty output, counted over all sites from when it was set.
     pub crash_at: Option<u64>,
+    /// Manifests never arrive at this site, though everything else does.
+    pub manifests_lost_at: Option<usize>,
     /// A planted fault: the disk lied about its last entry, which is gone after a crash.
     pub forgetful: bool,
 }

@@ -234,6 +234,27 @@ fn a_purge_reaches_helpers_within_a_second() {
 }
 
 #[test]
+fn a_helper_that_does_not_confirm_a_purge_gets_no_visitors_until_it_does() {
+    let mut story = in_mid_crowd(21);
+    story.world.faults.manifests_lost_at = Some(1);
+    story.world.bodies[0].server.purge();
+    story.pass_ms(900);
+    assert!(story.is_sent_to(0, 1) && story.is_sent_to(0, 2), "it may still confirm");
+    // It beats on: it is not its silence by which it is known.
+    story.pass_ms(400);
+    assert!(!story.is_sent_to(0, 1) && story.is_sent_to(0, 2));
+    story.pass(5);
+    assert!(!story.is_sent_to(0, 1) && story.is_sent_to(0, 2));
+    let served = story.world.bodies[1].server.tally.guests;
+    story.pass(1);
+    assert_eq!(story.world.bodies[1].server.tally.guests, served, "and it serves nothing meanwhile");
+    story.world.faults.manifests_lost_at = None;
+    story.pass_ms(1_500);
+    assert!(story.is_sent_to(0, 1) && story.is_sent_to(0, 2));
+    end(story);
+}
+
+#[test]
 fn a_helper_cannot_send_a_crowd_to_somebody_else() {
     let mut story = Story::of(20, 3, Faults::default());
     story.world.bodies[1].stated_suffix = String::from("victim.example");

@@ -5,8 +5,17 @@ use std::sync::Arc;
 use overspill_protocol::event::Event;
 use overspill_simulations::{story::Story, world::Faults};
 
-const FAIR: Faults =
-    Faults { loss: 0, doubling: 0, latency_max: 5, crash: 0, breaks: 0, crash_weighty: 0, crash_at: None, forgetful: false };
+const FAIR: Faults = Faults {
+    loss: 0,
+    doubling: 0,
+    latency_max: 5,
+    crash: 0,
+    breaks: 0,
+    crash_weighty: 0,
+    crash_at: None,
+    manifests_lost_at: None,
+    forgetful: false,
+};
 
 #[test]
 fn everybody_knows_everybody() {

@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,10 +12,17 @@ use overspill_governance::{
     units::{ByteRate, Bytes},
 };
 
-use crate::{cache::key::Key, sites::Site, tls::Tls};
+use crate::{
+    cache::key::Key,
+    origin::{names::Resolver, trust::OriginTls},
+    sites::Site,
+    sockets::Sockets,
+    tls::Tls,
+    waiting::template::Template,
+};
 
-/// Settings of the edge. `listen` and `threads` are read once; the rest can be reloaded.
-#[derive(Debug, Clone, PartialEq)]
+/// Settings of the edge. `listen`, `threads` and the backlog of sockets are read once; the rest can be reloaded.
+#[derive(Debug, Clone)]
 pub struct Config {
     /// Addresses to listen on. Port 0 takes any free port.
     pub listen: Vec<SocketAddr>,
@@ -22,8 +30,16 @@ pub struct Config {
     pub tls: Tls,
     /// Threads that serve; 0 takes one per core.
     pub threads: usize,
-    /// The origin's authority (`127.0.0.1:8080`), spoken to in plain HTTP/1.1.
+    /// The origin's authority (`127.0.0.1:8080`), spoken to in HTTP/1.1.
     pub origin: Authority,
+    /// TLS towards the origin; without it that is spoken to in the clear.
+    pub origin_tls: Option<OriginTls>,
+    /// Who knows the origin's addresses. Taken with another origin only.
+    pub resolver: Resolver,
+    /// How many connections to the origin are kept and prepared.
+    pub origin_pool: OriginPool,
+    /// Options of TCP sockets.
+    pub sockets: Sockets,
     /// How visitors name the site. Without it any Host is accepted, and its scheme is that of the connection.
     pub canonical: Option<Canonical>,
     /// Further hosts (`www.blog.example`, port as in the Host field). With these or `canonical`, no others are accepted.
@@ -53,6 +69,8 @@ pub struct Config {
     /// Bytes that one address may have the origin send beyond twice what it receives; forgiven within ten minutes. Beyond it what is not
     /// stored is refused. Without it nobody is.
     pub miss_budget: Option<Bytes>,
+    /// The owner's page for visitors to whom nothing else can be shown; without it there is a plain one.
+    pub waiting_page: Option<Arc<Template>>,
     /// Text of `/.well-known/overspill`; without it the origin answers that path.
     pub member_key: Option<String>,
     /// Proxies in front whose `X-Forwarded-*` fields are believed. Empty: nobody's are.
@@ -91,6 +109,19 @@ pub struct OriginLimits {
     pub target_delay: Duration,
 }
 
+/// How many connections to the origin are kept and prepared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OriginPool {
+    /// Connections that are there from the start, used or not. More than none only for an origin that can bear idle connections.
+    pub start: u32,
+    /// Unused connections at most.
+    pub max: u32,
+    /// How long connections that were needed at once are kept.
+    pub interval: Duration,
+    /// How often the origin's name is looked up.
+    pub lookup: Duration,
+}
+
 /// How long the edge waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeouts {
@@ -126,6 +157,10 @@ impl Config {
             tls: Tls::default(),
             threads: 0,
             origin,
+            origin_tls: None,
+            resolver: Resolver::system(),
+            origin_pool: OriginPool::default(),
+            sockets: Sockets::default(),
             canonical: None,
             hosts: Vec::new(),
             sites: Vec::new(),
@@ -140,6 +175,7 @@ impl Config {
             timeouts: Timeouts::default(),
             connections: Connections::default(),
             miss_budget: Some(Bytes(256 << 20)),
+            waiting_page: None,
             member_key: None,
             trusted_proxies: Vec::new(),
             purge_token: None,
@@ -179,6 +215,12 @@ impl Config {
 impl Default for OriginLimits {
     fn default() -> Self {
         Self { min: 2, initial: 8, max: 128, queue_max: 256, queue_wait: Duration::from_secs(5), target_delay: Duration::from_millis(50) }
+    }
+}
+
+impl Default for OriginPool {
+    fn default() -> Self {
+        Self { start: 0, max: 32, interval: Duration::from_secs(30), lookup: Duration::from_secs(30) }
     }
 }
 

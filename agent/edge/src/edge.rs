@@ -26,7 +26,7 @@ use crate::{
     limits::{ACCESS_RECORDS_MAX, UNSEEN_BYTES},
     metrics::{Counters, Gauge, Metrics},
     observe::Readings,
-    origin::{Fault, Origin},
+    origin::{Fault, Origin, Standing},
     overflow::Overflow,
     sites::Sites,
     tls::Certificates,
@@ -46,24 +46,26 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    pub(crate) fn new(config: Config, clock: &Clock) -> Self {
+    pub(crate) fn new(config: Config, clock: &Clock, counters: &Arc<Counters>) -> Self {
         let admission = Admission::new(config.origin_limits.clone(), clock.clone());
-        let sites = Sites::new(&config, &Sites::default(), clock);
-        Self { sites, spills: true, ..Self::of_site(config, admission) }
+        let origin = Origin::new(&config, clock.clone(), Arc::clone(counters));
+        let sites = Sites::new(&config, &Sites::default(), clock, counters);
+        Self { sites, spills: true, ..Self::of_site(config, admission, origin) }
     }
 
     /// Of one site alone.
-    pub(crate) fn of_site(config: Config, admission: Arc<Admission>) -> Self {
-        let (origin, member_key) = (Origin::new(&config), config.member_key.clone());
+    pub(crate) fn of_site(config: Config, admission: Arc<Admission>, origin: Origin) -> Self {
+        let member_key = config.member_key.clone();
         Self { config, origin, admission, member_key, sites: Sites::default(), spills: false }
     }
 
-    /// Of a new configuration; what was learned of origins stays.
-    pub(crate) fn changed(&self, config: Config, clock: &Clock) -> Self {
+    /// Of a new configuration; what was learned of origins stays, and so do the connections to those that stay the same.
+    pub(crate) fn changed(&self, config: Config, clock: &Clock, counters: &Arc<Counters>) -> Self {
         self.admission.bound(config.origin_limits.clone());
         let member_key = config.member_key.clone().or_else(|| self.member_key.clone());
-        let sites = Sites::new(&config, &self.sites, clock);
-        Self { member_key, sites, spills: true, ..Self::of_site(config, Arc::clone(&self.admission)) }
+        let sites = Sites::new(&config, &self.sites, clock, counters);
+        let origin = self.origin.renewed(&config, clock.clone());
+        Self { member_key, sites, spills: true, ..Self::of_site(config, Arc::clone(&self.admission), origin) }
     }
 
     /// Of the site that `host` is; nothing if none of ours is.
@@ -74,6 +76,11 @@ impl Settings {
     /// Tells whether what stands under `key` may be offered to helpers.
     pub(crate) fn offers(&self, key: &Key) -> bool {
         self.spills && self.config.is_canonical(key)
+    }
+
+    /// All origins.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = &Origin> {
+        std::iter::once(&self.origin).chain(self.sites.iter().map(|site| &site.origin))
     }
 
     /// How loaded the origins of all sites are.
@@ -97,7 +104,7 @@ pub(crate) struct Edge {
     pub(crate) overflow: Overflow,
     pub(crate) store: Store,
     pub(crate) flights: Flights,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) connections: Gauge,
     pub(crate) addresses: Addresses,
     pub(crate) debts: Debts,
@@ -120,14 +127,15 @@ impl Edge {
     pub(crate) fn new(config: Config, clock: Clock) -> (Arc<Self>, mpsc::Receiver<FillWanted>) {
         let (access, access_receiver) = mpsc::channel(ACCESS_RECORDS_MAX);
         let (overflow, wanted) = Overflow::new(&config, clock.now());
+        let counters = Arc::<Counters>::default();
         let edge = Arc::new(Self {
             certificates: Certificates::new(&config.tls.identities),
             store: Store::new(config.memory.0),
             flights: Flights::default(),
-            settings: ArcSwap::from_pointee(Settings::new(config, &clock)),
+            settings: ArcSwap::from_pointee(Settings::new(config, &clock, &counters)),
             clock,
             overflow,
-            counters: Counters::default(),
+            counters,
             connections: Gauge::default(),
             addresses: Addresses::default(),
             debts: Debts::default(),
@@ -174,10 +182,13 @@ impl Edge {
     pub(crate) fn metrics(&self) -> Metrics {
         let origin = self.settings.load().origin_load(self.clock.time());
         let (stored_bytes, stored_responses) = self.store.size();
+        let standing = self.settings.load().origins().map(Origin::standing).fold(Standing::default(), Standing::and);
         Metrics {
             connections: self.connections.read(),
             requests_active: self.active.read(),
             origin_in_flight: u64::from(origin.in_flight),
+            origin_connections_used: u64::from(standing.used),
+            origin_connections_idle: u64::from(standing.idle),
             origin_limit: u64::from(origin.limit),
             origin_queued: u64::from(origin.queued),
             origin_under_pressure: u64::from(origin.under_pressure),

@@ -27,6 +27,7 @@ use crate::{
     guest::FillFailed,
     listener,
     metrics::Metrics,
+    origin, sockets,
     tls::{Identity, challenge::Challenge},
 };
 
@@ -76,8 +77,8 @@ pub fn start(config: Config, clock: Clock) -> Result<Handle, StartError> {
     let secure = Door::Tls(edge.certificates.acceptor().map_err(StartError::Tls)?);
     let mut sockets: Vec<Sockets> = Vec::new();
     sockets.resize_with(count, Vec::new);
-    let addresses = bind_all(&config.listen, &Door::Plain, &mut sockets)?;
-    let secure_addresses = bind_all(&config.tls.listen, &secure, &mut sockets)?;
+    let addresses = bind_all(&config.listen, &Door::Plain, config.sockets, &mut sockets)?;
+    let secure_addresses = bind_all(&config.tls.listen, &secure, config.sockets, &mut sockets)?;
     let (threads, wanted) = (Mutex::default(), Mutex::new(Some(wanted)));
     let handle = Handle { edge: Arc::clone(&edge), addresses, secure_addresses, threads, wanted };
     for index in 0..count {
@@ -86,7 +87,14 @@ pub fn start(config: Config, clock: Clock) -> Result<Handle, StartError> {
         let edge = Arc::clone(&edge);
         let thread = thread::Builder::new()
             .name(format!("edge-{index}"))
-            .spawn(move || runtime.block_on(run(listeners, edge)))
+            .spawn(move || {
+                runtime.block_on(async {
+                    if index == 0 {
+                        tokio::spawn(origin::tend(Arc::clone(&edge)));
+                    }
+                    run(listeners, edge).await;
+                });
+            })
             .map_err(StartError::Thread)?;
         handle.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
     }
@@ -98,7 +106,7 @@ type Sockets = Vec<(Door, std::net::TcpListener)>;
 
 /// Opens each address once per thread. The first socket is opened alone, to find out whether the address is taken: sockets with
 /// `SO_REUSEPORT` would silently share it with another agent of the same user.
-fn bind_all(listen: &[SocketAddr], door: &Door, sockets: &mut [Sockets]) -> Result<Vec<SocketAddr>, StartError> {
+fn bind_all(listen: &[SocketAddr], door: &Door, options: sockets::Sockets, sockets: &mut [Sockets]) -> Result<Vec<SocketAddr>, StartError> {
     let mut addresses = Vec::new();
     for wish in listen {
         let failed = |error: io::Error| match error.kind() {
@@ -106,11 +114,11 @@ fn bind_all(listen: &[SocketAddr], door: &Door, sockets: &mut [Sockets]) -> Resu
             io::ErrorKind::PermissionDenied => StartError::Forbidden(*wish),
             _ => StartError::Listen(*wish, error),
         };
-        let alone = listener::bind(*wish, false).map_err(failed)?;
+        let alone = sockets::listen(*wish, false, options).map_err(failed)?;
         let address = alone.local_addr().map_err(failed)?;
         drop(alone);
         for list in &mut *sockets {
-            list.push((door.clone(), listener::bind(address, true).map_err(failed)?));
+            list.push((door.clone(), sockets::listen(address, true, options).map_err(failed)?));
         }
         addresses.push(address);
     }
@@ -230,7 +238,7 @@ impl Handle {
         self.edge.certificates.replace(&config.tls.identities);
         self.edge.overflow.configure(&config);
         self.edge.store.resize(config.memory.0);
-        self.edge.change_settings(|settings| *settings = settings.changed(config.clone(), &self.edge.clock));
+        self.edge.change_settings(|settings| *settings = settings.changed(config.clone(), &self.edge.clock, &self.edge.counters));
     }
 
     /// Counters and gauges.

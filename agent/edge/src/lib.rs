@@ -54,6 +54,7 @@ mod respond;
 mod rewrite;
 mod serve;
 mod sites;
+mod sockets;
 mod spill;
 mod stream;
 mod tls;
@@ -65,11 +66,17 @@ mod wire;
 
 pub use access::{AccessRecord, CacheUse};
 pub use clock::Clock;
-pub use config::{Canonical, Config, Connections, OriginLimits, Timeouts};
+pub use config::{Canonical, Config, Connections, OriginLimits, OriginPool, Timeouts};
 pub use guest::{FillFailed, GuestMetrics};
 pub use handle::{Handle, StartError, start};
 pub use metrics::Metrics;
+pub use origin::{
+    names::Resolver,
+    trust::{OriginTls, TrustError},
+};
 pub use rewrite::RewriteMetrics;
 pub use sites::Site;
+pub use sockets::Sockets;
 pub use spill::SpillMetrics;
 pub use tls::{Identity, IdentityError, Tls, challenge::Challenge};
+pub use waiting::template::{Template, TemplateError};

@@ -54,9 +54,7 @@ pub(crate) const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 /// Bytes that must pass while a visitor takes or sends some within one stall: else a byte now and then would do to stay for ever.
 pub(crate) const PROGRESS_BYTES: u64 = 4 * 1024;
 /// Receive buffer of a connection to the origin: what may have been sent for a visitor who left.
-pub(crate) const ORIGIN_BUFFER_BYTES: usize = 256 * 1024;
-/// Listening queue of each thread's socket: one second of a crowd that opens a connection per request.
-pub(crate) const BACKLOG: i32 = 1_024;
+pub(crate) const ORIGIN_BUFFER_BYTES: u32 = 256 * 1024;
 /// Access records waiting for the log writer: beyond it records are dropped and counted, requests never wait.
 pub(crate) const ACCESS_RECORDS_MAX: usize = 8_192;
 /// Bytes of early hints (103) that are passed on for one request: some dozens of links.
@@ -65,10 +63,26 @@ pub(crate) const EARLY_BYTES_MAX: usize = 8 * 1024;
 pub(crate) const ORIGIN_HEAD_BYTES_MAX: usize = 256 * 1024;
 /// Interim answers (1xx) to one request: an early hint or two, a word of patience every few seconds.
 pub(crate) const INTERIM_MAX: u32 = 64;
-/// Idle connections kept to the origin: each may hold a worker of a small server.
-pub(crate) const ORIGIN_IDLE_MAX: usize = 32;
-/// How long such a connection is kept: shorter than common keep-alive times (nginx 75 s, Apache 5 s is handled by a retry).
-pub(crate) const ORIGIN_IDLE_TIME: Duration = Duration::from_secs(20);
+/// Pause between two looks at the connections to the origin: closed ones are found, surplus ones closed, missing ones opened.
+pub(crate) const TEND_PAUSE: Duration = Duration::from_millis(250);
+/// Connections to the origin that are prepared at once: a server that just came back is not struck by all of them.
+pub(crate) const PREPARE_AT_ONCE: u32 = 4;
+/// First pause in preparing connections after the origin could not be reached; it doubles. Requests try all the same.
+pub(crate) const PREPARE_REST_MIN: Duration = Duration::from_millis(500);
+/// Longest such pause.
+pub(crate) const PREPARE_REST_MAX: Duration = Duration::from_secs(30);
+/// Head start of one of the origin's addresses before the next is tried as well (RFC 8305 section 5).
+pub(crate) const DIAL_STAGGER: Duration = Duration::from_millis(250);
+/// Addresses of the origin that are tried: more would not fit into the time for connecting.
+pub(crate) const ADDRESSES_MAX: usize = 8;
+/// How long a name server may take: a resolver's own patience, with two tries, is ten seconds.
+pub(crate) const LOOKUP_PATIENCE: Duration = Duration::from_secs(5);
+/// Pause between two questions for the origin's name, also while it cannot be reached.
+pub(crate) const LOOKUP_PAUSE: Duration = Duration::from_secs(1);
+/// Pause between two questions to a silent other end whether it is still there.
+pub(crate) const KEEPALIVE_PAUSE: Duration = Duration::from_secs(10);
+/// Such questions without an answer, after which a connection is dead.
+pub(crate) const KEEPALIVE_PROBES: u32 = 3;
 /// A body up to this length keeps its place at the origin to its end; a longer one gives it up at its head, or slow readers would hold it.
 pub(crate) const HELD_BODY_BYTES_MAX: u64 = 1 << 20;
 /// Variants kept of one resource: compressed or not in three kinds, some languages; more means that a field should not be in Vary.
@@ -111,6 +125,10 @@ pub(crate) const TUNNELS_MAX: u64 = 1_024;
 pub(crate) const TUNNEL_BUFFER_BYTES: usize = 8 * 1024;
 /// A tunnel in which one direction is silent for this long is closed: servers send pings at least every minute.
 pub(crate) const TUNNEL_SILENCE: Duration = Duration::from_mins(5);
+/// When visitors of a failed origin are told to come back: sooner, they would keep it from coming back.
+pub(crate) const RETRY_FAILED: Duration = Duration::from_secs(10);
+/// Bytes of the owner's own waiting page: it is sent when nothing else can be.
+pub(crate) const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of an expression by which a purge names responses: a URL of twice the usual bound, or the tags of some hundred posts.
 pub const PATTERN_BYTES_MAX: usize = 8 * 1024;
 /// Patterns of one `X-Cache-Invalidate` that are looked at; more of them mean everything.

@@ -1,8 +1,7 @@
 //! Listening sockets and the connections that come out of them.
 
 use std::{
-    io,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -15,7 +14,6 @@ use hyper::{
     upgrade::OnUpgrade,
 };
 use hyper_util::rt::TokioIo;
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
@@ -31,23 +29,12 @@ use crate::{
     express::{Express, lane::Lane},
     gate::gated::Gated,
     h2,
-    limits::{BACKLOG, FIELDS_MAX, HEAD_BYTES_MAX, UNSENT_BYTES_MAX},
+    limits::{FIELDS_MAX, HEAD_BYTES_MAX},
     request::{Line, Peer, answer},
+    sockets,
     stream::Patient,
     wire::Wire,
 };
-
-/// Opens a listening socket on `address`. Sockets that are `shared` may stand beside each other on one address, and the kernel spreads
-/// connections among them; a socket that is not finds out whether anybody else listens there.
-pub(crate) fn bind(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(shared)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
 
 /// A connection's entry in the books, taken back when it ends.
 struct Admitted {
@@ -132,8 +119,11 @@ pub(crate) type Visitor = TokioIo<Express<Hinted<Patient>>>;
 
 /// Lets a connection in and serves it to its end.
 async fn enter(stream: TcpStream, door: Door, peer: Peer, edge: Arc<Edge>, admitted: Admitted) {
-    let patience = edge.settings.load().config.timeouts.header_read;
-    prepare(&stream);
+    let patience = {
+        let settings = edge.settings.load();
+        sockets::of_visitor(&stream, settings.config.sockets);
+        settings.config.timeouts.header_read
+    };
     let mut stopping = edge.stopping.subscribe();
     let entered = tokio::select! {
         entered = door.enter(stream, patience) => entered,
@@ -212,15 +202,5 @@ where
             connection.as_mut().graceful_shutdown();
             connection.await
         }
-    }
-}
-
-/// Options that std does not set: answers leave at once, dead peers are found, little is written ahead.
-fn prepare(stream: &TcpStream) {
-    let socket = socket2::SockRef::from(stream);
-    let keepalive = TcpKeepalive::new().with_time(Duration::from_mins(1));
-    let unsent = |()| socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
-    if let Err(error) = socket.set_tcp_nodelay(true).and_then(|()| socket.set_tcp_keepalive(&keepalive)).and_then(unsent) {
-        trace!(%error, "socket options not set");
     }
 }

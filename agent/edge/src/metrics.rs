@@ -27,6 +27,10 @@ macro_rules! counters {
             pub requests_active: u64,
             /// Gauge: requests at the origin.
             pub origin_in_flight: u64,
+            /// Gauge: connections to the origin over which a request is on its way.
+            pub origin_connections_used: u64,
+            /// Gauge: connections to the origin that wait for a request.
+            pub origin_connections_idle: u64,
             /// Gauge: learned limit on requests at the origin.
             pub origin_limit: u64,
             /// Gauge: requests waiting for a place at the origin.
@@ -85,6 +89,8 @@ counters! {
     origin_unreachable: "Requests that did not reach the origin.",
     origin_timeouts: "Requests that the origin did not answer in time.",
     origin_broken: "Answers of the origin that broke off or made no sense.",
+    origin_connections_opened: "Connections opened to the origin.",
+    origin_repeated: "Requests sent again because the origin had closed the kept connection over which they went.",
     origin_refreshes: "Background refreshes of stored responses.",
     shed: "Requests refused because the origin had no place for them in time.",
     access_records_dropped: "Access records dropped because the log writer fell behind.",

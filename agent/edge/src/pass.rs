@@ -22,7 +22,7 @@ use crate::{
     request::{Answer, Visit},
     respond, tunnel,
     upload::{is_malformed, take_in},
-    waiting,
+    waiting::{self, Lack, Wish},
 };
 
 /// Sends the request to the origin, and its answer to the visitor.
@@ -47,6 +47,7 @@ pub(crate) async fn forward(
     }
     let class = class_of(&visit, cookies);
     let patience = if safe { timeouts.origin_head } else { timeouts.origin_head_unsafe };
+    let wish = Wish::new(&visit.parts);
     let learns = safe.then(|| work_of(visit.parts.uri.path()));
     let key = visit.parts.uri.path_and_query().map(|target| Key::new(settings.config.scheme(visit.asker.secure), &visit.host, target));
     let (tunnel, early) = (tunnel::asked(&mut visit.parts), visit.early.take());
@@ -65,7 +66,7 @@ pub(crate) async fn forward(
         tunnel::ask(request.headers_mut());
     }
     let Ok(permit) = settings.admission.enter(class, &Arc::new(())).await else {
-        return (shed(edge, &settings), CacheUse::Bypass);
+        return (shed(edge, wish, &settings), CacheUse::Bypass);
     };
     edge.counters.origin_requests.one();
     let answer = settings.origin.fetch(request, patience).await;
@@ -73,7 +74,7 @@ pub(crate) async fn forward(
     match answer {
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             let opened = tunnel.and_then(|visitor| tunnel::open(response, visitor, edge));
-            (opened.unwrap_or_else(waiting::unreachable), CacheUse::Bypass)
+            (opened.unwrap_or_else(|| failed(Fault::Unreachable, wish, &settings)), CacheUse::Bypass)
         }
         Ok(response) => {
             if response.status() == StatusCode::SERVICE_UNAVAILABLE {
@@ -92,7 +93,7 @@ pub(crate) async fn forward(
                 permit.on_drop();
             }
             edge.count_fault(fault);
-            (failed(fault), CacheUse::Bypass)
+            (failed(fault, wish, &settings), CacheUse::Bypass)
         }
     }
 }
@@ -170,17 +171,13 @@ pub(crate) fn passing(
     Response::from_parts(parts, Payload::Passing(Box::new(Passing::new(body, idle, held).teed(tee))))
 }
 
-/// The page that says what is wrong with the origin.
-pub(crate) fn failed(fault: Fault) -> Response<Payload> {
-    match fault {
-        Fault::Unreachable => waiting::unreachable(),
-        Fault::Broken => waiting::broken(),
-        Fault::Late => waiting::late(),
-    }
+/// The answer that says what is wrong with the origin.
+pub(crate) fn failed(fault: Fault, wish: Wish, settings: &Settings) -> Response<Payload> {
+    waiting::instead(wish, Lack::Answer(fault), &settings.config)
 }
 
-/// The page for a visitor for whom the origin has no place in time.
-pub(crate) fn shed(edge: &Edge, settings: &Settings) -> Response<Payload> {
+/// The answer for a visitor for whom the origin has no place in time.
+pub(crate) fn shed(edge: &Edge, wish: Wish, settings: &Settings) -> Response<Payload> {
     edge.counters.shed.one();
-    waiting::waiting(settings.config.origin_limits.queue_wait)
+    waiting::instead(wish, Lack::Place, &settings.config)
 }

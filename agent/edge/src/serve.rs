@@ -37,7 +37,7 @@ use crate::{
         mark::Mark,
     },
     uplink::head_bytes,
-    waiting,
+    waiting::{self, Wish},
 };
 
 /// Answers a request for the site.
@@ -65,7 +65,7 @@ pub(crate) async fn serve(visit: Visit, edge: &Arc<Edge>) -> Answer {
     let pressure = visit.settings.admission.under_pressure(now);
     visit.settings.admission.wanted(now);
     if copy.is_none() && is_too_late(&visit, edge) {
-        return (pass::shed(edge, &visit.settings), CacheUse::None);
+        return (pass::shed(edge, Wish::new(&visit.parts), &visit.settings), CacheUse::None);
     }
     if let Some(copy) = &copy {
         match decide(copy, pressure, rules, now) {
@@ -161,7 +161,7 @@ fn hit(visit: &Visit, stored: &Arc<Stored>, cache: CacheUse, edge: &Edge) -> Ans
     let (mut response, cache) = respond::from_stored(stored, request, cache, now.time);
     let Some(spillable) = stored.spillable.as_ref().filter(|_| response.status() != StatusCode::NOT_MODIFIED) else {
         if response.status() != StatusCode::NOT_MODIFIED && is_too_late(visit, edge) {
-            return (pass::shed(edge, &visit.settings), CacheUse::None);
+            return (pass::shed(edge, Wish::new(&visit.parts), &visit.settings), CacheUse::None);
         }
         return (rewrite::rewritten(visit, stored, &response, edge).unwrap_or(response), cache);
     };
@@ -271,11 +271,11 @@ impl Errand {
             },
             Landing::Failed(fault) => match self.last_resort(edge, helps_failure) {
                 Some(copy) => hit(&self.visit, &copy, CacheUse::Stale, edge),
-                None => (pass::failed(fault), CacheUse::Miss),
+                None => (pass::failed(fault, Wish::new(&self.visit.parts), &self.visit.settings), CacheUse::Miss),
             },
             Landing::Shed => match self.last_resort(edge, helps_overload) {
                 Some(copy) => hit(&self.visit, &copy, CacheUse::Stale, edge),
-                None => (pass::shed(edge, &self.visit.settings), CacheUse::Miss),
+                None => (pass::shed(edge, Wish::new(&self.visit.parts), &self.visit.settings), CacheUse::Miss),
             },
         }
     }
@@ -303,7 +303,7 @@ impl Errand {
     fn with_copy(&self, edge: &Edge) -> Answer {
         match &self.copy {
             Some(copy) => hit(&self.visit, copy, CacheUse::Stale, edge),
-            None => (pass::shed(edge, &self.visit.settings), CacheUse::Miss),
+            None => (pass::shed(edge, Wish::new(&self.visit.parts), &self.visit.settings), CacheUse::Miss),
         }
     }
 

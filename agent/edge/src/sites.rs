@@ -12,11 +12,13 @@ use crate::{
     config::{Canonical, Config, OriginLimits},
     edge::Settings,
     guest::lower_case,
+    metrics::Counters,
+    origin::{Origin, trust::OriginTls},
     tls::Tls,
 };
 
 /// A further site of an edge.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Site {
     /// How visitors name it.
     pub canonical: Canonical,
@@ -24,6 +26,8 @@ pub struct Site {
     pub hosts: Vec<Authority>,
     /// Its origin's authority.
     pub origin: Authority,
+    /// TLS towards its origin.
+    pub origin_tls: Option<OriginTls>,
     /// How many requests its origin is given.
     pub origin_limits: OriginLimits,
     /// How long its origin may take to begin an answer to a safe request.
@@ -48,6 +52,7 @@ impl Site {
             canonical,
             hosts: Vec::new(),
             origin,
+            origin_tls: None,
             origin_limits: first.origin_limits.clone(),
             origin_head: first.timeouts.origin_head,
             micro_cache: first.micro_cache,
@@ -64,6 +69,7 @@ impl Site {
         let mut config = Config {
             tls: Tls { redirect: site.redirect, ..first.tls.clone() },
             origin: site.origin,
+            origin_tls: site.origin_tls,
             canonical: Some(site.canonical),
             hosts: site.hosts,
             micro_cache: site.micro_cache,
@@ -88,16 +94,22 @@ pub(crate) struct Sites {
 
 impl Sites {
     /// Those of `config`. A site that was there `before` goes on with what was learned of its origin.
-    pub(crate) fn new(config: &Config, before: &Self, clock: &Clock) -> Self {
+    pub(crate) fn new(config: &Config, before: &Self, clock: &Clock, counters: &Arc<Counters>) -> Self {
         let mut sites = Self::default();
         for (at, site) in config.sites.iter().enumerate() {
-            let known = before.find(&site.canonical.authority).map(|settings| Arc::clone(&settings.admission));
-            let admission = known.unwrap_or_else(|| Admission::new(site.origin_limits.clone(), clock.clone()));
+            let known = before.find(&site.canonical.authority);
+            let learned = known.map(|settings| Arc::clone(&settings.admission));
+            let admission = learned.unwrap_or_else(|| Admission::new(site.origin_limits.clone(), clock.clone()));
             admission.bound(site.origin_limits.clone());
             for host in std::iter::once(&site.canonical.authority).chain(&site.hosts) {
                 sites.by_host.entry(host.as_str().to_ascii_lowercase()).or_insert(at);
             }
-            sites.list.push(Arc::new(Settings::of_site(site.config(config), admission)));
+            let config = site.config(config);
+            let origin = match known {
+                Some(settings) => settings.origin.renewed(&config, clock.clone()),
+                None => Origin::new(&config, clock.clone(), Arc::clone(counters)),
+            };
+            sites.list.push(Arc::new(Settings::of_site(config, admission, origin)));
         }
         sites
     }

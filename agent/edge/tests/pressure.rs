@@ -137,7 +137,7 @@ fn no_copy_stands_in_where_the_origin_forbids_it() {
     get(&edge, "/");
     until("it is stored", || edge.metrics().stored_responses == 1);
     fails.store(true, SeqCst);
-    assert_eq!(get(&edge, "/").status, 502);
+    assert_eq!(get(&edge, "/").status, 503);
 }
 
 #[test]

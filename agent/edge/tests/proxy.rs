@@ -101,7 +101,7 @@ fn an_origin_that_is_down_gets_a_page_and_no_wait() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let edge = edge_at(gone, |_| ());
     let reply = get(&edge, "/");
-    assert_eq!((reply.status, reply.field("cache-control").as_deref()), (502, Some("no-store")));
+    assert_eq!((reply.status, reply.field("cache-control").as_deref()), (503, Some("no-store")));
     assert_eq!(edge.metrics().origin_unreachable, 1);
 }
 
@@ -109,7 +109,7 @@ fn an_origin_that_is_down_gets_a_page_and_no_wait() {
 fn an_origin_that_hangs_gets_a_page_in_time() {
     let origin = Origin::new(|_| Act::Hang);
     let edge = edge(&origin, |config| config.timeouts.origin_head = Duration::from_millis(200));
-    assert_eq!(get(&edge, "/").status, 504);
+    assert_eq!(get(&edge, "/").status, 503);
     assert_eq!(edge.metrics().origin_timeouts, 1);
 }
 

@@ -18,6 +18,7 @@ use crate::{
         sites::{self, SECTION},
         table::{Setting, TABLE, Takes},
     },
+    named::Named,
 };
 
 /// What `overspill config` can do.
@@ -67,7 +68,7 @@ pub fn run(command: &Command, request: &Request) -> Outcome {
 
 /// Reads what the settings name, too: a certificate that is missing is as bad as a value that is.
 fn check(loaded: &Loaded) -> Outcome {
-    let identities = certificates::read(loaded).map_err(|faults| faulty(&faults))?;
+    let identities = Named::read(loaded).map_err(|faults| faulty(&faults))?.identities;
     for doubt in certificates::doubts(&identities, loaded, Clock::shifted(loaded.settings.clock_offset).date()) {
         out::line(format_args!("warning: {doubt}"))?;
     }

@@ -102,6 +102,21 @@ const RULES: &[Rule] = &[
         write: "for example memory = \"128MiB\"",
     },
     Rule {
+        broken: |all| {
+            let (start, max) = (all.pool_start, all.pool_max);
+            (start > max).then(|| ("origin_pool.start", format!("origin_pool: start {start} is more than max {max}")))
+        },
+        write: "start <= max",
+    },
+    Rule {
+        broken: |all| (all.pool_connect.is_zero()).then(|| ("origin_pool.connect", "origin_pool.connect: no time to connect".to_owned())),
+        write: "for example origin_pool.connect = \"2s\"",
+    },
+    Rule {
+        broken: |all| (all.backlog == 0).then(|| ("tcp.backlog", "tcp.backlog: 0 lets nobody in".to_owned())),
+        write: "for example tcp.backlog = \"1024\"",
+    },
+    Rule {
         broken: |all| all.uplink.filter(|rate| rate.0 == 0).map(|_| ("uplink", "uplink: 0 lets nothing out".to_owned())),
         write: "what the link carries, for example 20Mbit/s, or none",
     },
@@ -144,6 +159,9 @@ mod tests {
         assert!(faults(&[("acme.directory", "letsencrypt")]).contains("nobody is shown the certificates"));
         assert_eq!(faults(&[("acme.directory", "letsencrypt"), ("tls.listen", "0.0.0.0:443")]), "");
         assert!(faults(&[("threads", "0")]).contains("out of range"));
+        assert!(faults(&[("origin_pool.start", "33")]).contains("more than max 32"));
+        assert!(faults(&[("origin_pool.connect", "0s")]).contains("no time to connect"));
+        assert!(faults(&[("tcp.backlog", "0")]).contains("nobody in"));
         assert_eq!(faults(&[]), "");
     }
 }

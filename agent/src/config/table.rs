@@ -95,7 +95,8 @@ macro_rules! settings {
 }
 
 settings! {
-    origin: Origin, "origin" = "http://127.0.0.1:8080", Reload, "Where the web site itself answers, in plain HTTP.";
+    origin: Origin, "origin" = "http://127.0.0.1:8080", Reload, "Where the web site itself answers, in HTTP/1.1, plain or over TLS.";
+    origin_ca: Option<PathBuf>, "origin_ca" = "none", Reload, "File of PEM certificates that may sign the certificate of an origin over https, or be it (none: those that the system trusts).";
     listen: Vec<SocketAddr>, "listen" = "0.0.0.0:8000", Start, "Addresses at which visitors are served.";
     tls_listen: Vec<SocketAddr>, "tls.listen" = "none", Start, "Addresses at which visitors are served over TLS, with HTTP/2 (none: no TLS).";
     tls_certificate: Vec<PathBuf>, "tls.certificate" = "none", Reload, "Files of PEM certificates, each with its chain; chosen by host name, the first serves the rest. Changed files are taken within a minute.";
@@ -109,7 +110,7 @@ settings! {
     hosts: Vec<Host>, "hosts" = "none", Reload, "Further host names that are the same site; with neither these nor `site`, every Host is served.";
     state: Option<PathBuf>, "state" = "none", Start, "The one directory that the agent keeps (none: /var/lib/overspill for root, else ~/.local/state/overspill).";
     uplink: Option<ByteRate>, "uplink" = "none", Reload, "What the site's link carries towards visitors; beyond it assets are spilled. Without it nothing is spilled for want of bandwidth.";
-    memory: Bytes, "memory" = "128MiB", Start, "Memory for cached responses.";
+    memory: Bytes, "memory" = "128MiB", Reload, "Memory for cached responses.";
     threads: Option<u32>, "threads" = "none", Start, "Threads that serve visitors (none: one for each core).";
     connections: u32, "connections" = "10000", Reload, "Visitors' connections at once; more are refused.";
     connections_per_address: u32, "connections_per_address" = "256", Reload, "Connections at once from one address (IPv6: one /64); loopback and trusted proxies may have any number.";
@@ -126,6 +127,15 @@ settings! {
     origin_wait: Duration, "origin_limit.wait" = "5s", Reload, "How long a request may wait for the origin.";
     origin_delay: Duration, "origin_limit.delay" = "50ms", Reload, "The least queueing delay that counts as origin pressure.";
     origin_timeout: Duration, "origin_limit.timeout" = "30s", Reload, "How long the origin may take to begin an answer.";
+    pool_start: u32, "origin_pool.start" = "0", Reload, "Connections to the origin that are there from the start, used or not.";
+    pool_max: u32, "origin_pool.max" = "32", Reload, "Unused connections to the origin at most.";
+    pool_interval: Duration, "origin_pool.interval" = "30s", Reload, "How long connections to the origin that were needed at once are kept.";
+    pool_connect: Duration, "origin_pool.connect" = "2s", Reload, "How long connecting to the origin may take.";
+    pool_lookup: Duration, "origin_pool.lookup" = "30s", Reload, "How often the origin's name is looked up, besides when it cannot be reached.";
+    keepalive: Duration, "tcp.keepalive" = "1min", Reload, "Silence after which the other end of a connection, visitor's or origin's, is asked whether it is still there.";
+    user_timeout: Duration, "tcp.user_timeout" = "30s", Reload, "How long what was sent on a connection, visitor's or origin's, may go unacknowledged before it is given up.";
+    backlog: u32, "tcp.backlog" = "1024", Start, "Connections that wait to be accepted, for each address and thread.";
+    waiting_page: Option<PathBuf>, "waiting_page" = "none", Reload, "File of the page that visitors get when nothing else can be shown; `{{seconds}}` and `{{reason}}` are filled in (none: a plain page).";
     trusted_proxies: Vec<IpAddr>, "trusted_proxies" = "none", Reload, "Proxies in front whose X-Forwarded-For is believed.";
     purge_token: Option<Secret>, "purge_token" = "none", Reload, "Whoever sends it as a bearer token may PURGE (none: this machine only).";
     admin: Option<SocketAddr>, "admin" = "127.0.0.1:9901", Start, "Loopback address of /metrics, /health and /ready (none: off).";

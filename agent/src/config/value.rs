@@ -147,9 +147,11 @@ fn read_authority(text: &str) -> Result<String, String> {
     Ok(authority.as_str().to_ascii_lowercase())
 }
 
-/// The origin: plain HTTP on this machine or in its network.
+/// The origin: on this machine or in its network, mostly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
+    /// `http` or `https`.
+    pub scheme: &'static str,
     /// Host and port.
     pub authority: String,
 }
@@ -159,13 +161,11 @@ value!(
     "URL",
     |text| {
         let web = read_web(text).map_err(|misread| Misread { write: "for example http://127.0.0.1:8080".to_owned(), ..misread })?;
-        if web.scheme != "http" {
-            return Err(Misread::new("asks for TLS, which the agent does not speak to an origin", "for example http://127.0.0.1:8080"));
-        }
-        let authority = if host_of(&web.authority) == web.authority { format!("{}:80", web.authority) } else { web.authority };
-        Ok(Origin { authority })
+        let port = if web.scheme == "https" { 443 } else { 80 };
+        let authority = if host_of(&web.authority) == web.authority { format!("{}:{port}", web.authority) } else { web.authority };
+        Ok(Origin { scheme: web.scheme, authority })
     },
-    |value| format!("http://{}", value.authority)
+    |value| format!("{}://{}", value.scheme, value.authority)
 );
 
 /// A host, perhaps with a port, in lower case: `www.blog.example`, `overflow.example:8443`.
@@ -383,10 +383,11 @@ mod tests {
     }
 
     #[test]
-    fn origins_have_a_port_and_no_tls() {
+    fn origins_have_a_port() {
         assert_eq!(Origin::read("http://localhost").unwrap().authority, "localhost:80");
         assert_eq!(Origin::read("http://[::1]").unwrap().authority, "[::1]:80");
-        assert!(Origin::read("https://localhost").unwrap_err().wrong.contains("TLS"));
+        assert_eq!(Origin::read("https://localhost").unwrap().show(), "https://localhost:443");
+        assert!(Origin::read("ftp://localhost").is_err());
     }
 
     #[test]

@@ -37,6 +37,7 @@ use crate::{
     index::Index,
     ledger::Ledger,
     mesh_handle::MeshHandle,
+    named::Named,
     state::State,
     telemetry::Level,
 };
@@ -213,10 +214,10 @@ impl Agent {
         let fresh = self.request.load().map_err(refused)?;
         let (fresh, waiting) = keep_started(fresh, &self.loaded.load());
         let stamps = Stamps::of(&fresh.settings);
-        let identities = certificates::read(&fresh).map_err(refused)?;
-        self.doubt(&identities, &fresh);
-        let identities = self.acme.take(&fresh, identities);
-        self.edge.reload(edge::config(&fresh, identities)?);
+        let named = Named::read(&fresh).map_err(refused)?;
+        self.doubt(&named.identities, &fresh);
+        let named = Named { identities: self.acme.take(&fresh, named.identities), ..named };
+        self.edge.reload(edge::config(&fresh, named)?);
         *self.stamps.lock().unwrap_or_else(PoisonError::into_inner) = stamps;
         self.level.set(&fresh.settings.log_level);
         if let Some(access) = self.access.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {

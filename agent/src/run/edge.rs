@@ -1,7 +1,7 @@
 //! From settings to the edge's own configuration.
 
 use http::uri::{Authority, Scheme};
-use overspill_edge::{Canonical, Config, Connections, Identity, OriginLimits, Site, Timeouts, Tls};
+use overspill_edge::{Canonical, Config, Connections, OriginLimits, OriginPool, Site, Sockets, Timeouts, Tls};
 
 use crate::{
     cli::exit::{Exit, Failure},
@@ -10,20 +10,21 @@ use crate::{
         table::Settings,
         value::{self, Web},
     },
+    named::Named,
 };
 
-/// What the settings ask of the edge, with the certificates that they name.
+/// What the settings ask of the edge, with what is in the files that they name.
 ///
 /// # Errors
 /// When an address passed our reading but not the edge's types; nothing is started then.
-pub(super) fn config(loaded: &Loaded, identities: Vec<Identity>) -> Result<Config, Failure> {
+pub(super) fn config(loaded: &Loaded, named: Named) -> Result<Config, Failure> {
     let settings = &loaded.settings;
     let careful = Config::new(authority(&settings.origin.authority)?);
     let config = Config {
         listen: settings.listen.clone(),
         tls: Tls {
             listen: settings.tls_listen.clone(),
-            identities,
+            identities: named.identities.clone(),
             redirect: settings.tls_redirect,
             guests: settings.guest_scheme == value::Scheme::Https && !settings.tls_listen.is_empty(),
         },
@@ -38,7 +39,16 @@ pub(super) fn config(loaded: &Loaded, identities: Vec<Identity>) -> Result<Confi
         stale_max: settings.stale_max,
         stale_error_max: settings.stale_error_max,
         origin_limits: origin_limits(settings),
-        timeouts: Timeouts { origin_head: settings.origin_timeout, ..careful.timeouts.clone() },
+        origin_tls: named.towards(&settings.origin),
+        origin_pool: OriginPool {
+            start: settings.pool_start,
+            max: settings.pool_max,
+            interval: settings.pool_interval,
+            lookup: settings.pool_lookup,
+        },
+        sockets: Sockets { keepalive: settings.keepalive, user_timeout: settings.user_timeout, backlog: settings.backlog },
+        waiting_page: named.waiting_page.clone(),
+        timeouts: Timeouts { origin_head: settings.origin_timeout, connect: settings.pool_connect, ..careful.timeouts.clone() },
         connections: Connections { max: settings.connections, per_address: settings.connections_per_address },
         miss_budget: settings.miss_budget,
         trusted_proxies: settings.trusted_proxies.clone(),
@@ -47,14 +57,15 @@ pub(super) fn config(loaded: &Loaded, identities: Vec<Identity>) -> Result<Confi
         guest_suffix: settings.guest_suffix.as_ref().map(|suffix| suffix.0.clone()),
         ..careful
     };
-    let sites: Result<Vec<_>, _> = loaded.sites.values().map(|further| site(&further.settings, &config)).collect();
+    let sites: Result<Vec<_>, _> = loaded.sites.values().map(|further| site(&further.settings, &named, &config)).collect();
     Ok(Config { sites: sites?, ..config })
 }
 
-fn site(settings: &Settings, first: &Config) -> Result<Site, Failure> {
+fn site(settings: &Settings, named: &Named, first: &Config) -> Result<Site, Failure> {
     let web = settings.site.as_ref().ok_or_else(super::agent::no_site)?;
     Ok(Site {
         hosts: hosts(settings)?,
+        origin_tls: named.towards(&settings.origin),
         origin_limits: origin_limits(settings),
         origin_head: settings.origin_timeout,
         micro_cache: settings.micro_cache,

@@ -18,6 +18,8 @@ pub const HELD_BYTES_MAX: usize = 32 << 20;
 /// Bytes added to a frame's buffer at a time: a peer that announces much and sends little makes us hold little.
 pub const READ_STEP: usize = 16 * 1024;
 
+/// Connections that wait to be accepted: every partner, and as many strangers as may come at once, several times over.
+pub const LISTEN_BACKLOG: u32 = 128;
 /// Talk messages to one peer that it has not yet acknowledged: beyond it the peer is too slow and messages are dropped.
 pub const TALK_OUTSTANDING_MAX: usize = 64;
 /// Bytes of the same, so that a slow peer pins a bounded part of our memory.

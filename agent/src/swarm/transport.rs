@@ -17,9 +17,11 @@ use libp2p::{
 };
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::limits::LISTEN_BACKLOG;
+
 /// Builds the transport of the holder of `key`.
 pub(super) fn open(key: &Keypair, patience: Duration) -> Result<Boxed<(PeerId, StreamMuxerBox)>, Box<dyn Error + Send + Sync>> {
-    let sockets = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
+    let sockets = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true).listen_backlog(LISTEN_BACKLOG));
     Ok(sockets
         .map(move |socket, _| Patient::new(socket, patience))
         .upgrade(Version::V1Lazy)

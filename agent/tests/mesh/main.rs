@@ -6,6 +6,7 @@ mod burst;
 mod crash;
 mod join;
 mod power;
+mod purge;
 mod restart;
 mod rewrite;
 mod spill;

@@ -17,7 +17,7 @@ fn sent_to(url: &str) -> Option<String> {
 
 /// A redirect of the owner for one of the crowd's assets, with its ticket.
 #[track_caller]
-fn redirect(owner: &Site, path: &str) -> String {
+pub(crate) fn redirect(owner: &Site, path: &str) -> String {
     let mut found = None;
     eventually("a visitor is redirected", || {
         found = sent_to(&owner.url(path));

@@ -144,7 +144,7 @@ fn an_origin_that_hangs_is_given_up_in_time_and_holds_up_nobody_else() {
     assert_eq!(agent.get("/"), (200, "this is the blog\n".to_owned()));
     assert!(!visitor.is_finished(), "somebody else was served while one request hung");
     let (code, page) = visitor.join().unwrap();
-    assert!(code == 504 && page.contains("did not answer"), "{code}: {page}");
+    assert!(code == 503 && page.contains("did not answer"), "{code}: {page}");
     let (_, figures) = get(agent.admin, "/metrics");
     assert!(figures.contains("overspill_origin_timeouts_total 1\n"), "{figures}");
     assert_eq!(agent.get("/").0, 200);
@@ -155,7 +155,7 @@ fn an_origin_that_is_down_is_told_to_visitors_and_found_again() {
     let (place, address) = (Place::new(), free_address());
     let agent = Agent::run(&place, &["--origin".into(), format!("http://{address}")]);
     let (code, page) = agent.get("/");
-    assert!(code == 502 && page.contains("cannot be reached"), "{code}: {page}");
+    assert!(code == 503 && page.contains("cannot be reached"), "{code}: {page}");
     assert_eq!(get(agent.admin, "/health").0, 200);
     let _origin = Origin::start_at(address, "the blog");
     assert_eq!(agent.get("/"), (200, "this is the blog\n".to_owned()));

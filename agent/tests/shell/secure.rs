@@ -115,3 +115,21 @@ fn a_certificate_for_other_hosts_is_noticed() {
         assert!(said.assert_done().out.contains(&format!("no certificate is for {host}")), "{said:?}");
     }
 }
+
+#[test]
+fn an_origin_over_https_is_reached_by_whoever_trusts_it() {
+    // An agent with a certificate is the other's origin.
+    let (place, origin, front) = (Place::new(), Origin::start("the blog"), Place::new());
+    certify(&place, &["localhost"], 2099);
+    let _behind = Agent::start(&place, &origin, &flags(&place).iter().map(String::as_str).collect::<Vec<_>>());
+    let url = format!("https://localhost:{}", secure_address(&place).port());
+    let chain = place.path("chain.pem").display().to_string();
+    let agent = Agent::run(&front, &["--origin".into(), url.clone(), "--origin-ca".into(), chain]);
+    assert_eq!(agent.get("/"), (200, "this is the blog\n".to_owned()));
+    drop(agent);
+    let stranger = Place::new();
+    certify(&stranger, &["localhost"], 2099);
+    let other = stranger.path("chain.pem").display().to_string();
+    let agent = Agent::run(&stranger, &["--origin".into(), url, "--origin-ca".into(), other]);
+    assert_eq!(agent.get("/").0, 503);
+}

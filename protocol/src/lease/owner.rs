@@ -191,7 +191,7 @@ impl OwnerSide {
         let reachable = heard.is_some_and(|partner| {
             now.since(partner.last_heard) < HELPER_SILENCE && partner.proved_base().is_some_and(|at| base == Some(at))
         });
-        owned.terms.phase != Phase::Held || !reachable
+        owned.terms.phase != Phase::Held || !reachable || self.publisher.is_ignored_by(&owned.terms.helper(), now)
     }
 
     /// Moves every lease on that time moves on.

@@ -11,7 +11,7 @@ use overspill_governance::{
 
 use crate::{
     desk::Desk,
-    limits::{MANIFEST_BYTES_MAX, MANIFEST_OBJECTS_MAX, MANIFEST_PAUSE, MANIFEST_SHRINK_PAUSE},
+    limits::{MANIFEST_BYTES_MAX, MANIFEST_OBJECTS_MAX, MANIFEST_PAUSE, MANIFEST_SHRINK_PAUSE, PURGE_PATIENCE},
     manifest::{Manifest, Object},
     message::{Generation, Message},
     observation::HotObject,
@@ -27,6 +27,8 @@ pub(crate) struct Publisher {
     wanted: Vec<Object>,
     purged: bool,
     sent: BTreeMap<SiteId, Time>,
+    /// Helpers that were served by when a purge came and have not said that they hold what it left; since when.
+    owing: BTreeMap<SiteId, Time>,
 }
 
 #[derive(Debug)]
@@ -39,7 +41,7 @@ struct Current {
 
 impl Publisher {
     pub(crate) fn new() -> Self {
-        Self { current: None, reflects: 0, floor: 0, wanted: Vec::new(), purged: false, sent: BTreeMap::new() }
+        Self { current: None, reflects: 0, floor: 0, wanted: Vec::new(), purged: false, sent: BTreeMap::new(), owing: BTreeMap::new() }
     }
 
     /// Takes what the data plane holds. A manifest is made from it only when [`Publisher::refresh`] is asked to.
@@ -49,8 +51,9 @@ impl Publisher {
         self.reflects = self.reflects.max(generation);
     }
 
-    /// Makes a new manifest if the objects changed and the last is not too young, or at once after a purge. Tells whether it did.
-    pub(crate) fn refresh(&mut self, desk: &Desk) -> bool {
+    /// Makes a new manifest if the objects changed and the last is not too young, or at once after a purge: then `helpers`, to whom it is
+    /// sent next, must say that they hold it. Tells whether it did.
+    pub(crate) fn refresh(&mut self, desk: &Desk, helpers: &[SiteId]) -> bool {
         let age = |current: &Current| desk.now.time.since(current.made);
         let due = match &self.current {
             None => true,
@@ -70,6 +73,9 @@ impl Publisher {
         let Some(signed) = desk.sign(manifest) else { return false };
         if core::mem::take(&mut self.purged) {
             self.floor = generation;
+            for helper in helpers {
+                self.owing.entry(*helper).or_insert(desk.now.time);
+            }
         }
         self.current = Some(Current { signed, shared, digest, made: desk.now.time });
         true
@@ -103,9 +109,22 @@ impl Publisher {
         desk.send(to, Message::Manifest(current.signed.clone()));
     }
 
+    /// Takes a helper's word on which generation it holds.
+    pub(crate) fn on_held(&mut self, helper: &SiteId, holds: u64) {
+        if holds >= self.floor {
+            self.owing.remove(helper);
+        }
+    }
+
+    /// Whether a helper has let a purge go unacknowledged for [`PURGE_PATIENCE`]: it may serve what was purged.
+    pub(crate) fn is_ignored_by(&self, helper: &SiteId, now: Time) -> bool {
+        self.owing.get(helper).is_some_and(|since| now.since(*since) >= PURGE_PATIENCE)
+    }
+
     /// Forgets everything about a helper with whom no lease is left.
     pub(crate) fn forget(&mut self, helper: &SiteId) {
         self.sent.remove(helper);
+        self.owing.remove(helper);
     }
 }
 
@@ -135,6 +154,7 @@ fn is_subset(objects: &[Object], of: &Manifest) -> bool {
 mod tests {
     use super::*;
     use alloc::{format, string::String};
+    use core::time::Duration;
     use overspill_governance::{
         site::Key,
         time::{Date, Now},
@@ -164,7 +184,7 @@ mod tests {
             let mut publisher = Publisher::new();
             publisher.on_hot(&hot(0..2_000, path_len), 0);
             let mut desk = desk();
-            assert!(publisher.refresh(&desk));
+            assert!(publisher.refresh(&desk, &[]));
             publisher.send(&mut desk, SiteId([9; 32]), 0);
             let Some(crate::io::Output::Send { message, .. }) = desk.poll() else { panic!("nothing was sent") };
             let Message::Manifest(signed) = message.as_ref() else { panic!("no manifest") };
@@ -177,17 +197,48 @@ mod tests {
     fn a_purge_makes_a_manifest_at_once_and_bars_the_older_ones() {
         let (mut publisher, mut desk) = (Publisher::new(), desk());
         publisher.on_hot(&hot(0..3, 1), 0);
-        assert!(publisher.refresh(&desk));
+        assert!(publisher.refresh(&desk, &[]));
         publisher.on_hot(&hot(0..4, 1), 0);
-        assert!(!publisher.refresh(&desk), "too soon after the last for a mere addition");
+        assert!(!publisher.refresh(&desk, &[]), "too soon after the last for a mere addition");
         publisher.on_hot(&hot(1..4, 1), 1);
-        assert!(publisher.refresh(&desk));
+        assert!(publisher.refresh(&desk, &[]));
         let word = publisher.generation(&desk).unwrap();
         assert_eq!(word.body.floor, word.body.newest);
         desk.now.time = Time::ZERO.after(MANIFEST_PAUSE);
         publisher.on_hot(&hot(1..5, 1), 1);
-        assert!(publisher.refresh(&desk));
+        assert!(publisher.refresh(&desk, &[]));
         let later = publisher.generation(&desk).unwrap();
         assert!(later.body.newest > word.body.newest && later.body.floor == word.body.floor);
+    }
+
+    #[test]
+    fn a_helper_that_does_not_say_that_it_holds_what_a_purge_left_is_told_from_those_that_do() {
+        let (mut publisher, mut desk) = (Publisher::new(), desk());
+        let (quick, slow) = (SiteId([8; 32]), SiteId([9; 32]));
+        publisher.on_hot(&hot(0..3, 1), 0);
+        assert!(publisher.refresh(&desk, &[quick, slow]));
+        let before = publisher.manifest().unwrap().generation;
+        let ignored = |publisher: &Publisher, desk: &Desk| [quick, slow].map(|helper| publisher.is_ignored_by(&helper, desk.now.time));
+        desk.now.time = Time::ZERO.after(2 * PURGE_PATIENCE);
+        assert_eq!(ignored(&publisher, &desk), [false, false], "nothing was purged");
+        publisher.on_hot(&hot(1..3, 1), 1);
+        assert!(publisher.refresh(&desk, &[quick, slow]));
+        let floor = publisher.manifest().unwrap().generation;
+        publisher.on_held(&quick, floor);
+        publisher.on_held(&slow, before);
+        desk.now.time = desk.now.time.after(PURGE_PATIENCE - Duration::from_millis(1));
+        assert_eq!(ignored(&publisher, &desk), [false, false]);
+        // A further purge does not give it more time.
+        publisher.on_hot(&hot(2..3, 1), 2);
+        assert!(publisher.refresh(&desk, &[quick, slow]));
+        desk.now.time = desk.now.time.after(Duration::from_millis(1));
+        assert_eq!(ignored(&publisher, &desk), [false, true]);
+        publisher.on_held(&slow, floor);
+        assert_eq!(ignored(&publisher, &desk), [false, true], "that was the purge before");
+        let newest = publisher.manifest().unwrap().generation;
+        publisher.on_held(&slow, newest);
+        publisher.on_held(&quick, newest);
+        assert_eq!(ignored(&publisher, &desk), [false, false]);
+        assert_eq!(publisher.owing.len(), 0);
     }
 }

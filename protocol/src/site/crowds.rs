@@ -47,7 +47,7 @@ impl Site {
     pub(super) fn publish(&mut self) {
         let helpers = self.owner.helpers();
         let asked = self.owner.leases.values().any(|owned| owned.terms.phase == Phase::Asked);
-        if (helpers.is_empty() && !asked) || !self.owner.publisher.refresh(&self.desk) {
+        if (helpers.is_empty() && !asked) || !self.owner.publisher.refresh(&self.desk, &helpers) {
             return;
         }
         for helper in &helpers {

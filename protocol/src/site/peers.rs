@@ -2,13 +2,17 @@
 
 use alloc::{boxed::Box, vec};
 
-use overspill_governance::{roster::Notice, site::SiteId};
+use overspill_governance::{
+    roster::Notice,
+    site::{Signed, SiteId},
+};
 
 use super::{PARTNERS_INBOUND_MAX, Site};
 use crate::{
     event::Event,
     io::Output,
     limits::{BEAT_PAUSE, LEASES_MAX},
+    manifest::Manifest,
     message::{Beat, Hello, Message},
     wire,
 };
@@ -147,10 +151,21 @@ impl Site {
                 fault
             }
             Message::Beat(beat) => self.on_beat(from, &beat),
-            Message::Manifest(signed) => self.helper.shelves.get_mut(&from).and_then(|shelf| shelf.on_manifest(signed).err()),
+            Message::Manifest(signed) => self.on_manifest(from, signed),
             Message::Preposition(wish) => self.on_preposition(from, &wish),
             lease => self.on_lease_message(from, lease),
         }
+    }
+
+    /// An owner's list of what may be served. One that is new is acknowledged at once: the owner may be waiting for that after a purge.
+    fn on_manifest(&mut self, from: SiteId, signed: Signed<Manifest>) -> Fault {
+        let shelf = self.helper.shelves.get_mut(&from)?;
+        let held = shelf.manifest().generation;
+        let fault = shelf.on_manifest(signed).err();
+        if shelf.manifest().generation > held {
+            self.beat_to(from, None);
+        }
+        fault
     }
 
     fn on_lease_message(&mut self, from: SiteId, message: Message) -> Fault {
@@ -210,6 +225,7 @@ impl Site {
         self.helper.on_owned(&mut self.desk, from, |lease| beat.owned.contains(lease));
         self.owner.on_hosted(&mut self.desk, from, &beat.hosted);
         if self.owner.live_with(&from).next().is_some() {
+            self.owner.publisher.on_held(&from, beat.holds);
             self.owner.publisher.send(&mut self.desk, from, beat.holds);
         }
         // An owner that believes in a lease which we do not know hears so at once.

@@ -77,7 +77,8 @@ impl World {
             }
             Output::Send { to, message } => {
                 self.checkers.on_message(id, &message);
-                if let Some(to) = self.index_of(&to) {
+                let lost = |to: &usize| matches!(*message, Message::Manifest(_)) && self.faults.manifests_lost_at == Some(*to);
+                if let Some(to) = self.index_of(&to).filter(|to| !lost(to)) {
                     self.post(site, to, &wire::encode(&message));
                 }
             }

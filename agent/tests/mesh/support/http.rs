@@ -62,6 +62,11 @@ type Parts = (u16, Vec<(String, String)>, Vec<u8>);
 
 /// Asks once, following nothing.
 pub(crate) fn ask(url: &str) -> io::Result<Parts> {
+    say(url, "GET", "")
+}
+
+/// The same with another method and more fields, each ended by CRLF.
+pub(crate) fn say(url: &str, method: &str, fields: &str) -> io::Result<Parts> {
     let bad = |what: &str| io::Error::other(format!("{what}: {url}"));
     let rest = url.strip_prefix("http://").ok_or_else(|| bad("not plain HTTP"))?;
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -70,7 +75,7 @@ pub(crate) fn ask(url: &str) -> io::Result<Parts> {
     socket.set_read_timeout(Some(STALL))?;
     socket.set_write_timeout(Some(STALL))?;
     let path = if path.is_empty() { "/" } else { path };
-    write!(socket, "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: visitor\r\nConnection: close\r\n\r\n")?;
+    write!(socket, "{method} {path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: visitor\r\nConnection: close\r\n{fields}\r\n")?;
     let mut bytes = Vec::new();
     socket.read_to_end(&mut bytes)?;
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").ok_or_else(|| bad("no head"))?;

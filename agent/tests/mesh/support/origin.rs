@@ -1,10 +1,11 @@
 //! An origin: a plain web server with a few pages and assets, whose bytes a test can compute itself.
 
 use std::{
+    collections::BTreeSet,
     io::{BufRead as _, BufReader, Write as _},
     net::{TcpListener, TcpStream},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -15,6 +16,8 @@ use std::{
 pub(crate) struct Origin {
     pub(crate) port: u16,
     asked: Arc<AtomicU64>,
+    /// Paths whose bodies were changed.
+    edited: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Origin {
@@ -23,14 +26,20 @@ impl Origin {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(AtomicU64::new(0));
-        let counter = asked.clone();
+        let edited = Arc::<Mutex<BTreeSet<String>>>::default();
+        let (counter, changed) = (asked.clone(), edited.clone());
         thread::spawn(move || {
             for socket in listener.incoming().flatten() {
-                let counter = counter.clone();
-                thread::spawn(move || serve(&socket, &counter));
+                let (counter, changed) = (counter.clone(), changed.clone());
+                thread::spawn(move || serve(&socket, &counter, &changed));
             }
         });
-        Self { port, asked }
+        Self { port, asked, edited }
+    }
+
+    /// Changes what stands at a path, once.
+    pub(crate) fn edit(&self, path: &str) {
+        self.edited.lock().unwrap().insert(path.to_owned());
     }
 
     /// How many requests have come.
@@ -86,7 +95,7 @@ fn shown(path: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn serve(socket: &TcpStream, counter: &AtomicU64) {
+fn serve(socket: &TcpStream, counter: &AtomicU64, edited: &Mutex<BTreeSet<String>>) {
     let Ok(read) = socket.try_clone() else { return };
     let mut reader = BufReader::new(read);
     let mut socket = socket;
@@ -101,16 +110,26 @@ fn serve(socket: &TcpStream, counter: &AtomicU64) {
             header.clear();
         }
         counter.fetch_add(1, Ordering::Relaxed);
-        let body = body_of(&path);
+        let mut body = body_of(&path);
+        let tag = if edited.lock().unwrap().contains(&path) {
+            body.reverse();
+            2
+        } else {
+            1
+        };
+        // As Ghost does it: an edit's answer names the paths that it changed.
+        let changed = path.strip_prefix("/ghost").map(|changed| format!("X-Cache-Invalidate: {changed}\r\n")).unwrap_or_default();
         let kind = match path.as_str() {
             "/shown/style.css" => "Content-Type: text/css\r\nCache-Control: public, max-age=3600\r\nETag: \"1\"",
             "/shown/picture.svg" => "Content-Type: image/svg+xml\r\nCache-Control: public, max-age=3600\r\nETag: \"1\"",
             "/page/" | "/shown/" => "Content-Type: text/html; charset=utf-8\r\nCache-Control: public, max-age=3600\r\nETag: \"p\"",
             path if path.ends_with(".js") => "Content-Type: text/javascript\r\nCache-Control: public, max-age=3600\r\nETag: \"1\"",
-            path if path.starts_with("/asset/") => "Content-Type: image/png\r\nCache-Control: public, max-age=3600\r\nETag: \"1\"",
+            path if path.starts_with("/asset/") => "Content-Type: image/png\r\nCache-Control: public, max-age=3600",
             _ => "Content-Type: text/html; charset=utf-8",
         };
-        let head = format!("HTTP/1.1 200 OK\r\n{kind}\r\nContent-Length: {}\r\n\r\n", body.len());
+        let is_named = path.starts_with("/asset/") && path.ends_with(".png");
+        let named = if is_named { format!("X-Cache-Tags: of:{path}\r\nETag: \"{tag}\"\r\n") } else { String::new() };
+        let head = format!("HTTP/1.1 200 OK\r\n{kind}\r\n{named}{changed}Content-Length: {}\r\n\r\n", body.len());
         if socket.write_all(head.as_bytes()).is_err() || socket.write_all(&body).is_err() {
             return;
         }
