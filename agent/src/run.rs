@@ -63,8 +63,10 @@ async fn serve(request: Request, loaded: Loaded, level: Level, started: Instant)
     let stamps = Stamps::of(settings);
     let identities = certificates::read(&loaded)
         .map_err(|faults| Failure::new(Exit::Usage, faults.to_string(), "nothing was started; `overspill config check` checks again"))?;
-    let edge =
-        Arc::new(overspill_edge::start(edge::config(settings, identities.clone())?, clock.clone()).map_err(|error| not_started(&error))?);
+    let edge = Arc::new(
+        overspill_edge::start(edge::config(settings, identities.clone(), keep.state())?, clock.clone())
+            .map_err(|error| not_started(&error))?,
+    );
     let serving_after_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(listen = %edge.local_addr(), origin = settings.origin.authority, serving_after_ms, "serving");
     let access = edge.access().and_then(|records| start_access_log(records, settings));

@@ -1,4 +1,4 @@
-//! The one directory that an agent keeps: its key, its ledger, its index, its socket. Nobody else may read it.
+//! The one directory that an agent keeps: its key, its ledger, its index, its socket, its cache. Nobody else may read it.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -22,6 +22,8 @@ pub mod names {
     pub const LEDGER: &str = "ledger";
     /// The index over the ledger; deleting it loses nothing.
     pub const INDEX: &str = "index";
+    /// Cached responses; deleting it loses nothing but speed.
+    pub const CACHE: &str = "cache";
     /// Locked by the running agent; holds its process id.
     pub const LOCK: &str = "lock";
     /// Where the running agent takes commands.

@@ -18,7 +18,7 @@ use crate::{
     admission::Admission,
     cache::store::Store,
     clock::Clock,
-    config::Config,
+    config::{Config, DiskCache},
     flight::Flights,
     limits::{ACCESS_RECORDS_MAX, UNSEEN_BYTES},
     metrics::{Counters, Gauge, Metrics},
@@ -72,8 +72,10 @@ impl Edge {
     pub(crate) fn new(config: Config, clock: Clock) -> (Arc<Self>, mpsc::Receiver<FillWanted>) {
         let (access, access_receiver) = mpsc::channel(ACCESS_RECORDS_MAX);
         let (overflow, wanted) = Overflow::new(&config, clock.now());
+        let store = Store::new(config.memory.0);
+        store.use_disk(config.disk.as_ref().map(DiskCache::parts), &clock);
         let edge = Arc::new(Self {
-            store: Store::new(config.memory.0),
+            store,
             flights: Flights::default(),
             admission: Admission::new(config.origin_limits.clone(), clock.clone()),
             clock,
@@ -136,6 +138,7 @@ impl Edge {
             spill: self.overflow.spiller.metrics(),
             rewrite: self.overflow.rewrites.snapshot(),
             hosting: self.overflow.guests.metrics(),
+            disk: self.store.disk_metrics().unwrap_or_default(),
             ..self.counters.snapshot()
         }
     }

@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use crate::{
     access::AccessRecord,
     clock::Clock,
-    config::Config,
+    config::{Config, DiskCache},
     door::Door,
     edge::{Edge, Settings},
     guest::FillFailed,
@@ -227,6 +227,7 @@ impl Handle {
         self.certificates.replace(&config.tls.identities);
         self.edge.overflow.configure(&config);
         self.edge.store.resize(config.memory.0);
+        self.edge.store.use_disk(config.disk.as_ref().map(DiskCache::parts), &self.edge.clock);
         self.edge.admission.bound(config.origin_limits.clone());
         self.edge.change_settings(|settings| {
             let key = config.member_key.clone().or_else(|| settings.member_key.take());
@@ -268,6 +269,7 @@ impl Handle {
                 tracing::error!("a serving thread had panicked");
             }
         }
+        self.edge.store.flush();
         clean
     }
 }

@@ -149,7 +149,7 @@ async fn route(mut visit: Visit, edge: &Arc<Edge>) -> Answer {
         return (waiting::misdirected(), CacheUse::None);
     }
     if visit.parts.method.as_str() == purge::METHOD {
-        return purge::answer(&visit, edge);
+        return purge::answer(&visit, edge).await;
     }
     if visit.parts.uri.path() == restore::PATH && visit.settings.config.rewrite && matches!(visit.parts.method, Method::GET | Method::HEAD)
     {

@@ -207,7 +207,7 @@ impl Agent {
         let stamps = Stamps::of(&fresh.settings);
         let identities = certificates::read(&fresh).map_err(refused)?;
         self.doubt(&identities, &fresh);
-        self.edge.reload(edge::config(&fresh.settings, identities)?);
+        self.edge.reload(edge::config(&fresh.settings, identities, self.keep.state())?);
         *self.stamps.lock().unwrap_or_else(PoisonError::into_inner) = stamps;
         self.level.set(&fresh.settings.log_level);
         if let Some(access) = self.access.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {

@@ -1,18 +1,19 @@
 //! From settings to the edge's own configuration.
 
 use http::uri::{Authority, Scheme};
-use overspill_edge::{Canonical, Config, Connections, Identity, OriginLimits, Timeouts, Tls};
+use overspill_edge::{Canonical, Config, Connections, DiskCache, Identity, OriginLimits, Timeouts, Tls};
 
 use crate::{
     cli::exit::{Exit, Failure},
     config::{table::Settings, value::Web},
+    state::{State, names},
 };
 
-/// What the settings ask of the edge, with the certificates that they name.
+/// What the settings ask of the edge, with the certificates that they name, and the state directory if it can be used.
 ///
 /// # Errors
 /// When an address passed our reading but not the edge's types; nothing is started then.
-pub(super) fn config(settings: &Settings, identities: Vec<Identity>) -> Result<Config, Failure> {
+pub(super) fn config(settings: &Settings, identities: Vec<Identity>, state: Option<&State>) -> Result<Config, Failure> {
     let careful = Config::new(authority(&settings.origin.authority)?);
     let hosts: Result<Vec<_>, _> = settings.hosts.iter().map(|host| authority(&host.0)).collect();
     Ok(Config {
@@ -22,6 +23,8 @@ pub(super) fn config(settings: &Settings, identities: Vec<Identity>) -> Result<C
         canonical: settings.site.as_ref().map(canonical).transpose()?,
         hosts: hosts?,
         memory: settings.memory,
+        // Nobody else uses a locked state directory; without one there is no place that is ours.
+        disk: settings.cache_disk.zip(state).map(|(bytes, state)| DiskCache { path: state.file(names::CACHE), bytes }),
         uplink: settings.uplink,
         rewrite: settings.rewrite,
         trusted: settings.trusted.0.clone(),

@@ -11,6 +11,7 @@ use overspill_governance::{
 
 use super::{
     admit::{Admitted, Kept},
+    disk::fifo::Uses,
     groups::{self, CACHE_GROUPS, Group},
     key::Key,
     status::is_failure,
@@ -51,13 +52,17 @@ pub(crate) struct Stored {
     pub(crate) values: Vec<u8>,
     /// The groups with which it is forgotten.
     pub(crate) groups: Vec<Group>,
-    came: Time,
-    initial_age: Duration,
-    lifetime: Duration,
+    pub(super) came: Time,
+    pub(super) initial_age: Duration,
+    /// How long it was held before `came`, by a process before this one.
+    pub(super) held_before: Duration,
+    pub(super) lifetime: Duration,
     pub(crate) forbids_stale: bool,
-    for_authorized: bool,
+    pub(super) for_authorized: bool,
     pub(crate) stale_while_revalidate: Duration,
     pub(crate) stale_if_error: Duration,
+    /// How often it was asked for lately, for the disk tier, which has it longer than memory.
+    pub(super) uses: Uses,
 }
 
 impl Stored {
@@ -92,12 +97,19 @@ impl Stored {
             groups,
             came: now.time,
             initial_age: admitted.age,
+            held_before: Duration::ZERO,
             lifetime: admitted.lifetime,
-            forbids_stale: admitted.control.forbids_stale() || is_failure(status),
+            forbids_stale: admitted.control.forbids_stale() || is_failure(status) || status.is_server_error(),
             for_authorized: admitted.control.admits_authorized(),
             stale_while_revalidate: admitted.control.stale_while_revalidate.unwrap_or_default(),
             stale_if_error: admitted.control.stale_if_error.unwrap_or_default(),
+            uses: Uses::default(),
         }
+    }
+
+    /// Notes that somebody asked for it.
+    pub(super) fn used(&self) {
+        self.uses.note();
     }
 
     /// Lets helpers have it, if its digest was counted and a manifest can list it.
@@ -114,7 +126,7 @@ impl Stored {
 
     /// How long ago it came here: what the contract's times count.
     pub(crate) fn held_for(&self, now: Time) -> Duration {
-        now.since(self.came)
+        self.held_before + now.since(self.came)
     }
 
     //= RFC 9111 section 4.2: fresh while the lifetime exceeds the age.
@@ -135,6 +147,11 @@ impl Stored {
     pub(crate) fn time_to_live(&self, now: Time) -> i64 {
         let seconds = |span: Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
         seconds(self.lifetime) - seconds(self.age(now))
+    }
+
+    /// Tells whether it answers the same requests as another.
+    pub(super) fn is_variant_of(&self, other: &Self) -> bool {
+        self.vary == other.vary && self.values == other.values
     }
 
     pub(crate) fn answers(&self, request: &HeaderMap, encoding: Encoding) -> bool {
@@ -170,7 +187,8 @@ impl Stored {
     /// The same body under the fields of a 304 (RFC 9111 section 4.3.4).
     pub(crate) fn confirmed(&self, admitted: Admitted, headers: HeaderMap, now: Now) -> Self {
         let body = (self.body.clone(), self.digest);
-        Self::new(self.key.clone(), admitted, (self.status, headers), body, self.values.clone(), now)
+        let uses = self.uses.clone();
+        Self { uses, ..Self::new(self.key.clone(), admitted, (self.status, headers), body, self.values.clone(), now) }
     }
 
     /// Its fields, updated by those of a 304 or of a 200 to HEAD. Fields that describe the body as it was sent stay.
