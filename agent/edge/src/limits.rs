@@ -95,6 +95,14 @@ pub(crate) const FAILURE_LIFETIME_MAX: Duration = Duration::from_secs(10);
 pub(crate) const STORED_BODY_BYTES_MAX: u64 = 8 << 20;
 /// Largest body that is kept on disk: an hour of film. It is also bounded by [`DISK_BODY_SHARE`].
 pub(crate) const DISK_BODY_BYTES_MAX: u64 = 4 << 30;
+/// One body on disk takes at most one in so many bytes of the tier: one film must not push out a site.
+pub(crate) const DISK_BODY_SHARE: u64 = 8;
+/// Long bodies that are written at once; others are passed on and not kept.
+pub(crate) const DISK_DRAFTS_MAX: usize = 2;
+/// Pieces of a long body that wait to be written: a few MiB at most.
+pub(crate) const DISK_DRAFT_CHUNKS_MAX: usize = 32;
+/// How long a long body waits for the disk to take a piece of it; then it is not kept.
+pub(crate) const DISK_DRAFT_PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes of a stored response's head on disk: the longest head of an origin, its request's target, and the body's checks.
 pub(crate) const DISK_HEAD_BYTES_MAX: usize = 512 * 1024;
 /// Files of stored responses: their index takes about 20 MiB of memory then.

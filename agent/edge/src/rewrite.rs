@@ -154,7 +154,12 @@ enum Left {
 pub(crate) fn rewritten(visit: &Visit, stored: &Stored, plain: &Response<Payload>, edge: &Edge) -> Option<Response<Payload>> {
     let now = edge.clock.now();
     let (config, request, key) = (&visit.settings.config, &visit.parts.headers, &stored.key);
-    if !config.rewrite || visit.parts.method != Method::GET || plain.status() != StatusCode::OK || !is_html(stored.media_type()) {
+    if !config.rewrite
+        || stored.apart.is_some()
+        || visit.parts.method != Method::GET
+        || plain.status() != StatusCode::OK
+        || !is_html(stored.media_type())
+    {
         return None;
     }
     let may_leave = is_read(request) && Spiller::may_leave(request, false, visit.mark);

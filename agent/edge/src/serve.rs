@@ -250,6 +250,8 @@ struct Errand {
 /// A visitor's part in a fetch.
 struct Departed {
     flight: Arc<Flight>,
+    /// Held from the beginning: a fetch in which nobody is interested ends.
+    interest: Arc<()>,
     /// It was begun for this visitor.
     first: bool,
     /// Early hints are for whom it was begun.
@@ -284,8 +286,7 @@ impl Errand {
             Waited::CopyNeeded => return self.with_copy(edge),
             Waited::Stalled => Landing::Failed(Fault::Late),
         };
-        let Departed { flight, first, _hints } = part;
-        let interest = Arc::clone(&flight.interest);
+        let Departed { flight, interest, first, _hints } = part;
         match landing {
             Landing::Shared(shared) => self.share(&shared, interest, first, edge).await,
             // It confirms the first visitor's variant, which may not be this one's.
@@ -318,6 +319,7 @@ impl Errand {
         let boarding = if alone { Boarding::First(Flight::new(now)) } else { edge.flights.board(&self.course, attached, now) };
         match boarding {
             Boarding::First(flight) => {
+                let interest = Arc::clone(&flight.interest);
                 let hints = match self.visit.early.clone() {
                     Some(early) => Some(Open::new(early).await),
                     None => None,
@@ -325,9 +327,9 @@ impl Errand {
                 let mut order = order(&self.visit, self.course.clone(), self.cookies, self.copy.as_ref(), edge);
                 order.early.clone_from(&self.visit.early);
                 tokio::spawn(fly(Arc::clone(edge), order, Arc::clone(&flight), None));
-                Departed { flight, first: true, _hints: hints }
+                Departed { flight, interest, first: true, _hints: hints }
             }
-            Boarding::Joined(flight) => Departed { flight, first: false, _hints: None },
+            Boarding::Joined(flight) => Departed { interest: Arc::clone(&flight.interest), flight, first: false, _hints: None },
         }
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod fifo;
 pub(crate) mod files;
 pub(crate) mod format;
 pub(crate) mod index;
+pub(crate) mod large;
 pub(crate) mod metrics;
 pub(crate) mod queue;
 pub(crate) mod reading;
@@ -15,6 +16,7 @@ mod worker;
 
 use std::{
     collections::HashSet,
+    fs::File,
     io,
     path::PathBuf,
     sync::{
@@ -27,7 +29,7 @@ use std::{
 
 use http::HeaderMap;
 use overspill_governance::time::Time;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use self::{
     files::Files,
@@ -56,8 +58,8 @@ pub(crate) enum Meant<'a> {
     Those(&'a dyn Fn(&Entry) -> bool),
 }
 
-/// A response on its way to the disk, and when it was asked for.
-type Write = (Arc<Stored>, Time);
+/// A response on its way to the disk, when it was asked for, and the file of its body, if that has one of its own.
+type Write = (Arc<Stored>, Time, Option<Arc<File>>);
 
 /// What must be done whatever waits to be written.
 #[derive(Debug)]
@@ -94,6 +96,8 @@ struct Shared {
 pub(crate) struct Disk {
     shared: Arc<Shared>,
     reading: Reading,
+    /// Places for long bodies on their way to the disk.
+    drafts: Arc<Semaphore>,
 }
 
 impl Disk {
@@ -111,7 +115,7 @@ impl Disk {
         });
         let worker = Worker::new(Arc::clone(&shared));
         thread::Builder::new().name("cache-disk".to_owned()).spawn(move || worker.run())?;
-        Ok(Self { shared, reading: Reading::default() })
+        Ok(Self { shared, reading: Reading::default(), drafts: large::places() })
     }
 
     /// The file that answers such a request. Looks into memory only.
@@ -120,13 +124,13 @@ impl Disk {
     }
 
     /// Has a response written, soon, in place of the one that answered the same requests. If that cannot be, the old one goes all the same.
-    pub(crate) fn keep(&self, stored: &Arc<Stored>, asked: Time) {
+    pub(crate) fn keep(&self, stored: &Arc<Stored>, asked: Time, file: Option<Arc<File>>) {
         let name = Name::of(stored);
         let is_worth_it = is_worth_keeping(stored);
         if is_worth_it && self.shared.index().entry(name).is_some_and(|entry| is_good_enough(entry, stored)) {
             return;
         }
-        if is_worth_it && self.shared.queue.write((Arc::clone(stored), asked), stored.weight()) {
+        if is_worth_it && self.shared.queue.write((Arc::clone(stored), asked, file), stored.weight()) {
             return;
         }
         if is_worth_it {

@@ -5,6 +5,7 @@ mod purging;
 mod recall;
 
 use std::{
+    fs::File,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -99,7 +100,7 @@ impl Store {
     /// Finds the response that answers such a request, fresh or not.
     pub(crate) fn find(&self, key: &Key, request: &HeaderMap, encoding: Encoding) -> Option<Arc<Stored>> {
         let slot = self.slots.get(key)?;
-        let stored = slot.iter().find(|stored| stored.answers(request, encoding))?;
+        let stored = slot.iter().find(|stored| stored.answers(request, encoding) && stored.is_there())?;
         stored.used();
         Some(Arc::clone(stored))
     }
@@ -112,7 +113,12 @@ impl Store {
 
     /// Stores a response that was asked for at a time, in place of the one that answered the same requests. What was made obsolete since is
     /// not stored, only returned.
-    pub(crate) fn insert(&self, mut stored: Stored, asked: Time) -> Arc<Stored> {
+    pub(crate) fn insert(&self, stored: Stored, asked: Time) -> Arc<Stored> {
+        self.insert_filed(stored, asked, None)
+    }
+
+    /// The same, of a response whose body has a file of its own.
+    pub(crate) fn insert_filed(&self, mut stored: Stored, asked: Time, file: Option<Arc<File>>) -> Arc<Stored> {
         let mut groups = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         if self.forgotten.has(&stored, asked) || !groups.note(&stored.key, &stored.groups, |key| self.is_held(key)) {
             return Arc::new(stored);
@@ -133,7 +139,7 @@ impl Store {
         self.parts.remove(&stored.key);
         self.passed.remove(&stored.key);
         if let Some(disk) = &*self.disk.load() {
-            disk.keep(&stored, asked);
+            disk.keep(&stored, asked, file);
         }
         stored
     }

@@ -1,6 +1,6 @@
 //! One stored response: immutable, shared, with its times frozen so that a hit is a few integer comparisons.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -11,13 +11,14 @@ use overspill_governance::{
 
 use super::{
     admit::{Admitted, Kept},
-    disk::fifo::Uses,
+    disk::{fifo::Uses, large::Apart},
     groups::{self, CACHE_GROUPS, Group},
     key::Key,
     status::is_failure,
     vary::{Encoding, Vary},
 };
 use crate::{
+    body::Payload,
     cookies::Cookies,
     express::Frozen,
     hot::{Hot, Spillable},
@@ -61,6 +62,8 @@ pub(crate) struct Stored {
     pub(super) for_authorized: bool,
     pub(crate) stale_while_revalidate: Duration,
     pub(crate) stale_if_error: Duration,
+    /// Where its body is, if that is too long for memory; `body` is empty then.
+    pub(crate) apart: Option<Apart>,
     /// How often it was asked for lately, for the disk tier, which has it longer than memory.
     pub(super) uses: Uses,
 }
@@ -104,7 +107,37 @@ impl Stored {
             stale_while_revalidate: admitted.control.stale_while_revalidate.unwrap_or_default(),
             stale_if_error: admitted.control.stale_if_error.unwrap_or_default(),
             uses: Uses::default(),
+            apart: None,
         }
+    }
+
+    /// Length of the body.
+    pub(crate) fn length(&self) -> u64 {
+        self.apart.as_ref().map_or(self.body.len() as u64, |apart| apart.body.length)
+    }
+
+    /// Tells whether its body is still there.
+    pub(super) fn is_there(&self) -> bool {
+        self.apart.as_ref().is_none_or(Apart::is_there)
+    }
+
+    /// All of the body.
+    pub(crate) fn whole(&self) -> Payload {
+        match &self.apart {
+            None => Payload::whole(self.body.clone()),
+            Some(apart) => Payload::Filed(Box::new(apart.reader(0..apart.body.length))),
+        }
+    }
+
+    /// Some of the body; `None` if there is not so much of it.
+    pub(crate) fn cut(&self, range: &Range<u64>) -> Option<Payload> {
+        if range.start > range.end || range.end > self.length() {
+            return None;
+        }
+        if let Some(apart) = &self.apart {
+            return Some(Payload::Filed(Box::new(apart.reader(range.clone()))));
+        }
+        Some(Payload::whole(self.body.slice(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)))
     }
 
     /// Notes that somebody asked for it.
@@ -187,8 +220,8 @@ impl Stored {
     /// The same body under the fields of a 304 (RFC 9111 section 4.3.4).
     pub(crate) fn confirmed(&self, admitted: Admitted, headers: HeaderMap, now: Now) -> Self {
         let body = (self.body.clone(), self.digest);
-        let uses = self.uses.clone();
-        Self { uses, ..Self::new(self.key.clone(), admitted, (self.status, headers), body, self.values.clone(), now) }
+        let (uses, apart) = (self.uses.clone(), self.apart.clone());
+        Self { uses, apart, ..Self::new(self.key.clone(), admitted, (self.status, headers), body, self.values.clone(), now) }
     }
 
     /// Its fields, updated by those of a 304 or of a 200 to HEAD. Fields that describe the body as it was sent stay.

@@ -7,14 +7,16 @@ use std::{
     io::{self, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
 };
 
 use overspill_governance::time::Now;
 
 use super::{
-    format::{self, OUTDATED, OUTDATED_AT, Read, Unread},
+    format::{self, Body, OUTDATED, OUTDATED_AT, Read, Unread},
     index::Name,
+    large::read_block,
 };
 use crate::limits::{DISK_HEAD_BYTES_MAX, STORED_BODY_BYTES_MAX};
 
@@ -127,6 +129,14 @@ impl Files {
             read.stored.body = body.into();
         }
         Ok(read)
+    }
+
+    /// Opens a body that has a file of its own. Its length and its first block are looked at.
+    pub(crate) fn open_apart(&self, name: Name, body: &Body) -> Result<Option<Arc<File>>, Lost> {
+        let Some(number) = body.apart else { return Ok(None) };
+        let file = File::open(self.apart(name, number))?;
+        let is_whole = file.metadata()?.len() == body.length && read_block(&file, body, 0).is_ok();
+        if is_whole { Ok(Some(Arc::new(file))) } else { Err(Lost::Damaged) }
     }
 
     /// Reads the beginning of a file, and looks whether as much follows as it says.

@@ -224,6 +224,7 @@ impl Head {
             stale_while_revalidate: Duration::from_millis(self.stale_while_revalidate_ms),
             stale_if_error: Duration::from_millis(self.stale_if_error_ms),
             uses: Uses::default(),
+            apart: None,
         })
     }
 }

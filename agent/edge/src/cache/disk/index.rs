@@ -1,6 +1,6 @@
 //! What is on the disk: which file holds which variant of which resource. Made anew at each start from the files themselves.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs::File, sync::Arc};
 
 use http::HeaderMap;
 use overspill_governance::time::Time;
@@ -32,16 +32,20 @@ pub(crate) struct Name {
 
 impl Name {
     pub(crate) fn of(stored: &Stored) -> Self {
+        Self::of_variant(&stored.key, &stored.vary, &stored.values)
+    }
+
+    pub(crate) fn of_variant(key: &Key, vary: &Vary, values: &[u8]) -> Self {
         let mut hasher = Sha256::new();
-        for name in stored.vary.fields() {
+        for name in vary.fields() {
             hasher.update(name.as_str());
             hasher.update([0]);
         }
         hasher.update([0]);
-        hasher.update(&stored.values);
+        hasher.update(values);
         let digest: [u8; 32] = hasher.finalize().into();
         let variant = digest.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        Self { resource: resource_of(&stored.key), variant }
+        Self { resource: resource_of(key), variant }
     }
 
     /// The first and the last name that a resource's files can have.
@@ -81,6 +85,8 @@ pub(crate) struct Entry {
     tags: Option<Box<str>>,
     groups: Vec<Group>,
     pub(crate) apart: Option<u64>,
+    /// That body's file, once it was read or when it was written by this process.
+    pub(crate) file: Option<Arc<File>>,
     /// When it was written, if by this process.
     pub(crate) written: Option<Time>,
     /// Purged: what is read of it is stale.
@@ -96,6 +102,7 @@ impl Entry {
             tags: groups::tags(&stored.headers).map(Into::into),
             groups: stored.groups.clone(),
             apart,
+            file: None,
             written,
             outdated: false,
         }

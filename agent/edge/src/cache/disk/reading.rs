@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fs::File,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -10,7 +11,7 @@ use std::{
 
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::{Disk, Order, files::Lost, index::Name};
+use super::{Disk, Order, files::Lost, format::Read, index::Name, large::Apart};
 use crate::{
     cache::stored::Stored,
     limits::{DISK_PATIENCE, DISK_READERS, DISK_WAITERS_MAX},
@@ -89,12 +90,14 @@ impl Disk {
         let read = tokio::task::spawn_blocking(move || {
             // Held by the thread: a read that hangs keeps its place although nobody waits for it any more.
             let _place = place;
-            shared.files.read(name, shared.clock.now())
+            let read = shared.files.read(name, shared.clock.now())?;
+            let file = shared.files.open_apart(name, &read.body)?;
+            Ok((read, file))
         });
         match read.await.ok()? {
-            Ok(read) => {
+            Ok((read, file)) => {
                 self.shared.counters.read.one();
-                self.shared.known(name, read.stored)
+                self.shared.known(name, read, file)
             }
             Err(lost) => {
                 self.shared.lose(name, &lost);
@@ -106,9 +109,14 @@ impl Disk {
 
 impl super::Shared {
     /// What was read, as the index knows it: it may have been purged meanwhile.
-    fn known(&self, name: Name, mut stored: Stored) -> Option<Stored> {
-        let index = self.index();
-        let entry = index.entry(name)?;
+    fn known(self: &Arc<Self>, name: Name, read: Read, file: Option<Arc<File>>) -> Option<Stored> {
+        let Read { mut stored, body, .. } = read;
+        let mut index = self.index();
+        let entry = index.entry_mut(name).filter(|entry| entry.apart == body.apart)?;
+        if let Some(file) = file {
+            stored.apart = Some(Apart::new(&file, body, name, self));
+            entry.file = Some(file);
+        }
         if entry.outdated {
             stored = stored.outdated(self.clock.time());
         }

@@ -1,6 +1,7 @@
 //! The thread that changes files: looks through what is there at the start, then writes, purges and makes room.
 
 use std::{
+    fs::File,
     io,
     sync::{Arc, atomic::Ordering::SeqCst},
     time::Instant,
@@ -11,6 +12,7 @@ use super::{
     files::{Files, Lost},
     format::{self, Body},
     index::{Entry, Name},
+    large::Apart,
     queue::Work,
 };
 use crate::{
@@ -27,6 +29,8 @@ pub(super) struct Worker {
     scan: Option<Scan>,
     /// The last refusal was logged: the next ones are not.
     complained: bool,
+    /// When this process began to use the folder, by the calendar.
+    began_ms: u64,
 }
 
 /// How far the look through the folder has come.
@@ -39,7 +43,8 @@ struct Scan {
 
 impl Worker {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, scan: None, complained: false }
+        let began_ms = shared.clock.date().as_millis();
+        Self { shared, scan: None, complained: false, began_ms }
     }
 
     pub(super) fn run(mut self) {
@@ -53,8 +58,8 @@ impl Worker {
         loop {
             match self.shared.queue.next(self.scan.is_none()) {
                 Work::Order(order) => self.obey(order),
-                Work::Write((stored, asked)) => {
-                    self.keep(&stored, asked);
+                Work::Write((stored, asked, file)) => {
+                    self.keep(&stored, asked, file);
                     self.shared.queue.done();
                 }
                 Work::Nothing => self.look_on(),
@@ -130,13 +135,15 @@ impl Worker {
         }
     }
 
-    /// Writes one response, and makes room for it.
-    fn keep(&mut self, stored: &Arc<Stored>, asked: Time) {
+    /// Writes one response, and makes room for it. `file`: of its body, if that is written already.
+    fn keep(&mut self, stored: &Arc<Stored>, asked: Time, file: Option<Arc<File>>) {
         let (name, now) = (Name::of(stored), self.shared.clock.now());
-        if self.shared.forgotten.has(stored, asked) {
-            return;
+        let number = stored.apart.as_ref().and_then(|apart| apart.body.apart);
+        let file = file.or_else(|| stored.apart.as_ref().and_then(Apart::file));
+        if self.shared.forgotten.has(stored, asked) || (number.is_some() && file.is_none()) {
+            return self.sweep(name, number);
         }
-        let body = Body::of(&stored.body);
+        let body = stored.apart.as_ref().map_or_else(|| Body::of(&stored.body), |apart| Body::clone(&apart.body));
         let Some(head) = format::write(stored, body.clone(), now) else { return self.shared.supersede(name) };
         let written = match self.shared.files.free() {
             Ok(free) if free < DISK_FREE_MIN => Err(io::ErrorKind::StorageFull.into()),
@@ -146,7 +153,8 @@ impl Worker {
         if let Err(error) = written {
             self.shared.counters.skipped.one();
             self.complain(&error);
-            return self.shared.supersede(name);
+            self.shared.supersede(name);
+            return self.sweep(name, number);
         }
         self.complained = false;
         self.shared.counters.written.one();
@@ -156,19 +164,27 @@ impl Worker {
         if self.shared.forgotten.has(stored, asked) {
             index.remove(name);
             drop(index);
-            return self.remove(name, None);
+            return self.remove(name, number);
         }
-        let before = index.entry(name).and_then(|entry| entry.apart);
-        let useless = index.insert((name, Entry::of(stored, None, Some(stored.came))), stored, &body, false);
+        let before = index.entry(name).and_then(|entry| entry.apart).filter(|before| Some(*before) != number);
+        let mut entry = Entry::of(stored, number, Some(stored.came));
+        entry.file = file;
+        let useless = index.insert((name, entry), stored, &body, false);
         let useless: Vec<_> = useless.into_iter().filter_map(|name| Some((name, index.remove(name)?.apart))).collect();
         drop(index);
-        if let Some(number) = before {
-            self.shared.files.sweep_body(name, number);
-        }
+        self.sweep(name, before);
         for (name, apart) in useless {
             self.remove(name, apart);
         }
         self.fit();
+    }
+
+    /// Removes a body that no head names, unless one does.
+    fn sweep(&self, name: Name, number: Option<u64>) {
+        let Some(number) = number else { return };
+        if self.shared.index().entry(name).is_none_or(|entry| entry.apart != Some(number)) {
+            self.shared.files.sweep_body(name, number);
+        }
     }
 
     /// Removes what is beyond the bound.
@@ -219,6 +235,10 @@ impl Worker {
             Some((name, None)) => self.look_at(name),
             // A body, which the file of its head names; else the head was never written, or is gone.
             Some((name, Some(number))) => {
+                // A name from before this process: what it writes itself is on its way to a head.
+                if number >= self.began_ms << 16 {
+                    return;
+                }
                 let named = self.shared.files.look(name, self.shared.clock.now()).is_ok_and(|read| read.body.apart == Some(number));
                 if !named {
                     self.shared.files.sweep(folder, file);

@@ -7,9 +7,14 @@ use overspill_governance::time::Time;
 
 use super::Store;
 use crate::{
-    cache::{key::Key, stored::Stored, vary::Encoding},
+    cache::{
+        disk::{index::Name, large::Draft},
+        key::Key,
+        stored::Stored,
+        vary::{Encoding, Vary},
+    },
     clock::Clock,
-    limits::VARIANTS_MAX,
+    limits::{STORED_BODY_BYTES_MAX, VARIANTS_MAX},
 };
 
 impl Store {
@@ -33,6 +38,18 @@ impl Store {
         Some(found)
     }
 
+    /// Tells whether a body of that length can be kept on disk only, and is.
+    pub(crate) fn keeps_apart(&self, length: Option<u64>) -> bool {
+        let long = length.filter(|length| *length > STORED_BODY_BYTES_MAX);
+        long.is_some_and(|length| self.disk.load().as_ref().is_some_and(|disk| length <= disk.body_max()))
+    }
+
+    /// Begins to write a body that can be kept on disk only; `None` if it is another, or cannot be kept now.
+    pub(crate) fn draft(&self, key: &Key, (vary, values): (&Vary, &[u8]), length: Option<u64>) -> Option<Draft> {
+        let length = length.filter(|_| self.keeps_apart(length))?;
+        self.disk.load_full()?.draft(Name::of_variant(key, vary, values), length)
+    }
+
     /// Waits until what was purged so far stays purged, whatever ends this process.
     pub(crate) async fn settled(&self) {
         if let Some(disk) = self.disk.load_full() {
@@ -48,6 +65,7 @@ impl Store {
         }
         let slot = self.slots.peek(&stored.key);
         let mut variants: Vec<Arc<Stored>> = slot.iter().flat_map(|slot| slot.iter()).cloned().collect();
+        variants.retain(|other| other.is_there());
         if let Some(newer) = variants.iter().find(|other| other.is_variant_of(&stored)) {
             return Some(Arc::clone(newer));
         }
