@@ -71,7 +71,7 @@ pub struct Config {
 pub struct DiskCache {
     /// The folder; made if it is not there.
     pub path: PathBuf,
-    /// Bytes of files in it.
+    /// Bytes of files in it. With none of them nothing is kept, and what is there is removed.
     pub bytes: Bytes,
 }
 

@@ -490,6 +490,8 @@ fn switched_off_nothing_stays() {
     get(&edge, "/a");
     written(&edge, 1);
     let mut config = Config::new(origin.address.to_string().parse().unwrap());
+    config.disk = Some(DiskCache { path: folder.path().join("cache"), bytes: Bytes(0) });
+    let off = config.clone();
     edge.reload(config.clone());
     until("files are gone", || files(folder.path()).is_empty());
     on(folder.path())(&mut config);
@@ -497,4 +499,8 @@ fn switched_off_nothing_stays() {
     get(&edge, "/b");
     written(&edge, 1);
     assert_eq!((files(folder.path()).len(), get(&edge, "/a").status, origin.asked_for("/a")), (1, 200, 1));
+    drop(edge);
+    let later = overspill_edge::start(off, overspill_edge::Clock::new()).unwrap();
+    until("what an earlier process left is gone", || files(folder.path()).is_empty());
+    drop(later);
 }

@@ -24,7 +24,7 @@ pub(super) fn config(settings: &Settings, identities: Vec<Identity>, state: Opti
         hosts: hosts?,
         memory: settings.memory,
         // Nobody else uses a locked state directory; without one there is no place that is ours.
-        disk: settings.cache_disk.zip(state).map(|(bytes, state)| DiskCache { path: state.file(names::CACHE), bytes }),
+        disk: state.map(|state| DiskCache { path: state.file(names::CACHE), bytes: settings.cache_disk.unwrap_or_default() }),
         uplink: settings.uplink,
         rewrite: settings.rewrite,
         trusted: settings.trusted.0.clone(),

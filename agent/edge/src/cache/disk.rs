@@ -18,7 +18,7 @@ use std::{
     collections::HashSet,
     fs::File,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -256,6 +256,15 @@ impl Shared {
             self.queue.order(tell);
         });
         self.unsettled.fetch_sub(settles, SeqCst);
+    }
+}
+
+/// Removes what a process before this one left in a folder that is not used any more.
+pub(crate) fn discard(base: &Path) {
+    if base.exists()
+        && let Err(error) = Files::new(base.to_owned()).empty()
+    {
+        tracing::warn!(%error, "stored responses on disk cannot be removed");
     }
 }
 

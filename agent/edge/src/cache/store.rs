@@ -198,10 +198,14 @@ impl Store {
         self.passed.get(key).is_some_and(|until| now < until)
     }
 
-    /// Keeps what is stored in a folder too, in so many bytes; or not, and then nothing stays there.
+    /// Keeps what is stored in a folder too, in so many bytes; or not, and then nothing stays there: a later process would not know what
+    /// was purged meanwhile.
     pub(crate) fn use_disk(&self, wanted: Option<(&Path, u64)>, clock: &Clock) {
         let now = self.disk.load_full();
-        match (wanted, now) {
+        if let (Some((path, 0)), None) = (wanted, &now) {
+            disk::discard(path);
+        }
+        match (wanted.filter(|(_, bytes)| *bytes > 0), now) {
             (Some((_, bytes)), Some(disk)) => disk.resize(bytes),
             (Some((path, bytes)), None) => match Disk::start(path.to_owned(), bytes, Arc::clone(&self.forgotten), clock.clone()) {
                 Ok(disk) => self.disk.store(Some(Arc::new(disk))),
