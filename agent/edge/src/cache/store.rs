@@ -17,7 +17,7 @@ use overspill_governance::time::Time;
 use quick_cache::{OptionsBuilder, Weighter, sync::Cache};
 
 use super::{
-    disk::{Disk, Meant, metrics::DiskMetrics},
+    disk::{self, Disk, Meant, metrics::DiskMetrics},
     groups::{Group, Index},
     key::Key,
     part::Part,
