@@ -108,7 +108,9 @@ impl Store {
     /// Finds the response that answers such a request to the resource of this key's text, if no other field of it matters.
     pub(crate) fn find_plain(&self, key: &str, encoding: Encoding) -> Option<Arc<Stored>> {
         let slot = self.slots.get(key)?;
-        slot.iter().find(|stored| stored.answers_plain(encoding)).cloned()
+        let stored = slot.iter().find(|stored| stored.answers_plain(encoding) && stored.apart.is_none())?;
+        stored.used();
+        Some(Arc::clone(stored))
     }
 
     /// Stores a response that was asked for at a time, in place of the one that answered the same requests. What was made obsolete since is

@@ -2,7 +2,7 @@
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use overspill_governance::{
     digest::ObjectDigest,
@@ -82,7 +82,8 @@ impl Stored {
         headers.remove(header::AGE);
         headers.remove(header::CONTENT_LENGTH);
         headers.entry(header::DATE).or_insert_with(|| http_date(now.date));
-        let groups = groups::named(&headers, &CACHE_GROUPS);
+        let headers = compact(&headers);
+        let (groups, looked) = (groups::named(&headers, &CACHE_GROUPS), Looked::of(&headers));
         let remaining = admitted.lifetime.saturating_sub(admitted.age);
         Self {
             key,
@@ -93,7 +94,7 @@ impl Stored {
             digest,
             fresh_until: now.date.after(remaining),
             spillable: None,
-            looked: Looked::default(),
+            looked,
             frozen: Frozen::default(),
             vary: admitted.vary,
             values,
@@ -238,6 +239,20 @@ impl Stored {
         }
         headers
     }
+}
+
+/// The same fields in as little memory as they need: those that came over a connection keep the whole buffer into which it was read.
+fn compact(headers: &HeaderMap) -> HeaderMap {
+    let mut text = BytesMut::with_capacity(headers.values().map(HeaderValue::len).sum());
+    headers.values().for_each(|value| text.extend_from_slice(value.as_bytes()));
+    let mut text = text.freeze();
+    let mut compacted = HeaderMap::with_capacity(headers.keys_len());
+    for (name, value) in headers {
+        let own = HeaderValue::from_maybe_shared(text.split_to(value.len()));
+        compacted.append(name.clone(), own.unwrap_or_else(|_| value.clone()));
+    }
+    // A copy has room for what is in it and no more.
+    compacted.clone()
 }
 
 /// A date as HTTP writes it (RFC 9110 section 5.6.7).

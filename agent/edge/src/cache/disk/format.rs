@@ -23,6 +23,7 @@ use crate::{
         stored::Stored,
         vary::Vary,
     },
+    express::frozen::Frozen,
     limits::{DISK_BODY_BYTES_MAX, DISK_HEAD_BYTES_MAX},
     rewrite::Looked,
 };
@@ -201,7 +202,7 @@ impl Head {
         // A calendar that went back says nothing of how old it is: stale, then.
         let resident =
             if self.came_ms <= now.date.as_millis() { Duration::from_millis(now.date.as_millis() - self.came_ms) } else { lifetime };
-        let groups = named(&headers, &CACHE_GROUPS);
+        let (groups, looked) = (named(&headers, &CACHE_GROUPS), Looked::of(&headers));
         Some(Stored {
             key,
             status,
@@ -211,7 +212,8 @@ impl Head {
             digest: self.digest.map(ObjectDigest),
             fresh_until: Date::from_millis(self.fresh_until_ms),
             spillable: None,
-            looked: Looked::default(),
+            looked,
+            frozen: Frozen::default(),
             vary: Vary::restored(vary),
             values: self.values,
             groups,
