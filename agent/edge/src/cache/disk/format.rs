@@ -23,7 +23,7 @@ use crate::{
         stored::Stored,
         vary::Vary,
     },
-    express::frozen::Frozen,
+    express::Frozen,
     limits::{DISK_BODY_BYTES_MAX, DISK_HEAD_BYTES_MAX},
     rewrite::Looked,
 };
