@@ -61,6 +61,8 @@ impl Worker {
                 Work::Write((stored, asked, file)) => {
                     self.keep(&stored, asked, file);
                     self.shared.queue.done();
+                    // In turns: what is not known yet is fetched and written again.
+                    self.look_on();
                 }
                 Work::Nothing => self.look_on(),
                 Work::Over => return,
