@@ -59,6 +59,14 @@ fn written(edge: &Handle, count: u64) {
     until("it is on disk", || edge.metrics().disk.written >= count);
 }
 
+/// Has `/a` and `/b` stored.
+fn both(edge: &Handle) {
+    for path in ["/a", "/b"] {
+        get(edge, path);
+    }
+    written(edge, 2);
+}
+
 #[test]
 fn what_was_stored_outlives_the_process() {
     let folder = tempfile::tempdir().unwrap();
@@ -108,8 +116,7 @@ fn after(purge: impl Fn(&Handle), by_heir: bool) -> [(Vec<String>, String); 2] {
         _ => Act::Say(ok(FRESH, "old")),
     });
     let first = edge(&origin, on(folder.path()));
-    (get(&first, "/a"), get(&first, "/b"));
-    written(&first, 2);
+    both(&first);
     let (purging, left) = if by_heir { heir(folder.path(), &origin) } else { (first, folder) };
     purge(&purging);
     let changed = Origin::new(|head| {
@@ -146,8 +153,7 @@ fn a_purge_counts_what_is_in_memory_or_on_disk_once() {
     let folder = tempfile::tempdir().unwrap();
     let origin = Origin::new(|_| Act::Say(ok(FRESH, "x")));
     let first = edge(&origin, on(folder.path()));
-    (get(&first, "/a"), get(&first, "/b"));
-    written(&first, 2);
+    both(&first);
     let (second, _left) = heir(folder.path(), &origin);
     get(&second, "/a");
     assert_eq!(ask(&second, "PURGE", "/.*", "X-Purge-Method: regex\r\n").field("overspill-purged").as_deref(), Some("2"));
@@ -212,6 +218,9 @@ fn nothing_private_touches_the_disk() {
     }
 }
 
+/// Something that is done to a file.
+type Damage = fn(&Path);
+
 #[test]
 fn damaged_files_are_misses() {
     let folder = tempfile::tempdir().unwrap();
@@ -219,7 +228,7 @@ fn damaged_files_are_misses() {
     let sent = body.clone();
     let origin = Origin::new(move |_| Act::Say(ok(FRESH, &sent)));
     let first = edge(&origin, on(folder.path()));
-    let damages: [(&str, fn(&Path)); 5] = [
+    let damages: [(&str, Damage); 5] = [
         ("/cut", |path| fs::File::options().write(true).open(path).unwrap().set_len(5_000).unwrap()),
         ("/empty", |path| fs::write(path, b"").unwrap()),
         ("/foreign", |path| fs::write(path, vec![b'x'; 10_000]).unwrap()),
@@ -258,8 +267,7 @@ fn what_cannot_be_removed_takes_everything_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let origin = Origin::new(|_| Act::Say(ok(FRESH, "right")));
     let first = edge(&origin, on(folder.path()));
-    (get(&first, "/a"), get(&first, "/b"));
-    written(&first, 2);
+    both(&first);
     let (second, left) = heir(folder.path(), &origin);
     let stands = files(left.path()).into_iter().find(|file| String::from_utf8_lossy(&fs::read(file).unwrap()).contains(":80/a")).unwrap();
     fs::remove_file(&stands).unwrap();
@@ -280,8 +288,7 @@ fn a_file_that_is_damaged_while_it_is_known_is_a_miss() {
     let folder = tempfile::tempdir().unwrap();
     let origin = Origin::new(|_| Act::Say(ok(FRESH, "right")));
     let first = edge(&origin, on(folder.path()));
-    (get(&first, "/a"), get(&first, "/b"));
-    written(&first, 2);
+    both(&first);
     let (second, left) = heir(folder.path(), &origin);
     for file in files(left.path()) {
         let last = fs::read(&file).unwrap().len() - 1;
