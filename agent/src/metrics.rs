@@ -52,6 +52,8 @@ fn edge(registry: &mut Registry, metrics: &Metrics) {
     let hosting = &metrics.hosting;
     gauge(registry, "guest_stored_objects", "Guests' objects stored.", hosting.stored_objects);
     gauge(registry, "guest_stored_bytes", "Bytes of guests' objects stored.", hosting.stored_bytes);
+    gauge(registry, "disk_bytes", "Bytes of stored responses on disk.", metrics.disk.bytes);
+    gauge(registry, "disk_objects", "Stored responses on disk.", metrics.disk.objects);
     gauge(registry, "connections", "Open connections.", metrics.connections);
     gauge(registry, "requests_active", "Requests being answered.", metrics.requests_active);
     let (used, idle) = (metrics.origin_connections_used, metrics.origin_connections_idle);

@@ -67,7 +67,8 @@ async fn serve(request: Request, loaded: Loaded, level: Level, started: Instant)
         .map_err(|faults| Failure::new(Exit::Usage, faults.to_string(), "nothing was started; `overspill config check` checks again"))?;
     let acme = Keeper::new(keep.state().map(|state| state.file(names::CERTIFICATES)));
     let named = Named { identities: acme.take(&loaded, named.identities), ..named };
-    let edge = Arc::new(overspill_edge::start(edge::config(&loaded, named.clone())?, clock.clone()).map_err(|error| not_started(&error))?);
+    let config = edge::config(&loaded, named.clone(), keep.state())?;
+    let edge = Arc::new(overspill_edge::start(config, clock.clone()).map_err(|error| not_started(&error))?);
     let serving_after_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(listen = %edge.local_addr(), origin = settings.origin.authority, serving_after_ms, "serving");
     let access = edge.access().and_then(|records| start_access_log(records, settings));

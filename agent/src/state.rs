@@ -1,4 +1,4 @@
-//! The one directory that an agent keeps: its key, its ledger, its index, its socket. Nobody else may read it.
+//! The one directory that an agent keeps: its key, its ledger, its index, its socket, its cache. Nobody else may read it.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -24,6 +24,8 @@ pub mod names {
     pub const INDEX: &str = "index";
     /// Certificates from an authority, and the account there.
     pub const CERTIFICATES: &str = "certificates";
+    /// Cached responses; deleting it loses nothing but speed.
+    pub const CACHE: &str = "cache";
     /// Locked by the running agent; holds its process id.
     pub const LOCK: &str = "lock";
     /// Where the running agent takes commands.

@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::{
     access::{Account, CacheUse},
-    cache::growing::Follower,
+    cache::{disk::large::Reader, growing::Follower},
     edge::Edge,
     express::Turn,
     limits::FRAME_BYTES,
@@ -40,6 +40,8 @@ pub(crate) enum Payload {
     Pieces(Pieces),
     /// The origin's body, passed on as it comes.
     Passing(Box<Passing>),
+    /// A body that is in a file.
+    Filed(Box<Reader>),
     /// A body that others follow as well, and its length if it is known.
     Following(Follower, Option<u64>),
 }
@@ -72,6 +74,7 @@ impl Body for Payload {
             }
             Self::Pieces(pieces) => Poll::Ready(pieces.next(FRAME_BYTES).map(|next| Ok(Frame::data(next)))),
             Self::Passing(passing) => passing.poll_frame(cx),
+            Self::Filed(reader) => reader.poll_next(cx).map(|read| read.map(|read| read.map(Frame::data))),
             Self::Following(follower, left) => follower.poll_next(cx).map(|data| {
                 data.map(|bytes| {
                     bytes.map(|bytes| {
@@ -89,6 +92,7 @@ impl Body for Payload {
             Self::Whole(_) => false,
             Self::Pieces(pieces) => pieces.length() == 0,
             Self::Passing(passing) => passing.body.is_end_stream(),
+            Self::Filed(reader) => reader.left() == 0,
             Self::Following(follower, _) => follower.is_done(),
         }
     }
@@ -99,6 +103,7 @@ impl Body for Payload {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Pieces(pieces) => SizeHint::with_exact(pieces.length()),
             Self::Passing(passing) => passing.body.size_hint(),
+            Self::Filed(reader) => SizeHint::with_exact(reader.left()),
             Self::Following(_, left) => left.map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }

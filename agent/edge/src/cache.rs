@@ -1,4 +1,4 @@
-//! The shared cache (RFC 9111): pure decisions, and the memory they govern.
+//! The shared cache (RFC 9111): pure decisions, and the memory and the files they govern.
 //!
 //! A response is stored only with an [`admit::Admitted`], which only the policy in `admit` can make; a [`key::Key`] cannot be made
 //! without scheme, host, port, path and query.
@@ -6,6 +6,7 @@
 pub(crate) mod admit;
 pub(crate) mod control;
 pub(crate) mod decide;
+pub(crate) mod disk;
 pub(crate) mod fresh;
 pub(crate) mod groups;
 pub(crate) mod growing;

@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -48,6 +49,8 @@ pub struct Config {
     pub sites: Vec<Site>,
     /// Memory for stored responses.
     pub memory: Bytes,
+    /// Where stored responses are kept beyond a restart, and in how many bytes. Without it they are kept in memory only.
+    pub disk: Option<DiskCache>,
     /// What the site's link can send. Without it nothing is spilled for the link's sake.
     pub uplink: Option<ByteRate>,
     /// Whether pages name helpers for their files while the link is under pressure.
@@ -81,6 +84,22 @@ pub struct Config {
     pub guest_memory: Bytes,
     /// Domain, and port, under which guests have their names: no name under it is ever this site's.
     pub guest_suffix: Option<String>,
+}
+
+/// A folder for stored responses, that nobody else uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskCache {
+    /// The folder; made if it is not there.
+    pub path: PathBuf,
+    /// Bytes of files in it. With none of them nothing is kept, and what is there is removed.
+    pub bytes: Bytes,
+}
+
+impl DiskCache {
+    /// Path and bytes.
+    pub(crate) fn parts(&self) -> (&std::path::Path, u64) {
+        (&self.path, self.bytes.0)
+    }
 }
 
 /// The site's canonical scheme and authority.
@@ -133,6 +152,8 @@ pub struct Timeouts {
     pub origin_head_unsafe: Duration,
     /// For the next bytes of the origin's body.
     pub origin_idle: Duration,
+    /// For a fetch that another visitor began, from its beginning: then somebody begins a new one.
+    pub attached: Duration,
     /// For a visitor's request head, and for the next request on a kept connection.
     pub header_read: Duration,
     /// For a visitor to take or send any byte while one is due.
@@ -165,6 +186,7 @@ impl Config {
             hosts: Vec::new(),
             sites: Vec::new(),
             memory: Bytes(64 << 20),
+            disk: None,
             uplink: None,
             rewrite: true,
             trusted: None,
@@ -231,6 +253,7 @@ impl Default for Timeouts {
             origin_head: Duration::from_secs(15),
             origin_head_unsafe: Duration::from_mins(1),
             origin_idle: Duration::from_secs(15),
+            attached: Duration::from_secs(20),
             header_read: Duration::from_secs(15),
             visitor_stall: Duration::from_secs(30),
         }

@@ -21,7 +21,7 @@ use crate::{
     admission::Admission,
     cache::{key::Key, store::Store},
     clock::Clock,
-    config::Config,
+    config::{Config, DiskCache},
     flight::Flights,
     limits::{ACCESS_RECORDS_MAX, UNSEEN_BYTES},
     metrics::{Counters, Gauge, Metrics},
@@ -128,9 +128,11 @@ impl Edge {
         let (access, access_receiver) = mpsc::channel(ACCESS_RECORDS_MAX);
         let (overflow, wanted) = Overflow::new(&config, clock.now());
         let counters = Arc::<Counters>::default();
+        let store = Store::new(config.memory.0);
+        store.use_disk(config.disk.as_ref().map(DiskCache::parts), &clock);
         let edge = Arc::new(Self {
             certificates: Certificates::new(&config.tls.identities),
-            store: Store::new(config.memory.0),
+            store,
             flights: Flights::default(),
             settings: ArcSwap::from_pointee(Settings::new(config, &clock, &counters)),
             clock,
@@ -197,6 +199,7 @@ impl Edge {
             spill: self.overflow.spiller.metrics(),
             rewrite: self.overflow.rewrites.snapshot(),
             hosting: self.overflow.guests.metrics(),
+            disk: self.store.disk_metrics().unwrap_or_default(),
             ..self.counters.snapshot()
         }
     }

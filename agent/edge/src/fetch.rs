@@ -2,6 +2,7 @@
 
 use std::{future::poll_fn, net::IpAddr, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -17,6 +18,7 @@ use crate::{
     body::Passing,
     cache::{
         admit::{Admitted, Asked, Kept, admit},
+        disk::large::Draft,
         growing::{Ending, Growing},
         status,
         stored::Stored,
@@ -135,7 +137,7 @@ async fn fetch(edge: &Arc<Edge>, order: &Order, flight: &Flight, permit: Permit,
     let replaces_good = order.copy_helps && status::is_failure(parts.status);
     let admitted = admit(asked, parts.status, &parts.headers, now.date).filter(|admitted| {
         let disguised = admitted.kept() != Kept::Explicit && is_disguised(asked.path, order.cookies, &parts.headers);
-        short_enough(&body) && !replaces_good && !disguised
+        (short_enough(&body) || edge.store.keeps_apart(body.size_hint().exact())) && !replaces_good && !disguised
     });
     let shared_error = parts.status.is_server_error() && is_for_everybody(&parts.headers);
     if admitted.is_none() && !shared_error {
@@ -193,12 +195,14 @@ async fn fill(
     if let Some(budget) = budget {
         edge.debts.charge(order.visitor, charged, budget.0, edge.clock.time());
     }
-    let mut hasher = is_spillable((shared.status, &shared.headers), shared.kept, &shared.vary, shared.length).then(Sha256::new);
+    let hasher = is_spillable((shared.status, &shared.headers), shared.kept, &shared.vary, shared.length).then(Sha256::new);
     let values = shared.values.clone();
+    let draft = shared.kept.and_then(|_| edge.store.draft(&order.course.key, (&shared.vary, &values), length));
     flight.land(Landing::Shared(shared));
     let idle = order.settings.config.timeouts.origin_idle;
     let mut source = Passing::new(body, idle, Some(Box::new(permit)));
-    let whole = take_in(&mut source, &growing, &mut hasher, |came, taken| {
+    let mut copies = Copies { growing: &growing, hasher, draft };
+    let whole = take_in(&mut source, &mut copies, |came, taken| {
         if let Some(budget) = budget {
             edge.debts.charge(order.visitor, came.saturating_sub(charged), budget.0, edge.clock.time());
             charged = charged.max(came);
@@ -213,11 +217,25 @@ async fn fill(
         let left = if whole { 0 } else { UNSEEN_BYTES.min(length.map_or(u64::MAX, |length| length.saturating_sub(came))) };
         edge.debts.amend(order.visitor, (charged, came.saturating_add(left)), budget.0, edge.clock.time());
     }
+    let Copies { hasher, draft, .. } = copies;
+    let filed = match draft.filter(|_| whole).zip(length) {
+        Some((draft, length)) => draft.finish(length).await,
+        None => None,
+    };
     let bytes = if whole { growing.whole() } else { None };
-    if let (Some(admitted), Some(bytes)) = (admitted, bytes) {
-        let digest = hasher.map(|hasher| ObjectDigest(hasher.finalize().into()));
-        let stored = Stored::new(order.course.key.clone(), admitted, (parts.status, parts.headers), (bytes, digest), values, came);
-        order.store(edge, stored, asked_at);
+    let head = (parts.status, parts.headers);
+    match (admitted, filed, bytes) {
+        (Some(admitted), Some((file, apart)), _) => {
+            let mut stored = Stored::new(order.course.key.clone(), admitted, head, (Bytes::new(), None), values, came);
+            stored.apart = Some(apart);
+            edge.store.insert_filed(stored, asked_at, Some(file));
+        }
+        (Some(admitted), None, Some(bytes)) if bytes.len() as u64 <= STORED_BODY_BYTES_MAX => {
+            let digest = hasher.map(|hasher| ObjectDigest(hasher.finalize().into()));
+            let stored = Stored::new(order.course.key.clone(), admitted, head, (bytes, digest), values, came);
+            order.store(edge, stored, asked_at);
+        }
+        _ => {}
     }
     // After the store has it: whoever finds the body ended finds it stored.
     growing.end(whole);
@@ -238,18 +256,33 @@ pub(crate) fn store(edge: &Edge, settings: &Settings, mut stored: Stored, was_sp
     edge.store.insert(stored, asked)
 }
 
-/// Appends what comes to `growing` until the end (true) or until it breaks off (false).
-async fn take_in(source: &mut Passing, growing: &Growing, hasher: &mut Option<Sha256>, mut give_up: impl FnMut(u64, u64) -> bool) -> bool {
-    let mut length = 0;
+/// Where the bytes of a body go.
+struct Copies<'a> {
+    /// To visitors.
+    growing: &'a Growing,
+    hasher: Option<Sha256>,
+    /// To the disk, if it is too long for memory.
+    draft: Option<Draft>,
+}
+
+/// Appends what comes until the end (true) or until it breaks off (false).
+async fn take_in(source: &mut Passing, copies: &mut Copies<'_>, mut give_up: impl FnMut(u64, u64) -> bool) -> bool {
+    let (mut length, growing) = (0, copies.growing);
     loop {
         poll_fn(|cx| growing.poll_room(cx)).await;
         match poll_fn(|cx| source.poll_data(cx)).await {
             Some(Ok(bytes)) => {
                 length += bytes.len() as u64;
-                if let Some(hasher) = hasher {
+                if let Some(hasher) = &mut copies.hasher {
                     hasher.update(&bytes);
                 }
-                growing.push(bytes);
+                growing.push(bytes.clone());
+                if let Some(draft) = &mut copies.draft
+                    && !draft.push(bytes).await
+                {
+                    // The disk's trouble is nobody's who waits for the body.
+                    copies.draft = None;
+                }
                 if length > STORED_BODY_BYTES_MAX {
                     growing.make_windowed();
                 }

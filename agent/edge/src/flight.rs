@@ -3,10 +3,12 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use http::{HeaderMap, StatusCode};
 use hyper::body::Incoming;
+use overspill_governance::time::Time;
 use tokio::sync::watch;
 
 use crate::{
@@ -62,6 +64,7 @@ pub(crate) struct Course {
 
 /// A fetch on its way.
 pub(crate) struct Flight {
+    pub(crate) began: Time,
     landing: watch::Sender<Option<Landing>>,
     /// The answer for one visitor only, until that visitor takes it.
     leftover: Mutex<Option<(http::Response<Incoming>, Permit)>>,
@@ -70,8 +73,8 @@ pub(crate) struct Flight {
 }
 
 impl Flight {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { landing: watch::Sender::new(None), leftover: Mutex::default(), interest: Arc::new(()) })
+    pub(crate) fn new(began: Time) -> Arc<Self> {
+        Arc::new(Self { began, landing: watch::Sender::new(None), leftover: Mutex::default(), interest: Arc::new(()) })
     }
 
     /// Tells everybody who waits.
@@ -127,14 +130,17 @@ pub(crate) enum Boarding {
 }
 
 impl Flights {
-    /// Joins the fetch on this course, or begins it. Beyond the bound it begins one that nobody can join.
-    pub(crate) fn board(&self, course: &Course) -> Boarding {
+    /// Joins the fetch on this course, or begins it. One of which nothing came for `attached` is not joined any more, but replaced. Beyond the
+    /// bound on fetches it begins one that nobody can join.
+    pub(crate) fn board(&self, course: &Course, attached: Duration, now: Time) -> Boarding {
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = flights.get(course) {
+        let known = flights.get(course);
+        if let Some(flight) = known.filter(|flight| flight.landing.borrow().is_some() || now.since(flight.began) < attached) {
             return Boarding::Joined(Arc::clone(flight));
         }
-        let flight = Flight::new();
-        if flights.len() < FLIGHTS_MAX {
+        let replaces = known.is_some();
+        let flight = Flight::new(now);
+        if replaces || flights.len() < FLIGHTS_MAX {
             flights.insert(course.clone(), Arc::clone(&flight));
         }
         Boarding::First(flight)
@@ -186,10 +192,25 @@ mod tests {
     #[tokio::test]
     async fn a_fetch_that_dies_leaves_nobody_waiting() {
         let (flights, course) = (Flights::default(), course());
-        let Boarding::First(flight) = flights.board(&course) else { panic!("somebody flies already") };
-        let Boarding::Joined(joined) = flights.board(&course) else { panic!("nobody flies") };
+        let board = |seconds| flights.board(&course, Duration::from_secs(20), Time::ZERO.after(Duration::from_secs(seconds)));
+        let Boarding::First(flight) = board(0) else { panic!("somebody flies already") };
+        let Boarding::Joined(joined) = board(0) else { panic!("nobody flies") };
         drop(Closing { flights: &flights, course: &course, flight: &flight });
         assert!(matches!(joined.landed().await, Landing::Failed(Fault::Broken)));
-        assert!(matches!(flights.board(&course), Boarding::First(_)));
+        assert!(matches!(board(0), Boarding::First(_)));
+    }
+
+    #[test]
+    fn a_fetch_of_which_nothing_comes_is_replaced_by_one() {
+        let (flights, course) = (Flights::default(), course());
+        let board = |seconds| flights.board(&course, Duration::from_secs(20), Time::ZERO.after(Duration::from_secs(seconds)));
+        let Boarding::First(stalled) = board(0) else { panic!("somebody flies already") };
+        assert!(matches!(board(19), Boarding::Joined(_)));
+        let Boarding::First(second) = board(20) else { panic!("the stalled one is joined") };
+        drop(Closing { flights: &flights, course: &course, flight: &stalled });
+        let Boarding::Joined(joined) = board(21) else { panic!("the first one's end closed the second") };
+        assert!(Arc::ptr_eq(&joined, &second));
+        second.land(Landing::Shed);
+        assert!(matches!(board(99), Boarding::Joined(_)), "what has landed is joined while its body comes");
     }
 }

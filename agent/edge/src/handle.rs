@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use crate::{
     access::AccessRecord,
     clock::Clock,
-    config::Config,
+    config::{Config, DiskCache},
     door::Door,
     edge::Edge,
     guest::FillFailed,
@@ -238,6 +238,7 @@ impl Handle {
         self.edge.certificates.replace(&config.tls.identities);
         self.edge.overflow.configure(&config);
         self.edge.store.resize(config.memory.0);
+        self.edge.store.use_disk(config.disk.as_ref().map(DiskCache::parts), &self.edge.clock);
         self.edge.change_settings(|settings| *settings = settings.changed(config.clone(), &self.edge.clock, &self.edge.counters));
     }
 
@@ -274,6 +275,7 @@ impl Handle {
                 tracing::error!("a serving thread had panicked");
             }
         }
+        self.edge.store.flush();
         clean
     }
 }

@@ -21,15 +21,17 @@ use http::{
 use http_body_util::{BodyExt, Empty};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use overspill_governance::time::{Date, Time};
+use overspill_governance::time::{Date, Now, Time};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::{
     cache::{
         admit::{Asked, admit},
+        disk::format::{self, Unread},
         key::Key,
         part::stretch,
         range::{Part, part},
+        stored::Stored,
         structured, validate,
         vary::Encoding,
     },
@@ -40,6 +42,7 @@ use crate::{
     limits::{FIELDS_MAX, HEAD_BYTES_MAX},
 };
 
+pub use crate::cache::disk::fifo::{Fifo, Uses};
 pub use crate::rewrite::fuzz::{SplicedPage, splice_page};
 pub use crate::{
     guest::Guests,
@@ -191,6 +194,29 @@ pub fn read_response(request: &Parts, status: StatusCode, headers: &HeaderMap, c
         stretch: stretch(headers),
         to_visitor,
     }
+}
+
+/// Reads the beginning of a stored response's file: its key and how long its body is, or how many bytes are needed to tell; `None` when it is
+/// none.
+#[must_use]
+pub fn read_stored(bytes: &[u8], now: Now) -> Option<Result<(String, u64), usize>> {
+    match format::read(bytes, now) {
+        Ok(read) => Some(Ok((read.stored.key.text().to_owned(), read.body.length))),
+        Err(Unread::Short(needed)) => Some(Err(needed)),
+        Err(Unread::Damaged) => None,
+    }
+}
+
+/// The file of a stored response of these fields, without its body; `None` when it may not be stored.
+#[must_use]
+pub fn write_stored(request: &Parts, headers: &HeaderMap, body: &'static [u8], now: Now) -> Option<Vec<u8>> {
+    let path = request.uri.path_and_query()?;
+    let asked = Asked { path: path.as_str(), headers: &request.headers, cookies: cookies::classify(&request.headers), at: now.date };
+    let admitted = admit(asked, StatusCode::OK, headers, now.date)?;
+    let values = admitted.vary().values(&request.headers, Encoding::of(&request.headers));
+    let key = Key::new(&Scheme::HTTP, &Authority::from_static("blog.example"), path);
+    let stored = Stored::new(key, admitted, (StatusCode::OK, headers.clone()), (Bytes::from_static(body), None), values, now);
+    format::write(&stored, format::Body::of(body), now)
 }
 
 /// What the edge reads in a structured field.

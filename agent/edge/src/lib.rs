@@ -65,8 +65,9 @@ mod waiting;
 mod wire;
 
 pub use access::{AccessRecord, CacheUse};
+pub use cache::disk::metrics::DiskMetrics;
 pub use clock::Clock;
-pub use config::{Canonical, Config, Connections, OriginLimits, OriginPool, Timeouts};
+pub use config::{Canonical, Config, Connections, DiskCache, OriginLimits, OriginPool, Timeouts};
 pub use guest::{FillFailed, GuestMetrics};
 pub use handle::{Handle, StartError, start};
 pub use metrics::Metrics;

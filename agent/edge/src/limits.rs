@@ -107,6 +107,42 @@ pub(crate) const FORGOTTEN_MAX: usize = 8_192;
 pub(crate) const FAILURE_LIFETIME_MAX: Duration = Duration::from_secs(10);
 /// Largest body that is stored: a small cache must not be emptied by one film.
 pub(crate) const STORED_BODY_BYTES_MAX: u64 = 8 << 20;
+/// Largest body that is kept on disk: an hour of film. It is also bounded by [`DISK_BODY_SHARE`].
+pub(crate) const DISK_BODY_BYTES_MAX: u64 = 4 << 30;
+/// One body on disk takes at most one in so many bytes of the tier: one film must not push out a site.
+pub(crate) const DISK_BODY_SHARE: u64 = 8;
+/// Long bodies that are written at once; others are passed on and not kept.
+pub(crate) const DISK_DRAFTS_MAX: usize = 2;
+/// Pieces of a long body that wait to be written: a few MiB at most.
+pub(crate) const DISK_DRAFT_CHUNKS_MAX: usize = 32;
+/// How long a long body waits for the disk to take a piece of it; then it is not kept.
+pub(crate) const DISK_DRAFT_PATIENCE: Duration = Duration::from_secs(2);
+/// Bytes of a stored response's head on disk: the longest head of an origin, its request's target, and the body's checks.
+pub(crate) const DISK_HEAD_BYTES_MAX: usize = 512 * 1024;
+/// Files of stored responses: their index takes about 20 MiB of memory then.
+pub(crate) const DISK_OBJECTS_MAX: usize = 65_536;
+/// Responses that wait to be written, and their bytes: a second of a busy site, on a disk that is slow for a moment.
+pub(crate) const DISK_QUEUE_MAX: usize = 4_096;
+/// Their bytes.
+pub(crate) const DISK_QUEUE_BYTES_MAX: u64 = 32 << 20;
+/// Purges and removals that wait; beyond it everything on disk is forgotten, which is one order.
+pub(crate) const DISK_ORDERS_MAX: usize = 16_384;
+/// What was fresh for a shorter time is not worth a file, unless it may be asked about or shown stale.
+pub(crate) const DISK_LIFETIME_MIN: Duration = Duration::from_secs(10);
+/// Of what the origin is asked about at each visit, a file is written so often at most.
+pub(crate) const DISK_REWRITE_MIN: Duration = Duration::from_secs(10);
+/// Bytes of the file system that are left to others: a full disk stops ledgers, logs and databases.
+pub(crate) const DISK_FREE_MIN: u64 = 256 << 20;
+/// Files read at once.
+pub(crate) const DISK_READERS: usize = 8;
+/// Visitors who wait for files; for the next it is as if nothing were stored.
+pub(crate) const DISK_WAITERS_MAX: usize = 1_024;
+/// How long a visitor waits for a file: then the origin is asked.
+pub(crate) const DISK_PATIENCE: Duration = Duration::from_millis(500);
+/// How long who purges waits for the disk.
+pub(crate) const DISK_OBEY_MAX: Duration = Duration::from_secs(5);
+/// How long an agent that stops writes what waits to be written.
+pub(crate) const DISK_FLUSH_MAX: Duration = Duration::from_secs(1);
 /// Bytes that a body of unknown length, found too long to be stored, may be ahead of its slowest visitor.
 pub(crate) const WINDOW_BYTES: u64 = 512 * 1024;
 /// Bytes that are fetched to the end although all visitors left: a page that was rendered for nothing would be rendered again.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::{guest::GuestMetrics, rewrite::RewriteMetrics, spill::SpillMetrics};
+use crate::{cache::disk::metrics::DiskMetrics, guest::GuestMetrics, rewrite::RewriteMetrics, spill::SpillMetrics};
 
 macro_rules! counters {
     ($($name:ident: $meaning:literal,)*) => {
@@ -21,6 +21,8 @@ macro_rules! counters {
             pub rewrite: RewriteMetrics,
             /// What became of guests' visitors.
             pub hosting: GuestMetrics,
+            /// What became of the disk tier; all zero without one.
+            pub disk: DiskMetrics,
             /// Gauge: open connections.
             pub connections: u64,
             /// Gauge: requests being answered.
@@ -51,6 +53,7 @@ macro_rules! counters {
                 all.extend(self.spill.counters());
                 all.extend(self.rewrite.counters());
                 all.extend(self.hosting.counters());
+                all.extend(self.disk.counters());
                 all
             }
         }

@@ -84,6 +84,8 @@ pub(crate) async fn forward(
             }
             if let Some(key) = key.filter(|_| !safe) {
                 invalidate::by_answer(&key, response.status(), response.headers(), edge);
+                // Who is told that something changed must not find it unchanged, whatever happens to this process.
+                edge.store.settled().await;
             }
             let tee = heard(&response);
             (passing(response, timeouts.origin_idle, (Some(Box::new(permit)), tee), why), CacheUse::Bypass)

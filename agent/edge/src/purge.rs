@@ -30,8 +30,14 @@ const MANNER: HeaderName = HeaderName::from_static("overspill-purge");
 /// Fields by which a proxy shows itself: then loopback is where the proxy is, and says nothing about who asks.
 const HANDED_ON: [&str; 4] = ["x-forwarded-for", "forwarded", "via", "x-real-ip"];
 
-/// Answers a PURGE request.
-pub(crate) fn answer(visit: &Visit, edge: &Edge) -> Answer {
+/// Answers a PURGE request, when what it said holds, also after a restart.
+pub(crate) async fn answer(visit: &Visit, edge: &Edge) -> Answer {
+    let answer = decide(visit, edge);
+    edge.store.settled().await;
+    answer
+}
+
+fn decide(visit: &Visit, edge: &Edge) -> Answer {
     let headers = &visit.parts.headers;
     if !is_allowed(headers, visit.asker.peer, visit.settings.config.purge_token.as_deref()) {
         let text = "PURGE is taken from this machine itself, or with `Authorization: Bearer` and the token of the setting `purge_token`.\n";
@@ -65,17 +71,18 @@ pub(crate) fn by_answer(key: &Key, answer: &HeaderMap, edge: &Edge) {
 /// Makes what is selected on the site of `key` obsolete, and has helpers stop serving it. Returns how many responses were meant.
 fn purge(key: &Key, selection: &Selection, manner: Manner, edge: &Edge) -> u64 {
     let now = edge.clock.time();
-    let Purged { count, spilled } = match selection {
+    let purged: Purged = match selection {
         Selection::Target => {
             edge.flights.close_all(key);
             edge.store.purge(key, manner, now)
         }
         _ => {
             edge.flights.close_site(key);
-            edge.store.purge_where(key, |stored| selection.matches(stored.key.path(), &stored.headers), manner, now)
+            edge.store.purge_where(key, |path, tags| selection.matches(path, tags), manner, now)
         }
     };
-    for key in spilled {
+    let count = purged.count();
+    for key in purged.spilled {
         edge.overflow.hot.purge(key.path());
     }
     edge.counters.purged.add(count);

@@ -153,7 +153,7 @@ async fn route(mut visit: Visit, edge: &Arc<Edge>) -> Answer {
     }
     visit.mark = edge.overflow.unmark(&mut visit.parts.uri, edge.clock.now());
     if visit.parts.method.as_str() == purge::METHOD {
-        return purge::answer(&visit, edge);
+        return purge::answer(&visit, edge).await;
     }
     if visit.parts.uri.path() == restore::PATH && visit.settings.config.rewrite && matches!(visit.parts.method, Method::GET | Method::HEAD)
     {

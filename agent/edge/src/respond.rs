@@ -31,9 +31,9 @@ pub(crate) fn from_stored(stored: &Stored, request: &HeaderMap, cache: CacheUse,
         not_modified(&stored.headers)
     } else {
         match whole_or_part(stored, request) {
-            Part::Whole => with(stored.status, stored.headers.clone(), Payload::whole(stored.body.clone())),
-            Part::Some(range) => match cut(stored, &range) {
-                Some(bytes) => partial(stored, &range, stored.body.len() as u64, bytes),
+            Part::Whole => with(stored.status, stored.headers.clone(), stored.whole()),
+            Part::Some(range) => match stored.cut(&range) {
+                Some(cut) => partial(stored, &range, stored.length(), cut),
                 None => unsatisfiable(stored),
             },
             Part::Unsatisfiable => unsatisfiable(stored),
@@ -45,7 +45,7 @@ pub(crate) fn from_stored(stored: &Stored, request: &HeaderMap, cache: CacheUse,
 
 /// Answers with bytes of a stretch of a response: their place, the whole's length, and the bytes themselves.
 pub(crate) fn from_part(stored: &Stored, (range, total, bytes): (Range<u64>, u64, Bytes), cache: CacheUse, now: Time) -> Answer {
-    let mut response = partial(stored, &range, total, bytes);
+    let mut response = partial(stored, &range, total, Payload::whole(bytes));
     say(response.headers_mut(), stored, cache, now);
     (response, cache)
 }
@@ -64,7 +64,7 @@ fn say(headers: &mut HeaderMap, stored: &Stored, cache: CacheUse, now: Time) {
 
 fn whole_or_part(stored: &Stored, request: &HeaderMap) -> Part {
     if stored.status == StatusCode::OK && validate::range_allowed(request, &stored.headers) {
-        part(request, stored.body.len() as u64)
+        part(request, stored.length())
     } else {
         Part::Whole
     }
@@ -82,13 +82,8 @@ fn not_modified(stored: &HeaderMap) -> Response<Payload> {
     with(StatusCode::NOT_MODIFIED, fields.collect(), Payload::Empty)
 }
 
-fn cut(stored: &Stored, range: &Range<u64>) -> Option<Bytes> {
-    let (start, end) = (usize::try_from(range.start).ok()?, usize::try_from(range.end).ok()?);
-    (start <= end && end <= stored.body.len()).then(|| stored.body.slice(start..end))
-}
-
-fn partial(stored: &Stored, range: &Range<u64>, total: u64, bytes: Bytes) -> Response<Payload> {
-    let mut response = with(StatusCode::PARTIAL_CONTENT, stored.headers.clone(), Payload::whole(bytes));
+fn partial(stored: &Stored, range: &Range<u64>, total: u64, cut: Payload) -> Response<Payload> {
+    let mut response = with(StatusCode::PARTIAL_CONTENT, stored.headers.clone(), cut);
     if let Ok(value) = HeaderValue::try_from(format!("bytes {}-{}/{total}", range.start, range.end - 1)) {
         response.headers_mut().insert(header::CONTENT_RANGE, value);
     }
@@ -97,7 +92,7 @@ fn partial(stored: &Stored, range: &Range<u64>, total: u64, bytes: Bytes) -> Res
 
 fn unsatisfiable(stored: &Stored) -> Response<Payload> {
     let mut response = with(StatusCode::RANGE_NOT_SATISFIABLE, HeaderMap::new(), Payload::Empty);
-    if let Ok(value) = HeaderValue::try_from(format!("bytes */{}", stored.body.len())) {
+    if let Ok(value) = HeaderValue::try_from(format!("bytes */{}", stored.length())) {
         response.headers_mut().insert(header::CONTENT_RANGE, value);
     }
     response

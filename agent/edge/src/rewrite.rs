@@ -43,9 +43,17 @@ use crate::{
 
 pub(crate) use splice::Pieces;
 
-/// What a stored page was found to be, once somebody wanted to know.
+/// What a stored page was found to be, once somebody wanted to know. Nothing of what is no page: there are many of those.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Looked(Arc<OnceLock<Result<Page, Left>>>);
+pub(crate) struct Looked(Option<Arc<OnceLock<Result<Page, Left>>>>);
+
+impl Looked {
+    /// Of a stored response with these fields.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        Self(is_html(media_type).then(Arc::default))
+    }
+}
 
 /// A page that can be rewritten.
 #[derive(Debug)]
@@ -154,7 +162,12 @@ enum Left {
 pub(crate) fn rewritten(visit: &Visit, stored: &Stored, plain: &Response<Payload>, edge: &Edge) -> Option<Response<Payload>> {
     let now = edge.clock.now();
     let (config, request, key) = (&visit.settings.config, &visit.parts.headers, &stored.key);
-    if !config.rewrite || visit.parts.method != Method::GET || plain.status() != StatusCode::OK || !is_html(stored.media_type()) {
+    if !config.rewrite
+        || stored.apart.is_some()
+        || visit.parts.method != Method::GET
+        || plain.status() != StatusCode::OK
+        || !is_html(stored.media_type())
+    {
         return None;
     }
     let may_leave = is_read(request) && Spiller::may_leave(request, false, visit.mark);
@@ -163,7 +176,7 @@ pub(crate) fn rewritten(visit: &Visit, stored: &Stored, plain: &Response<Payload
     }
     let base = Base::new(config.scheme(visit.asker.secure), &visit.host, key.path());
     let counters = &edge.overflow.rewrites;
-    let page = stored.looked.0.get_or_init(|| Page::of(stored, &base)).as_ref().map_err(|why| counters.left(*why)).ok()?;
+    let page = stored.looked.0.as_ref()?.get_or_init(|| Page::of(stored, &base)).as_ref().map_err(|why| counters.left(*why)).ok()?;
     let own = format!("{}://{}", config.scheme(visit.asker.secure), visit.host);
     if !page.outline.policies.let_restore(&own) {
         counters.left(Left::Policy);

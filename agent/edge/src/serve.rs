@@ -1,6 +1,6 @@
 //! What the cache may answer, and what happens when it may not: collapsing, copies for bad times, and the waiting page at last.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, Response, StatusCode, header, uri::Scheme};
 use http_body::Body;
@@ -25,6 +25,7 @@ use crate::{
     flight::{Boarding, Course, Flight, Landing, Shared},
     headers,
     limits::PRESSURE_LOOK,
+    origin::Fault,
     overflow::Prepaid,
     part, pass,
     paths::{is_asset, is_entrance},
@@ -50,7 +51,11 @@ pub(crate) async fn serve(visit: Visit, edge: &Arc<Edge>) -> Answer {
     let encoding = Encoding::of(&visit.parts.headers);
     let (now, rules) = (edge.clock.time(), rules(&visit));
     let authorized = visit.parts.headers.contains_key(header::AUTHORIZATION);
-    let copy = edge.store.find(&key, &visit.parts.headers, encoding).filter(|stored| stored.is_for(cookies, authorized));
+    let mut copy = edge.store.find(&key, &visit.parts.headers, encoding);
+    if copy.is_none() {
+        copy = Box::pin(recall(&visit, &key, encoding, edge)).await;
+    }
+    let copy = copy.filter(|stored| stored.is_for(cookies, authorized));
     if let Some(copy) = &copy
         && copy.is_fresh(now)
     {
@@ -116,6 +121,16 @@ async fn pass_unshared(visit: Visit, key: Key, edge: &Arc<Edge>, cookies: Cookie
         None
     };
     pass::forward(visit, edge, cookies, "fwd=miss", heard).await
+}
+
+/// Finds on disk what memory lacks, and offers it to helpers again.
+async fn recall(visit: &Visit, key: &Key, encoding: Encoding, edge: &Edge) -> Option<Arc<Stored>> {
+    let offer = |stored: &mut Stored| {
+        if visit.settings.config.is_canonical(&stored.key) && stored.is_fresh(edge.clock.time()) {
+            stored.offer(&edge.overflow.hot);
+        }
+    };
+    edge.store.recall(key, (&visit.parts.headers, encoding), &edge.clock, offer).await
 }
 
 /// Only GET and HEAD, without a session, a body, or conditions that only the origin can judge.
@@ -216,7 +231,8 @@ fn order(visit: &Visit, course: Course, cookies: Cookies, copy: Option<&Arc<Stor
 fn refresh(visit: &Visit, key: &Key, encoding: Encoding, cookies: Cookies, copy: &Arc<Stored>, edge: &Arc<Edge>) {
     let Some(permit) = visit.settings.admission.enter_spare() else { return };
     let course = Course { key: key.clone(), encoding, with_cookies: cookies == Cookies::Unknown };
-    if let Boarding::First(flight) = edge.flights.board(&course) {
+    let attached = visit.settings.config.timeouts.attached;
+    if let Boarding::First(flight) = edge.flights.board(&course, attached, edge.clock.time()) {
         edge.counters.origin_refreshes.one();
         let order = order(visit, course, cookies, Some(copy), edge);
         tokio::spawn(fly(Arc::clone(edge), order, flight, Some(permit)));
@@ -232,6 +248,26 @@ struct Errand {
     copy: Option<Arc<Stored>>,
 }
 
+/// A visitor's part in a fetch.
+struct Departed {
+    flight: Arc<Flight>,
+    /// Held from the beginning: a fetch in which nobody is interested ends.
+    interest: Arc<()>,
+    /// It was begun for this visitor.
+    first: bool,
+    /// Early hints are for whom it was begun.
+    _hints: Option<Open>,
+}
+
+/// What waiting for a fetch came to.
+enum Waited {
+    Landed(Landing),
+    /// The copy at hand has to do.
+    CopyNeeded,
+    /// Nothing came of it for long.
+    Stalled,
+}
+
 impl Errand {
     async fn run(self, pressure: bool, edge: &Arc<Edge>) -> Answer {
         let now = edge.clock.time();
@@ -239,22 +275,19 @@ impl Errand {
         let unshared = |copy: &Arc<Stored>| copy.kept == Kept::Contract;
         let authorized = self.visit.parts.headers.contains_key(header::AUTHORIZATION);
         let alone = authorized || (!pressure && self.copy.as_ref().is_some_and(unshared)) || edge.store.is_passed(&self.course.key, now);
-        let boarding = if alone { Boarding::First(Flight::new()) } else { edge.flights.board(&self.course) };
-        let _hints = match (&boarding, self.visit.early.clone()) {
-            (Boarding::First(_), Some(early)) => Some(Open::new(early).await),
-            _ => None,
+        let mut part = self.depart(alone, edge).await;
+        let mut waited = self.wait(&part, edge).await;
+        if matches!(waited, Waited::Stalled) {
+            // Its leader is stuck; of those who waited with it, one leads anew.
+            part = self.depart(alone, edge).await;
+            waited = self.wait(&part, edge).await;
+        }
+        let landing = match waited {
+            Waited::Landed(landing) => landing,
+            Waited::CopyNeeded => return self.with_copy(edge),
+            Waited::Stalled => Landing::Failed(Fault::Late),
         };
-        let (flight, first) = match boarding {
-            Boarding::First(flight) => {
-                let mut order = order(&self.visit, self.course.clone(), self.cookies, self.copy.as_ref(), edge);
-                order.early.clone_from(&self.visit.early);
-                tokio::spawn(fly(Arc::clone(edge), order, Arc::clone(&flight), None));
-                (flight, true)
-            }
-            Boarding::Joined(flight) => (flight, false),
-        };
-        let interest = Arc::clone(&flight.interest);
-        let Some(landing) = self.wait(&flight, edge).await else { return self.with_copy(edge) };
+        let Departed { flight, interest, first, _hints } = part;
         match landing {
             Landing::Shared(shared) => self.share(&shared, interest, first, edge).await,
             // It confirms the first visitor's variant, which may not be this one's.
@@ -262,7 +295,8 @@ impl Errand {
                 hit(&self.visit, &stored, CacheUse::Revalidated, edge)
             }
             Landing::Confirmed(_) => pass::pass(self.visit, edge, self.cookies).await,
-            Landing::Alone => match flight.take_leftover().filter(|_| first) {
+            // Whoever joined leaves it to the first.
+            Landing::Alone => match first.then(|| flight.take_leftover()).flatten() {
                 Some((response, permit)) => {
                     let idle = self.visit.settings.config.timeouts.origin_idle;
                     (pass::passing(response, idle, (Some(Box::new(permit)), None), "fwd=miss"), CacheUse::Miss)
@@ -280,21 +314,45 @@ impl Errand {
         }
     }
 
-    /// Waits for the fetch. With a copy that will do in need, only for a while: `None` means that it is needed.
-    async fn wait(&self, flight: &Flight, edge: &Edge) -> Option<Landing> {
+    /// Joins a fetch that others wait for, or begins one.
+    async fn depart(&self, alone: bool, edge: &Arc<Edge>) -> Departed {
+        let (now, attached) = (edge.clock.time(), self.visit.settings.config.timeouts.attached);
+        let boarding = if alone { Boarding::First(Flight::new(now)) } else { edge.flights.board(&self.course, attached, now) };
+        match boarding {
+            Boarding::First(flight) => {
+                let interest = Arc::clone(&flight.interest);
+                let hints = match self.visit.early.clone() {
+                    Some(early) => Some(Open::new(early).await),
+                    None => None,
+                };
+                let mut order = order(&self.visit, self.course.clone(), self.cookies, self.copy.as_ref(), edge);
+                order.early.clone_from(&self.visit.early);
+                tokio::spawn(fly(Arc::clone(edge), order, Arc::clone(&flight), None));
+                Departed { flight, interest, first: true, _hints: hints }
+            }
+            Boarding::Joined(flight) => Departed { interest: Arc::clone(&flight.interest), flight, first: false, _hints: None },
+        }
+    }
+
+    /// Waits for the fetch: with a copy that will do in need, or for a fetch that another began, only for a while.
+    async fn wait(&self, part: &Departed, edge: &Edge) -> Waited {
         let helps = self.copy.as_ref().is_some_and(|copy| helps_overload(copy, self.rules, edge.clock.time()));
+        let mut landed = std::pin::pin!(part.flight.landed());
         if !helps {
-            return Some(flight.landed().await);
+            let stalls = part.flight.began.after(self.visit.settings.config.timeouts.attached).since(edge.clock.time());
+            return match tokio::time::timeout(if part.first { Duration::MAX } else { stalls }, landed).await {
+                Ok(landing) => Waited::Landed(landing),
+                Err(_) => Waited::Stalled,
+            };
         }
         let deadline = edge.clock.time().after(patience(&self.visit.settings, edge));
-        let mut landed = std::pin::pin!(flight.landed());
         loop {
             if let Ok(landing) = tokio::time::timeout(PRESSURE_LOOK, landed.as_mut()).await {
-                return Some(landing);
+                return Waited::Landed(landing);
             }
             let now = edge.clock.time();
             if now >= deadline || self.visit.settings.admission.under_pressure(now) {
-                return None;
+                return Waited::CopyNeeded;
             }
         }
     }

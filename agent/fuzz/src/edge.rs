@@ -7,11 +7,12 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header, request::Parts};
 use overspill_edge::inside::{self, Target};
-use overspill_governance::time::Date;
+use overspill_governance::time::{Date, Now, Time};
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const NOON: Date = Date::from_millis(1_795_305_600_000);
+const NOW: Now = Now { time: Time::ZERO, date: NOON };
 /// Bytes of the body of which requests may want a part.
 const LENGTH: u64 = 1_000;
 
@@ -146,6 +147,34 @@ pub(crate) fn structured(bytes: &[u8]) {
     let is_key = |key: &&[u8]| key.first().is_some_and(|first| first.is_ascii_lowercase() || *first == b'*');
     assert!(read.keys.iter().flatten().all(is_key), "{bytes:?}");
     assert_eq!(read, inside::read_structured(&[b"  ", bytes, b" "].concat()), "{bytes:?}");
+}
+
+pub(crate) fn stored_files() -> Vec<Vec<u8>> {
+    let seeds = [
+        "GET /a.css?v=1 x\nAccept-Language: de\n\nCache-Control: max-age=60\nVary: Accept-Language\nETag: \"1\"\nCache-Groups: \"a\"\n\n",
+        "GET / x\n\nContent-Type: text/html\n\n",
+        "GET /b x\nAccept-Encoding: br\n\nLast-Modified: Sat, 21 Nov 2026 00:00:00 GMT\nContent-Encoding: br\n\n",
+    ];
+    let file = |seed: &str| {
+        let mut lines = lines(seed.as_bytes());
+        let request = request_of(&mut lines).unwrap();
+        let mut file = inside::write_stored(&request, &fields(&mut lines), b"a body", NOW).unwrap();
+        file.extend(b"a body");
+        file
+    };
+    seeds.map(file).to_vec()
+}
+
+/// A file of the disk cache: what is read of it has a key of ours and a bounded body, and does not depend on what follows.
+pub(crate) fn stored(bytes: &[u8]) {
+    let Some(read) = inside::read_stored(bytes, NOW) else { return };
+    match read {
+        Ok((key, length)) => {
+            assert!(key.contains("://") && length <= 4 << 30, "{key} {length}");
+            assert_eq!(inside::read_stored(&[bytes, &[7]].concat(), NOW), Some(Ok((key, length))));
+        }
+        Err(needed) => assert!(needed > bytes.len() && needed < 1 << 20, "{needed} of {}", bytes.len()),
+    }
 }
 
 /// A response's head (first line: the status), and after an empty line the head of a request that it may answer.

@@ -53,6 +53,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "connection", body: edge::connection, seeds: edge::connections, found: "" },
     Target { name: "response", body: edge::response, seeds: edge::responses, found: "" },
     Target { name: "structured", body: edge::structured, seeds: edge::structured_fields, found: "" },
+    Target { name: "stored", body: edge::stored, seeds: edge::stored_files, found: "" },
     Target { name: "page", body: page::page, seeds: page::pages, found: "" },
 ];
 

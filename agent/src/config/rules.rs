@@ -117,6 +117,13 @@ const RULES: &[Rule] = &[
         write: "for example tcp.backlog = \"1024\"",
     },
     Rule {
+        broken: |all| {
+            let little = all.cache_disk.filter(|bytes| bytes.0 < 16 << 20)?;
+            Some(("cache_disk", format!("cache_disk: {} bytes hold next to nothing", little.0)))
+        },
+        write: "16MiB or more, for example cache_disk = \"1GiB\", or none",
+    },
+    Rule {
         broken: |all| all.uplink.filter(|rate| rate.0 == 0).map(|_| ("uplink", "uplink: 0 lets nothing out".to_owned())),
         write: "what the link carries, for example 20Mbit/s, or none",
     },
@@ -152,6 +159,8 @@ mod tests {
         assert!(faults(&[("admin", "0.0.0.0:9901")]).contains("--admin: admin: 0.0.0.0:9901 is not a loopback address"));
         assert!(faults(&[("site", "https://blog.example"), ("guest.suffix", "guests.blog.example")]).contains("cookies"));
         assert!(faults(&[("memory", "1kB")]).contains("holds no page"));
+        assert!(faults(&[("cache_disk", "1MiB")]).contains("next to nothing"));
+        assert_eq!(faults(&[("cache_disk", "none")]), "");
         assert!(faults(&[("uplink", "0B/s")]).contains("nothing out"));
         assert!(faults(&[("tls.listen", "0.0.0.0:443")]).contains("no certificate to show"));
         assert!(faults(&[("tls.certificate", "a.pem, b.pem"), ("tls.key", "a.key")]).contains("1 keys for 2 certificates"));

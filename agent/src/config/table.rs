@@ -111,6 +111,7 @@ settings! {
     state: Option<PathBuf>, "state" = "none", Start, "The one directory that the agent keeps (none: /var/lib/overspill for root, else ~/.local/state/overspill).";
     uplink: Option<ByteRate>, "uplink" = "none", Reload, "What the site's link carries towards visitors; beyond it assets are spilled. Without it nothing is spilled for want of bandwidth.";
     memory: Bytes, "memory" = "128MiB", Reload, "Memory for cached responses.";
+    cache_disk: Option<Bytes>, "cache_disk" = "1GiB", Reload, "Disk for cached responses, under the state directory, so that they survive a restart (none: memory only, and what is there is removed).";
     threads: Option<u32>, "threads" = "none", Start, "Threads that serve visitors (none: one for each core).";
     connections: u32, "connections" = "10000", Reload, "Visitors' connections at once; more are refused.";
     connections_per_address: u32, "connections_per_address" = "256", Reload, "Connections at once from one address (IPv6: one /64); loopback and trusted proxies may have any number.";

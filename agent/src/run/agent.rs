@@ -217,7 +217,7 @@ impl Agent {
         let named = Named::read(&fresh).map_err(refused)?;
         self.doubt(&named.identities, &fresh);
         let named = Named { identities: self.acme.take(&fresh, named.identities), ..named };
-        self.edge.reload(edge::config(&fresh, named)?);
+        self.edge.reload(edge::config(&fresh, named, self.keep.state())?);
         *self.stamps.lock().unwrap_or_else(PoisonError::into_inner) = stamps;
         self.level.set(&fresh.settings.log_level);
         if let Some(access) = self.access.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {

@@ -1,7 +1,7 @@
 //! From settings to the edge's own configuration.
 
 use http::uri::{Authority, Scheme};
-use overspill_edge::{Canonical, Config, Connections, OriginLimits, OriginPool, Site, Sockets, Timeouts, Tls};
+use overspill_edge::{Canonical, Config, Connections, DiskCache, OriginLimits, OriginPool, Site, Sockets, Timeouts, Tls};
 
 use crate::{
     cli::exit::{Exit, Failure},
@@ -11,13 +11,14 @@ use crate::{
         value::{self, Web},
     },
     named::Named,
+    state::{State, names},
 };
 
-/// What the settings ask of the edge, with what is in the files that they name.
+/// What the settings ask of the edge, with what is in the files that they name, and the state directory if it can be used.
 ///
 /// # Errors
 /// When an address passed our reading but not the edge's types; nothing is started then.
-pub(super) fn config(loaded: &Loaded, named: Named) -> Result<Config, Failure> {
+pub(super) fn config(loaded: &Loaded, named: Named, state: Option<&State>) -> Result<Config, Failure> {
     let settings = &loaded.settings;
     let careful = Config::new(authority(&settings.origin.authority)?);
     let config = Config {
@@ -32,6 +33,8 @@ pub(super) fn config(loaded: &Loaded, named: Named) -> Result<Config, Failure> {
         canonical: settings.site.as_ref().map(canonical).transpose()?,
         hosts: hosts(settings)?,
         memory: settings.memory,
+        // Nobody else uses a locked state directory; without one there is no place that is ours.
+        disk: state.map(|state| DiskCache { path: state.file(names::CACHE), bytes: settings.cache_disk.unwrap_or_default() }),
         uplink: settings.uplink,
         rewrite: settings.rewrite,
         trusted: settings.trusted.0.clone(),

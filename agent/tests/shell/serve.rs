@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::support::{Agent, Origin, Place, get, wait_until};
+use crate::support::{Agent, Origin, Place, free_address, get, wait_until};
 
 #[test]
 fn a_lone_agent_serves_the_site_and_tells_how_it_fares() {
@@ -68,6 +68,29 @@ fn what_a_killed_agent_leaves_behind_hinders_nobody() {
     assert_eq!(place.say(&["ledger", "verify", "--json"]).assert_done().json()["head"], before["head"]);
     assert_eq!(place.say(&["status", "--json"]).assert_done().json()["mesh"]["mesh"]["members"], 1);
     assert_eq!(agent.told().matches("ERROR").count(), 0, "{}", agent.told());
+}
+
+#[test]
+fn what_a_killed_agent_had_cached_is_there_again() {
+    let (place, origin) = (Place::new(), Origin::start("the blog"));
+    let agent = Agent::start(&place, &origin, &[]);
+    assert_eq!(agent.get("/"), (200, "this is the blog\n".to_owned()));
+    wait_until("it is on disk", || agent.figure("overspill_disk_objects") == Some(1));
+    drop(agent);
+    let nowhere = format!("http://{}", free_address());
+    let restart = |disk: &str| {
+        std::fs::remove_file(place.state().join("running.json")).unwrap();
+        Agent::run(&place, &["--origin", &nowhere, "--cache-disk", disk].map(str::to_owned))
+    };
+    let agent = restart("64MiB");
+    wait_until("what was left is known", || agent.figure("overspill_disk_objects") == Some(1));
+    assert_eq!(agent.get("/"), (200, "this is the blog\n".to_owned()), "its origin is away");
+    drop(agent);
+    let agent = restart("none");
+    assert_eq!(agent.get("/").0, 502);
+    drop(agent);
+    let agent = restart("64MiB");
+    assert_eq!(agent.get("/").0, 502, "nothing stayed when it was switched off");
 }
 
 #[test]

@@ -212,6 +212,12 @@ impl Agent {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
+    /// One of its figures, by its whole name.
+    pub fn figure(&self, name: &str) -> Option<u64> {
+        let (_, figures) = get(self.admin, "/metrics");
+        figures.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+    }
+
     /// The status and body that a visitor gets.
     pub fn get(&self, path: &str) -> (u16, String) {
         get(self.listen, path)

@@ -86,7 +86,9 @@ pub(crate) fn admit(asked: Asked<'_>, status: StatusCode, headers: &HeaderMap, c
         //= RFC 9111 section 3: any final status, if the origin gives it a lifetime.
         Lifetime::Explicit(lifetime) if worth_keeping || lifetime > age => (Kept::Explicit, lifetime.min(most)),
         Lifetime::Heuristic(lifetime) if status::is_heuristic(status) || control.public => (Kept::Heuristic, lifetime.min(most)),
-        Lifetime::Unknown if status == StatusCode::OK && by_contract(asked) => (Kept::Contract, Duration::ZERO),
+        Lifetime::Unknown if (status == StatusCode::OK || status::is_gone(status)) && by_contract(asked) => {
+            (Kept::Contract, Duration::ZERO)
+        }
         _ => return None,
     };
     Some(Admitted { kept, age, lifetime, control, vary })
@@ -227,7 +229,8 @@ mod tests {
     fn pages_that_say_nothing_are_kept_by_contract() {
         assert_eq!(plain(&[("content-type", "text/html")]), Some(Kept::Contract));
         assert_eq!(kept("/a", Cookies::Unknown, &[], 200, &[]), None);
-        assert_eq!(kept("/a", Cookies::Free, &[], 404, &[]), None);
+        assert_eq!(kept("/a", Cookies::Free, &[], 404, &[]), Some(Kept::Contract));
+        assert_eq!(kept("/a", Cookies::Free, &[], 403, &[]), None);
         for path in ["/wp-login.php", "/blog/wp-admin/x", "/cart/", "/wp-json/v2?x"] {
             assert_eq!(kept(path, Cookies::Free, &[], 200, &[]), None, "{path}");
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use overspill_governance::time::Time;
 
-use super::{admit::Kept, stored::Stored};
+use super::{admit::Kept, status, stored::Stored};
 
 /// The operator's part of the decision.
 #[derive(Debug, Clone, Copy)]
@@ -30,16 +30,17 @@ pub(crate) fn decide(stored: &Stored, pressure: bool, rules: Rules, now: Time) -
     if stored.kept == Kept::Contract {
         // By contract a copy is used only while the origin is under pressure.
         return match stored.held_for(now) {
-            _ if !pressure => Use::Ask,
+            _ if !pressure || is_worthless_stale(stored) => Use::Ask,
             held if held <= rules.micro_cache => Use::Fresh,
-            held if held <= rules.stale_max => Use::Stale,
+            // What was missing may be there by now.
+            held if held <= rules.stale_max && !status::is_gone(stored.status) => Use::Stale,
             _ => Use::Ask,
         };
     }
     if stored.is_fresh(now) {
         return Use::Fresh;
     }
-    if stored.forbids_stale {
+    if is_worthless_stale(stored) {
         return Use::Ask;
     }
     //= RFC 5861 section 3
@@ -56,17 +57,27 @@ pub(crate) fn helps_overload(stored: &Stored, rules: Rules, now: Time) -> bool {
 /// Tells whether a copy may be shown because the origin fails.
 //= RFC 9111 section 4.2.4 and RFC 5861 section 4
 pub(crate) fn helps_failure(stored: &Stored, rules: Rules, now: Time) -> bool {
-    match stored.kept {
-        Kept::Contract => stored.held_for(now) <= rules.stale_error_max,
-        _ => !stored.forbids_stale && stored.staleness(now) <= stored.stale_if_error.max(rules.stale_error_max),
+    if is_worthless_stale(stored) {
+        return false;
     }
+    match stored.kept {
+        Kept::Contract if status::is_gone(stored.status) => stored.held_for(now) <= rules.micro_cache,
+        Kept::Contract => stored.held_for(now) <= rules.stale_error_max,
+        _ => stored.staleness(now) <= stored.stale_if_error.max(rules.stale_error_max),
+    }
+}
+
+/// Tells whether a copy says nothing once it is stale: its origin forbids that, or it is the origin's own failure, which a visitor can be told
+/// anew just as well.
+fn is_worthless_stale(stored: &Stored) -> bool {
+    stored.forbids_stale || stored.status.is_server_error()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use http::header;
+    use http::{StatusCode, header};
 
     const RULES: Rules =
         Rules { micro_cache: Duration::from_secs(5), stale_max: Duration::from_mins(10), stale_error_max: Duration::from_hours(24) };
@@ -97,6 +108,32 @@ mod tests {
         assert_eq!(decide(&asset, false, RULES, after(60)), Use::Stale);
         assert_eq!(decide(&asset, false, RULES, after(91)), Use::Ask);
         assert_eq!(decide(&asset, true, RULES, after(91)), Use::Stale);
+    }
+
+    #[test]
+    fn an_origins_failure_is_never_shown_stale() {
+        for status in [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::NOT_IMPLEMENTED, StatusCode::SERVICE_UNAVAILABLE] {
+            for control in [None, Some("max-age=60, stale-while-revalidate=600, stale-if-error=600")] {
+                let failure = Stored { status, ..stored(control) };
+                let fresh = if control.is_some() { Use::Fresh } else { Use::Ask };
+                assert_eq!(decide(&failure, true, RULES, after(1)), fresh, "{status}");
+                for pressure in [false, true] {
+                    assert_eq!(decide(&failure, pressure, RULES, after(61)), Use::Ask, "{status}");
+                }
+                assert!(!helps_overload(&failure, RULES, after(61)) && !helps_failure(&failure, RULES, after(61)), "{status}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_gone_and_says_nothing_answers_a_crowd_for_a_moment() {
+        let gone = Stored { status: StatusCode::NOT_FOUND, ..stored(None) };
+        assert_eq!(decide(&gone, false, RULES, after(0)), Use::Ask);
+        assert_eq!(decide(&gone, true, RULES, after(5)), Use::Fresh);
+        assert_eq!(decide(&gone, true, RULES, after(6)), Use::Ask);
+        assert!(helps_failure(&gone, RULES, after(5)) && !helps_failure(&gone, RULES, after(6)));
+        let said = Stored { status: StatusCode::NOT_FOUND, ..stored(Some("max-age=60")) };
+        assert_eq!(decide(&said, true, RULES, after(61)), Use::Stale, "the origin gave it a lifetime");
     }
 
     #[test]

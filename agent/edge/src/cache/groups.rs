@@ -12,6 +12,15 @@ pub(crate) const CACHE_GROUPS: HeaderName = HeaderName::from_static("cache-group
 /// Names the groups that an unsafe request made obsolete.
 pub(crate) const CACHE_GROUP_INVALIDATION: HeaderName = HeaderName::from_static("cache-group-invalidation");
 
+/// Names the tags of a response, as the WordPress plugin "Proxy Cache Purge" writes them.
+const CACHE_TAGS: HeaderName = HeaderName::from_static("x-cache-tags");
+
+/// The tags of a response, one after the other with commas between.
+pub(crate) fn tags(headers: &HeaderMap) -> Option<String> {
+    let lines: Vec<&str> = headers.get_all(CACHE_TAGS).iter().filter_map(|value| value.to_str().ok()).collect();
+    (!lines.is_empty()).then(|| lines.join(","))
+}
+
 /// A group's name, of one origin. Text between the quotes, whose escapes are the same for the same name.
 pub(crate) type Group = Box<[u8]>;
 

@@ -92,9 +92,7 @@ impl Growing {
         if grown.gone > 0 {
             return None;
         }
-        if let [only] = grown.chunks.as_slice() {
-            return Some(only.clone());
-        }
+        // Copied even if it is one piece: that would keep the whole buffer of a connection.
         let mut body = BytesMut::with_capacity(usize::try_from(grown.length).ok()?);
         for chunk in &grown.chunks {
             body.extend_from_slice(chunk);

@@ -38,6 +38,20 @@ impl Key {
         Self { text: text.into(), path_at }
     }
 
+    /// The key whose whole text this is, the path beginning there; `None` if that cannot be.
+    pub(crate) fn restored(text: &str, path_at: u16) -> Option<Self> {
+        let (origin, path) = text.split_at_checked(usize::from(path_at))?;
+        let (_, authority) = origin.split_once("://")?;
+        let (host, port) = authority.rsplit_once(':')?;
+        let is_key = !host.is_empty() && port.parse::<u16>().is_ok() && path.starts_with(['/', '*', '?']);
+        is_key.then(|| Self { text: text.into(), path_at })
+    }
+
+    /// All of it.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The same place, another target.
     pub(crate) fn sibling(&self, target: &str) -> Self {
         Self { text: format!("{}{target}", self.origin()).into(), path_at: self.path_at }

@@ -27,6 +27,11 @@ pub(crate) fn is_failure(status: StatusCode) -> bool {
     status.as_u16() >= 400 && !is_heuristic(status)
 }
 
+/// Tells whether it says that nothing is there: to many sites such an answer costs as much as a page.
+pub(crate) fn is_gone(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

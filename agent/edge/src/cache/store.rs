@@ -1,22 +1,36 @@
-//! The memory tier: bounded by bytes, scan-resistant, a few variants of each resource.
+//! The memory tier, bounded by bytes, scan-resistant, a few variants of each resource; and the disk tier beneath it, if there is one.
 
+mod forgotten;
 mod purging;
+mod recall;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    fs::File,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
+use arc_swap::ArcSwapOption;
 use http::HeaderMap;
 use overspill_governance::time::Time;
 use quick_cache::{OptionsBuilder, Weighter, sync::Cache};
 
 use super::{
+    disk::{self, Disk, Meant, metrics::DiskMetrics},
     groups::{Group, Index},
     key::Key,
     part::Part,
     stored::Stored,
     vary::Encoding,
 };
-use crate::limits::{FORGOTTEN_MAX, PARTS_SHARE, PASSED_MAX, PASSED_TIME, RESOURCES_ESTIMATE, VARIANTS_MAX};
+use crate::{
+    clock::Clock,
+    limits::{DISK_FLUSH_MAX, PARTS_SHARE, PASSED_MAX, PASSED_TIME, RESOURCES_ESTIMATE, VARIANTS_MAX},
+};
 
+pub(crate) use forgotten::Forgotten;
+use forgotten::Obsolete;
 pub(crate) use purging::{Manner, Purged};
 
 /// The variants of one resource, latest first.
@@ -45,23 +59,10 @@ pub(crate) struct Store {
     /// Resources whose answers could not be stored lately: their visitors do not wait for each other ("hit for miss").
     passed: Cache<Key, Time>,
     /// When what was made obsolete.
-    forgotten: Cache<Obsolete, Time>,
+    forgotten: Arc<Forgotten>,
+    disk: ArcSwapOption<Disk>,
     /// Insertions replace a slot as a whole; one at a time, so that none is lost.
     writing: Mutex<Index>,
-}
-
-/// What an unsafe request made obsolete.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Obsolete {
-    Resource(Key),
-    Group(Box<str>, Group),
-    Site(Box<str>),
-}
-
-impl Obsolete {
-    fn group(key: &Key, group: &Group) -> Self {
-        Self::Group(key.origin().into(), group.clone())
-    }
 }
 
 /// The shares of stretches, and of whole responses.
@@ -90,7 +91,8 @@ impl Store {
             slots: by_bytes(whole),
             parts: by_bytes(parts),
             passed: Cache::new(PASSED_MAX),
-            forgotten: Cache::new(FORGOTTEN_MAX),
+            forgotten: Arc::default(),
+            disk: ArcSwapOption::empty(),
             writing: Mutex::default(),
         }
     }
@@ -98,25 +100,39 @@ impl Store {
     /// Finds the response that answers such a request, fresh or not.
     pub(crate) fn find(&self, key: &Key, request: &HeaderMap, encoding: Encoding) -> Option<Arc<Stored>> {
         let slot = self.slots.get(key)?;
-        slot.iter().find(|stored| stored.answers(request, encoding)).cloned()
+        let stored = slot.iter().find(|stored| stored.answers(request, encoding) && stored.is_there())?;
+        stored.used();
+        Some(Arc::clone(stored))
     }
 
     /// Finds the response that answers such a request to the resource of this key's text, if no other field of it matters.
     pub(crate) fn find_plain(&self, key: &str, encoding: Encoding) -> Option<Arc<Stored>> {
         let slot = self.slots.get(key)?;
-        slot.iter().find(|stored| stored.answers_plain(encoding)).cloned()
+        let stored = slot.iter().find(|stored| stored.answers_plain(encoding) && stored.apart.is_none())?;
+        stored.used();
+        Some(Arc::clone(stored))
     }
 
     /// Stores a response that was asked for at a time, in place of the one that answered the same requests. What was made obsolete since is
     /// not stored, only returned.
     pub(crate) fn insert(&self, stored: Stored, asked: Time) -> Arc<Stored> {
-        let stored = Arc::new(stored);
+        self.insert_filed(stored, asked, None)
+    }
+
+    /// The same, of a response whose body has a file of its own.
+    pub(crate) fn insert_filed(&self, mut stored: Stored, asked: Time, file: Option<Arc<File>>) -> Arc<Stored> {
         let mut groups = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.is_obsolete(&stored, asked) || !groups.note(&stored.key, &stored.groups, |key| self.is_held(key)) {
-            return stored;
+        if self.forgotten.has(&stored, asked) || !groups.note(&stored.key, &stored.groups, |key| self.is_held(key)) {
+            return Arc::new(stored);
         }
+        let slot = self.slots.peek(&stored.key);
+        let before = slot.iter().flat_map(|slot| slot.iter()).find(|other| other.is_variant_of(&stored));
+        if let Some(before) = before {
+            stored.uses = before.uses.clone();
+        }
+        let stored = Arc::new(stored);
         let mut variants = vec![Arc::clone(&stored)];
-        if let Some(slot) = self.slots.peek(&stored.key) {
+        if let Some(slot) = slot {
             // A response that varies by other fields than its forerunners makes them unusable: which one would answer?
             let same_kind = slot.iter().filter(|other| other.vary == stored.vary);
             variants.extend(same_kind.filter(|other| other.values != stored.values).take(VARIANTS_MAX - 1).cloned());
@@ -124,6 +140,9 @@ impl Store {
         self.slots.insert(stored.key.clone(), Arc::new(variants));
         self.parts.remove(&stored.key);
         self.passed.remove(&stored.key);
+        if let Some(disk) = &*self.disk.load() {
+            disk.keep(&stored, asked, file);
+        }
         stored
     }
 
@@ -136,7 +155,7 @@ impl Store {
     pub(crate) fn insert_part(&self, part: Part, asked: Time) {
         let mut groups = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let (key, named) = (part.stored.key.clone(), &part.stored.groups);
-        if !self.is_obsolete(&part.stored, asked) && groups.note(&key, named, |key| self.is_held(key)) {
+        if !self.forgotten.has(&part.stored, asked) && groups.note(&key, named, |key| self.is_held(key)) {
             self.parts.insert(key, Arc::new(part));
         }
     }
@@ -145,24 +164,19 @@ impl Store {
         self.slots.peek(key).is_some() || self.parts.peek(key).is_some()
     }
 
-    fn is_obsolete(&self, stored: &Stored, asked: Time) -> bool {
-        let since = |forgotten: Option<Time>| forgotten.is_some_and(|at| asked <= at);
-        since(self.forgotten.get(&Obsolete::Resource(stored.key.clone())))
-            || since(self.forgotten.get(&Obsolete::Site(stored.key.origin().into())))
-            || stored.groups.iter().any(|group| since(self.forgotten.get(&Obsolete::group(&stored.key, group))))
-    }
-
     /// Forgets a resource (RFC 9111 section 4.4). Returns whether helpers could have it.
     pub(crate) fn remove(&self, key: &Key, now: Time) -> bool {
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.forgotten.insert(Obsolete::Resource(key.clone()), now);
+        self.forgotten.note(Obsolete::Resource(key.clone()), now);
+        self.purge_disk(&Meant::Resource(key), Manner::Hard);
         self.take(key)
     }
 
     /// Forgets all that is in a group of the origin of `key` (RFC 9875 section 3). Returns what helpers could have of it.
     pub(crate) fn remove_group(&self, key: &Key, group: &Group, now: Time) -> Vec<Key> {
         let mut groups = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.forgotten.insert(Obsolete::group(key, group), now);
+        self.forgotten.note(Obsolete::group(key, group), now);
+        self.purge_disk(&Meant::Those(&|entry| entry.key.origin() == key.origin() && entry.is_in(group)), Manner::Hard);
         groups.take(key.origin(), group).into_iter().filter(|key| self.take(key)).collect()
     }
 
@@ -184,6 +198,43 @@ impl Store {
     /// Tells whether a resource's answers could not be stored lately.
     pub(crate) fn is_passed(&self, key: &Key, now: Time) -> bool {
         self.passed.get(key).is_some_and(|until| now < until)
+    }
+
+    /// Keeps what is stored in a folder too, in so many bytes; or not, and then nothing stays there: a later process would not know what
+    /// was purged meanwhile.
+    pub(crate) fn use_disk(&self, wanted: Option<(&Path, u64)>, clock: &Clock) {
+        let now = self.disk.load_full();
+        if let (Some((path, 0)), None) = (wanted, &now) {
+            disk::discard(path);
+        }
+        match (wanted.filter(|(_, bytes)| *bytes > 0), now) {
+            (Some((_, bytes)), Some(disk)) => disk.resize(bytes),
+            (Some((path, bytes)), None) => match Disk::start(path.to_owned(), bytes, Arc::clone(&self.forgotten), clock.clone()) {
+                Ok(disk) => self.disk.store(Some(Arc::new(disk))),
+                Err(error) => tracing::warn!(%error, "nothing is stored on disk: there is no thread for it"),
+            },
+            (None, Some(disk)) => {
+                self.disk.store(None);
+                disk.empty();
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// What became of the disk tier, if there is one.
+    pub(crate) fn disk_metrics(&self) -> Option<DiskMetrics> {
+        self.disk.load().as_ref().map(|disk| disk.metrics())
+    }
+
+    /// Waits until what was stored is on disk. Blocks, for a second at most.
+    pub(crate) fn flush(&self) {
+        self.flush_within(DISK_FLUSH_MAX);
+    }
+
+    fn flush_within(&self, most: Duration) {
+        if let Some(disk) = &*self.disk.load() {
+            disk.flush(most);
+        }
     }
 
     /// Bytes and number of stored resources.

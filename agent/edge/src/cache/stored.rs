@@ -1,8 +1,8 @@
 //! One stored response: immutable, shared, with its times frozen so that a hit is a few integer comparisons.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use overspill_governance::{
     digest::ObjectDigest,
@@ -11,12 +11,14 @@ use overspill_governance::{
 
 use super::{
     admit::{Admitted, Kept},
+    disk::{fifo::Uses, large::Apart},
     groups::{self, CACHE_GROUPS, Group},
     key::Key,
     status::is_failure,
     vary::{Encoding, Vary},
 };
 use crate::{
+    body::Payload,
     cookies::Cookies,
     express::Frozen,
     hot::{Hot, Spillable},
@@ -51,13 +53,19 @@ pub(crate) struct Stored {
     pub(crate) values: Vec<u8>,
     /// The groups with which it is forgotten.
     pub(crate) groups: Vec<Group>,
-    came: Time,
-    initial_age: Duration,
-    lifetime: Duration,
+    pub(super) came: Time,
+    pub(super) initial_age: Duration,
+    /// How long it was held before `came`, by a process before this one.
+    pub(super) held_before: Duration,
+    pub(super) lifetime: Duration,
     pub(crate) forbids_stale: bool,
-    for_authorized: bool,
+    pub(super) for_authorized: bool,
     pub(crate) stale_while_revalidate: Duration,
     pub(crate) stale_if_error: Duration,
+    /// Where its body is, if that is too long for memory; `body` is empty then.
+    pub(crate) apart: Option<Apart>,
+    /// How often it was asked for lately, for the disk tier, which has it longer than memory.
+    pub(super) uses: Uses,
 }
 
 impl Stored {
@@ -74,7 +82,8 @@ impl Stored {
         headers.remove(header::AGE);
         headers.remove(header::CONTENT_LENGTH);
         headers.entry(header::DATE).or_insert_with(|| http_date(now.date));
-        let groups = groups::named(&headers, &CACHE_GROUPS);
+        let headers = compact(&headers);
+        let (groups, looked) = (groups::named(&headers, &CACHE_GROUPS), Looked::of(&headers));
         let remaining = admitted.lifetime.saturating_sub(admitted.age);
         Self {
             key,
@@ -85,19 +94,56 @@ impl Stored {
             digest,
             fresh_until: now.date.after(remaining),
             spillable: None,
-            looked: Looked::default(),
+            looked,
             frozen: Frozen::default(),
             vary: admitted.vary,
             values,
             groups,
             came: now.time,
             initial_age: admitted.age,
+            held_before: Duration::ZERO,
             lifetime: admitted.lifetime,
-            forbids_stale: admitted.control.forbids_stale() || is_failure(status),
+            forbids_stale: admitted.control.forbids_stale() || is_failure(status) || status.is_server_error(),
             for_authorized: admitted.control.admits_authorized(),
             stale_while_revalidate: admitted.control.stale_while_revalidate.unwrap_or_default(),
             stale_if_error: admitted.control.stale_if_error.unwrap_or_default(),
+            uses: Uses::default(),
+            apart: None,
         }
+    }
+
+    /// Length of the body.
+    pub(crate) fn length(&self) -> u64 {
+        self.apart.as_ref().map_or(self.body.len() as u64, |apart| apart.body.length)
+    }
+
+    /// Tells whether its body is still there.
+    pub(super) fn is_there(&self) -> bool {
+        self.apart.as_ref().is_none_or(Apart::is_there)
+    }
+
+    /// All of the body.
+    pub(crate) fn whole(&self) -> Payload {
+        match &self.apart {
+            None => Payload::whole(self.body.clone()),
+            Some(apart) => Payload::Filed(Box::new(apart.reader(0..apart.body.length))),
+        }
+    }
+
+    /// Some of the body; `None` if there is not so much of it.
+    pub(crate) fn cut(&self, range: &Range<u64>) -> Option<Payload> {
+        if range.start > range.end || range.end > self.length() {
+            return None;
+        }
+        if let Some(apart) = &self.apart {
+            return Some(Payload::Filed(Box::new(apart.reader(range.clone()))));
+        }
+        Some(Payload::whole(self.body.slice(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)))
+    }
+
+    /// Notes that somebody asked for it.
+    pub(super) fn used(&self) {
+        self.uses.note();
     }
 
     /// Lets helpers have it, if its digest was counted and a manifest can list it.
@@ -114,7 +160,7 @@ impl Stored {
 
     /// How long ago it came here: what the contract's times count.
     pub(crate) fn held_for(&self, now: Time) -> Duration {
-        now.since(self.came)
+        self.held_before + now.since(self.came)
     }
 
     //= RFC 9111 section 4.2: fresh while the lifetime exceeds the age.
@@ -135,6 +181,11 @@ impl Stored {
     pub(crate) fn time_to_live(&self, now: Time) -> i64 {
         let seconds = |span: Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
         seconds(self.lifetime) - seconds(self.age(now))
+    }
+
+    /// Tells whether it answers the same requests as another.
+    pub(super) fn is_variant_of(&self, other: &Self) -> bool {
+        self.vary == other.vary && self.values == other.values
     }
 
     pub(crate) fn answers(&self, request: &HeaderMap, encoding: Encoding) -> bool {
@@ -170,7 +221,8 @@ impl Stored {
     /// The same body under the fields of a 304 (RFC 9111 section 4.3.4).
     pub(crate) fn confirmed(&self, admitted: Admitted, headers: HeaderMap, now: Now) -> Self {
         let body = (self.body.clone(), self.digest);
-        Self::new(self.key.clone(), admitted, (self.status, headers), body, self.values.clone(), now)
+        let (uses, apart) = (self.uses.clone(), self.apart.clone());
+        Self { uses, apart, ..Self::new(self.key.clone(), admitted, (self.status, headers), body, self.values.clone(), now) }
     }
 
     /// Its fields, updated by those of a 304 or of a 200 to HEAD. Fields that describe the body as it was sent stay.
@@ -187,6 +239,20 @@ impl Stored {
         }
         headers
     }
+}
+
+/// The same fields in as little memory as they need: those that came over a connection keep the whole buffer into which it was read.
+fn compact(headers: &HeaderMap) -> HeaderMap {
+    let mut text = BytesMut::with_capacity(headers.values().map(HeaderValue::len).sum());
+    headers.values().for_each(|value| text.extend_from_slice(value.as_bytes()));
+    let mut text = text.freeze();
+    let mut compacted = HeaderMap::with_capacity(headers.keys_len());
+    for (name, value) in headers {
+        let own = HeaderValue::from_maybe_shared(text.split_to(value.len()));
+        compacted.append(name.clone(), own.unwrap_or_else(|_| value.clone()));
+    }
+    // A copy has room for what is in it and no more.
+    compacted.clone()
 }
 
 /// A date as HTTP writes it (RFC 9110 section 5.6.7).

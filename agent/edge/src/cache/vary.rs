@@ -76,6 +76,16 @@ impl Vary {
         Some(Self(names))
     }
 
+    /// By these fields, in the order in which [`Vary::fields`] had them.
+    pub(crate) fn restored(fields: Vec<HeaderName>) -> Self {
+        Self(fields)
+    }
+
+    /// The fields.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &HeaderName> {
+        self.0.iter()
+    }
+
     /// Tells whether the response depends on nothing but, perhaps, Accept-Encoding.
     pub(crate) fn is_plain(&self) -> bool {
         self.0.iter().all(|name| name == header::ACCEPT_ENCODING)

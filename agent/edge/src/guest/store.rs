@@ -1,4 +1,7 @@
-//! Guest objects in memory: bounded for each owner and in all, least recently used first out.
+//! Guest objects in memory, bounded in all and for each owner: no partner's objects are pushed out by another's while it holds its share or less.
+//!
+//! A share is the memory there is, divided among the owners that hold something. Whoever holds more does so in room that others leave, and gives it
+//! back, the least recently used first, when they come.
 
 use std::{
     collections::BTreeMap,
@@ -20,11 +23,10 @@ pub(crate) struct Store {
 struct Inner {
     bytes_max: u64,
     bytes: u64,
-    /// Counts uses; orders `uses`.
+    /// Counts uses; orders those of each owner.
     tick: u64,
     objects: BTreeMap<(SiteId, ObjectDigest), Stored>,
-    uses: BTreeMap<u64, (SiteId, ObjectDigest)>,
-    owners: BTreeMap<SiteId, u64>,
+    owners: BTreeMap<SiteId, Held>,
 }
 
 #[derive(Debug)]
@@ -33,12 +35,20 @@ struct Stored {
     tick: u64,
 }
 
+/// What is held for one owner.
+#[derive(Debug, Default)]
+struct Held {
+    bytes: u64,
+    /// By their last use.
+    uses: BTreeMap<u64, ObjectDigest>,
+}
+
 /// Why bytes were not stored. The store is as it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotStored {
     /// The bytes do not hash to the digest.
     WrongBytes,
-    /// One object larger than all that may be stored.
+    /// One object larger than all that may be stored, or than what others, who hold no more than it, leave.
     TooLarge,
 }
 
@@ -52,14 +62,16 @@ impl Store {
         let mut inner = self.lock();
         let inner = &mut *inner;
         let stored = inner.objects.get_mut(&(*owner, *digest))?;
-        inner.uses.remove(&stored.tick);
         inner.tick += 1;
+        if let Some(held) = inner.owners.get_mut(owner) {
+            held.uses.remove(&stored.tick);
+            held.uses.insert(inner.tick, *digest);
+        }
         stored.tick = inner.tick;
-        inner.uses.insert(stored.tick, (*owner, *digest));
         Some(stored.body.clone())
     }
 
-    /// Stores bytes that hash to `digest`; makes room among the owner's own objects first, up to `owner_max`.
+    /// Stores bytes that hash to `digest`; makes room among the owner's own objects first, up to `owner_max`, then where most is held.
     pub(crate) fn insert(&self, owner: SiteId, digest: ObjectDigest, body: Bytes, owner_max: u64) -> Result<(), NotStored> {
         // Outside the lock: hashing 8 MiB takes milliseconds, and other visitors are being served meanwhile.
         if ObjectDigest::of(&body) != digest {
@@ -67,23 +79,21 @@ impl Store {
         }
         let size = body.len() as u64;
         let mut inner = self.lock();
-        if size > inner.bytes_max || size > owner_max {
+        if size > owner_max || size > inner.room_for(&owner, size) {
             return Err(NotStored::TooLarge);
         }
         inner.remove((owner, digest));
-        while inner.owners.get(&owner).is_some_and(|used| used + size > owner_max) {
-            let Some(key) = inner.uses.values().find(|key| key.0 == owner).copied() else { break };
-            inner.remove(key);
-        }
-        while inner.bytes + size > inner.bytes_max || inner.objects.len() >= STORE_OBJECTS_MAX {
-            let Some(key) = inner.uses.values().next().copied() else { break };
-            inner.remove(key);
-        }
+        while inner.held_by(&owner) + size > owner_max && inner.remove_oldest(owner) {}
+        while inner.bytes + size > inner.bytes_max
+            && inner.remove_of_most(|inner, of| inner.held_by(of) + if *of == owner { size } else { 0 })
+        {}
+        while inner.objects.len() >= STORE_OBJECTS_MAX && inner.remove_of_most(|inner, of| inner.owners.get(of).map_or(0, Held::count)) {}
         inner.tick += 1;
         let tick = inner.tick;
         inner.bytes += size;
-        *inner.owners.entry(owner).or_default() += size;
-        inner.uses.insert(tick, (owner, digest));
+        let held = inner.owners.entry(owner).or_default();
+        held.bytes += size;
+        held.uses.insert(tick, digest);
         inner.objects.insert((owner, digest), Stored { body, tick });
         Ok(())
     }
@@ -98,19 +108,16 @@ impl Store {
         }
     }
 
-    /// Changes the bound on all bytes; room is made at once.
+    /// Changes the bound on all bytes; room is made at once, where most is held.
     pub(crate) fn set_bytes_max(&self, bytes_max: u64) {
         let mut inner = self.lock();
         inner.bytes_max = bytes_max;
-        while inner.bytes > bytes_max {
-            let Some(key) = inner.uses.values().next().copied() else { break };
-            inner.remove(key);
-        }
+        while inner.bytes > bytes_max && inner.remove_of_most(Inner::held_by) {}
     }
 
     /// Bytes stored for one owner.
     pub(crate) fn used_by(&self, owner: &SiteId) -> u64 {
-        self.lock().owners.get(owner).copied().unwrap_or(0)
+        self.lock().held_by(owner)
     }
 
     /// Objects and bytes stored.
@@ -125,15 +132,42 @@ impl Store {
     }
 }
 
+impl Held {
+    fn count(&self) -> u64 {
+        self.uses.len() as u64
+    }
+}
+
 impl Inner {
+    fn held_by(&self, owner: &SiteId) -> u64 {
+        self.owners.get(owner).map_or(0, |held| held.bytes)
+    }
+
+    /// What there is for an object of an owner that gives up all else: the others give way down to what it would hold itself.
+    fn room_for(&self, owner: &SiteId, size: u64) -> u64 {
+        let others = self.owners.iter().filter(|(other, _)| *other != owner);
+        self.bytes_max.saturating_sub(others.map(|(_, held)| held.bytes.min(size)).sum())
+    }
+
+    /// Removes the oldest object of the owner that has most; false when nobody who has most has any.
+    fn remove_of_most(&mut self, most: impl Fn(&Self, &SiteId) -> u64) -> bool {
+        let owner = self.owners.keys().max_by_key(|owner| most(self, owner)).copied();
+        owner.is_some_and(|owner| self.remove_oldest(owner))
+    }
+
+    fn remove_oldest(&mut self, owner: SiteId) -> bool {
+        let oldest = self.owners.get(&owner).and_then(|held| held.uses.values().next().copied());
+        oldest.inspect(|digest| self.remove((owner, *digest))).is_some()
+    }
+
     fn remove(&mut self, key: (SiteId, ObjectDigest)) {
         let Some(stored) = self.objects.remove(&key) else { return };
         let size = stored.body.len() as u64;
-        self.uses.remove(&stored.tick);
         self.bytes -= size;
-        if let Some(used) = self.owners.get_mut(&key.0) {
-            *used -= size;
-            if *used == 0 {
+        if let Some(held) = self.owners.get_mut(&key.0) {
+            held.bytes -= size;
+            held.uses.remove(&stored.tick);
+            if held.uses.is_empty() {
                 self.owners.remove(&key.0);
             }
         }
@@ -183,6 +217,33 @@ mod tests {
         assert_eq!(store.used(), (1, 100));
     }
 
+    fn insert(store: &Store, owner: SiteId, name: u16, size: usize) -> Result<(), NotStored> {
+        let (digest, bytes) = body(name, size);
+        store.insert(owner, digest, bytes, 1_000)
+    }
+
+    #[test]
+    fn an_owner_cannot_push_out_anothers_share() {
+        let store = Store::new(1_000);
+        let insert = |owner, name, size| insert(&store, owner, name, size);
+        (0..10).for_each(|name| insert(A, name, 100).unwrap());
+        assert_eq!(store.used_by(&A), 1_000, "alone, it has all there is");
+        (0..50).for_each(|name| insert(B, 100 + name, 100).unwrap());
+        assert_eq!((store.used_by(&A), store.used_by(&B)), (500, 500));
+        (0..50).for_each(|name| insert(SiteId([3; 32]), 200 + name, 10).unwrap());
+        assert!([A, B, SiteId([3; 32])].iter().all(|owner| store.used_by(owner) >= 300), "a share of three, less one object");
+    }
+
+    #[test]
+    fn one_object_larger_than_what_others_leave_is_not_stored() {
+        let store = Store::new(1_000);
+        let insert = |owner, name, size| insert(&store, owner, name, size);
+        (0..5).for_each(|name| insert(A, name, 100).unwrap());
+        assert_eq!(insert(B, 9, 501), Err(NotStored::TooLarge), "more than others leave");
+        assert_eq!((store.used_by(&A), store.used_by(&B)), (500, 0));
+        assert_eq!(insert(B, 9, 500), Ok(()));
+    }
+
     proptest! {
         #[test]
         fn sums_and_bounds_hold(steps in prop::collection::vec((0_u16..12, any::<bool>(), 2_usize..300), 1..120)) {
@@ -190,8 +251,13 @@ mod tests {
             for (name, first, size) in steps {
                 let (digest, bytes) = body(name, size);
                 let owner = if first { A } else { B };
+                let other = if first { B } else { A };
+                let before = store.used_by(&other);
                 if store.find(&owner, &digest).is_none() {
                     let _ = store.insert(owner, digest, bytes, 600);
+                }
+                if before <= 500 {
+                    prop_assert_eq!(store.used_by(&other), before, "it held its share or less");
                 }
                 let inner = store.lock();
                 let sum = |owner: Option<SiteId>| -> u64 {
@@ -200,9 +266,9 @@ mod tests {
                 prop_assert!(inner.bytes <= 1_000 && inner.bytes == sum(None));
                 for owner in [A, B] {
                     prop_assert!(sum(Some(owner)) <= 600);
-                    prop_assert_eq!(inner.owners.get(&owner).copied().unwrap_or(0), sum(Some(owner)));
+                    prop_assert_eq!(inner.held_by(&owner), sum(Some(owner)));
                 }
-                prop_assert_eq!(inner.uses.len(), inner.objects.len());
+                prop_assert_eq!(inner.owners.values().map(Held::count).sum::<u64>(), inner.objects.len() as u64);
             }
         }
     }

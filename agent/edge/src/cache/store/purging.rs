@@ -1,11 +1,19 @@
 //! Making stored responses obsolete at somebody's word.
 
-use std::sync::{Arc, PoisonError};
+use std::{
+    collections::HashSet,
+    sync::{Arc, PoisonError},
+};
 
 use overspill_governance::time::Time;
 
 use super::{Obsolete, Store};
-use crate::cache::{key::Key, stored::Stored};
+use crate::cache::{
+    disk::{Meant, index::Name},
+    groups,
+    key::Key,
+    stored::Stored,
+};
 
 /// What becomes of a purged response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,31 +27,40 @@ pub(crate) enum Manner {
 /// What a purge found.
 #[derive(Debug, Default)]
 pub(crate) struct Purged {
-    /// Responses, each variant by itself.
-    pub(crate) count: u64,
+    /// Responses, each variant by itself, in memory or on disk.
+    meant: HashSet<Name>,
     /// Those of their resources that helpers could have.
     pub(crate) spilled: Vec<Key>,
+}
+
+impl Purged {
+    /// How many responses it found.
+    pub(crate) fn count(&self) -> u64 {
+        self.meant.len() as u64
+    }
 }
 
 impl Store {
     /// Makes a resource obsolete.
     pub(crate) fn purge(&self, key: &Key, manner: Manner, now: Time) -> Purged {
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.forgotten.insert(Obsolete::Resource(key.clone()), now);
+        self.forgotten.note(Obsolete::Resource(key.clone()), now);
         self.parts.remove(key);
-        let mut purged = Purged::default();
+        let mut purged = Purged { meant: self.purge_disk(&Meant::Resource(key), manner), ..Purged::default() };
         self.replace(key, &|_| true, manner, now, &mut purged);
         purged
     }
 
-    /// Makes those responses of the site of `key` obsolete that are meant. Looks at every stored response.
-    pub(crate) fn purge_where(&self, key: &Key, is_meant: impl Fn(&Stored) -> bool, manner: Manner, now: Time) -> Purged {
+    /// Makes those responses of the site of `key` obsolete that are meant, by path and tags. Looks at every stored response.
+    pub(crate) fn purge_where(&self, key: &Key, is_meant: impl Fn(&str, Option<&str>) -> bool, manner: Manner, now: Time) -> Purged {
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         // What is on its way may be meant as well; who knows before it is here?
-        self.forgotten.insert(Obsolete::Site(key.origin().into()), now);
+        self.forgotten.note(Obsolete::Site(key.origin().into()), now);
         let of_site = |other: &Key| other.origin() == key.origin();
+        let on_disk = Meant::Those(&|entry| of_site(&entry.key) && is_meant(entry.key.path(), entry.tags()));
+        let mut purged = Purged { meant: self.purge_disk(&on_disk, manner), ..Purged::default() };
+        let is_meant = |stored: &Stored| is_meant(stored.key.path(), groups::tags(&stored.headers).as_deref());
         self.parts.retain(|other, part| !(of_site(other) && is_meant(&part.stored)));
-        let mut purged = Purged::default();
         let meant = self.slots.iter().filter(|(other, slot)| of_site(other) && slot.iter().any(|stored| is_meant(stored)));
         for other in meant.map(|(other, _)| other).collect::<Vec<_>>() {
             self.replace(&other, &is_meant, manner, now, &mut purged);
@@ -51,10 +68,15 @@ impl Store {
         purged
     }
 
+    /// The same on disk, at once as far as this process goes.
+    pub(super) fn purge_disk(&self, meant: &Meant<'_>, manner: Manner) -> HashSet<Name> {
+        self.disk.load().as_ref().map(|disk| disk.purge(meant, manner)).unwrap_or_default()
+    }
+
     fn replace(&self, key: &Key, is_meant: &dyn Fn(&Stored) -> bool, manner: Manner, now: Time, purged: &mut Purged) {
         let Some(slot) = self.slots.peek(key) else { return };
         let meant = slot.iter().filter(|stored| is_meant(stored));
-        purged.count += meant.clone().count() as u64;
+        purged.meant.extend(meant.clone().map(|stored| Name::of(stored)));
         if meant.clone().any(|stored| stored.spillable.is_some()) {
             purged.spilled.push(key.clone());
         }

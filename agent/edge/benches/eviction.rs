@@ -1,0 +1,270 @@
+//! What leaves the disk tier when it is full: the order that it uses beside others, on the requests of an access log.
+//!
+//! `OVERSPILL_ACCESS_LOG=FILE cargo bench -p overspill-edge --bench eviction` reads a log in the combined format; without it the requests are
+//! drawn from Zipf's law with the log's parameters. Each order is also asked with a scan in the midst: ten times the room, each object once.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use overspill_edge::inside::{Fifo, Uses};
+
+/// Numbers of objects, in the order in which they are asked for, and their sizes.
+struct Trace {
+    asks: Vec<u32>,
+    sizes: HashMap<u32, u64>,
+}
+
+/// Something that holds objects within a bound. `ask` tells whether one was there; then, or after it was fetched, it is.
+trait Order {
+    fn ask(&mut self, object: u32, size: u64) -> bool;
+}
+
+fn main() {
+    // `cargo test --benches` only asks whether it starts.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let trace =
+        std::env::var("OVERSPILL_ACCESS_LOG").map_or_else(|_| Trace::drawn(), |path| Trace::read(&std::fs::read_to_string(path).unwrap()));
+    let all: u64 = trace.sizes.values().sum();
+    println!("{} requests for {} objects of {} MiB", trace.asks.len(), trace.sizes.len(), all >> 20);
+    println!("hits among all requests (bytes that came from the cache), in per cent");
+    println!("{:>8} {:>6}  {:>14} {:>14} {:>14} {:>14} {:>14}", "room", "scan", "FIFO", "LRU", "SIEVE", "W-TinyLFU", "S3-FIFO");
+    for percent in [1, 3, 10, 30] {
+        let room = all * percent / 100;
+        for scan in [false, true] {
+            let orders: [Box<dyn Order>; 5] = [
+                Box::new(Queue::new(room, false)),
+                Box::new(Queue::new(room, true)),
+                Box::new(Sieve::new(room)),
+                Box::new(TinyLfu::new(room)),
+                Box::new(Ours { fifo: Fifo::default(), uses: HashMap::new(), room }),
+            ];
+            let told = orders.map(|mut order| format!("{:>14}", trace.play(&mut *order, scan.then_some(room))));
+            println!("{percent:>6} % {:>6}  {}", if scan { "yes" } else { "no" }, told.join(" "));
+        }
+    }
+}
+
+impl Trace {
+    fn read(log: &str) -> Self {
+        let (mut names, mut trace) = (HashMap::new(), Self { asks: Vec::new(), sizes: HashMap::new() });
+        for line in log.lines() {
+            let mut quoted = line.split('"').skip(1);
+            let (Some(request), Some(rest)) = (quoted.next(), quoted.next()) else { continue };
+            let (mut words, mut numbers) = (request.split(' '), rest.split_whitespace());
+            let (Some("GET"), Some(path), Some("200")) = (words.next(), words.next(), numbers.next()) else { continue };
+            let next = u32::try_from(names.len()).unwrap();
+            let object = *names.entry(path.to_owned()).or_insert(next);
+            let size = numbers.next().and_then(|size| size.parse().ok()).unwrap_or(0_u64).max(1);
+            let known = trace.sizes.entry(object).or_default();
+            *known = size.max(*known);
+            trace.asks.push(object);
+        }
+        trace
+    }
+
+    /// Zipf's law with an exponent of 1.03 over 1,500 objects of 1 KiB to 1 MiB.
+    fn drawn() -> Self {
+        let mut state = 7_u64;
+        let mut draw = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        let sizes: HashMap<u32, u64> = (0..1_500).map(|object| (object, (1024.0 * (draw() * 1024_f64.ln()).exp()) as u64)).collect();
+        let weights: Vec<f64> = (1..=1_500).map(|rank| f64::from(rank).powf(-1.03)).collect();
+        let all: f64 = weights.iter().sum();
+        let asks = (0..10_000).map(|_| {
+            let mut at = draw() * all;
+            weights.iter().position(|weight| {
+                at -= weight;
+                at < 0.0
+            })
+        });
+        Self { asks: asks.map(|rank| u32::try_from(rank.unwrap_or(0)).unwrap()).collect(), sizes }
+    }
+
+    /// Hits of the trace's own requests; with `scan`, in its midst somebody asks for ten times so many bytes, once each.
+    fn play(&self, order: &mut dyn Order, scan: Option<u64>) -> String {
+        let (mut hits, mut hit_bytes, mut bytes) = (0, 0, 0);
+        for (at, object) in self.asks.iter().enumerate() {
+            if at == self.asks.len() / 2 {
+                let scanned = scan.map_or(0, |room| room * 10 / 20_000);
+                (0..scanned).for_each(|next| assert!(!order.ask(1_000_000 + u32::try_from(next).unwrap(), 20_000)));
+            }
+            let size = self.sizes[object];
+            bytes += size;
+            if order.ask(*object, size) {
+                hits += 1;
+                hit_bytes += size;
+            }
+        }
+        format!("{:.1} ({:.1})", 100.0 * f64::from(hits) / self.asks.len() as f64, 100.0 * hit_bytes as f64 / bytes as f64)
+    }
+}
+
+/// What the disk tier uses.
+struct Ours {
+    fifo: Fifo<u32>,
+    uses: HashMap<u32, Uses>,
+    room: u64,
+}
+
+impl Order for Ours {
+    fn ask(&mut self, object: u32, size: u64) -> bool {
+        if let Some(uses) = self.uses.get(&object) {
+            uses.note();
+            return true;
+        }
+        let uses = Uses::default();
+        self.fifo.insert(object, size, uses.clone());
+        self.uses.insert(object, uses);
+        while self.fifo.bytes() > self.room {
+            let gone = self.fifo.evict(self.room).unwrap();
+            self.uses.remove(&gone);
+        }
+        false
+    }
+}
+
+/// First in, first out; or, with `renewed`, least recently used.
+struct Queue {
+    held: HashMap<u32, (u64, u64)>,
+    by_turn: BTreeMap<u64, u32>,
+    turn: u64,
+    bytes: u64,
+    room: u64,
+    renewed: bool,
+}
+
+impl Queue {
+    fn new(room: u64, renewed: bool) -> Self {
+        Self { held: HashMap::new(), by_turn: BTreeMap::new(), turn: 0, bytes: 0, room, renewed }
+    }
+
+    fn insert(&mut self, object: u32, size: u64) {
+        self.turn += 1;
+        self.held.insert(object, (self.turn, size));
+        self.by_turn.insert(self.turn, object);
+        self.bytes += size;
+    }
+
+    fn remove(&mut self, object: u32) -> Option<u64> {
+        let (turn, size) = self.held.remove(&object)?;
+        self.by_turn.remove(&turn);
+        self.bytes -= size;
+        Some(size)
+    }
+
+    fn oldest(&self) -> Option<u32> {
+        self.by_turn.values().next().copied()
+    }
+}
+
+impl Order for Queue {
+    fn ask(&mut self, object: u32, size: u64) -> bool {
+        if self.held.contains_key(&object) {
+            if self.renewed {
+                self.remove(object);
+                self.insert(object, size);
+            }
+            return true;
+        }
+        self.insert(object, size);
+        while self.bytes > self.room {
+            let oldest = self.oldest().unwrap();
+            self.remove(oldest);
+        }
+        false
+    }
+}
+
+/// Zhang et al., NSDI 2024: a hand goes from old to new, passes over what was visited, and stays where it was.
+struct Sieve {
+    queue: VecDeque<(u32, u64, bool)>,
+    hand: usize,
+    bytes: u64,
+    room: u64,
+}
+
+impl Sieve {
+    fn new(room: u64) -> Self {
+        Self { queue: VecDeque::new(), hand: 0, bytes: 0, room }
+    }
+}
+
+impl Order for Sieve {
+    fn ask(&mut self, object: u32, size: u64) -> bool {
+        if let Some(held) = self.queue.iter_mut().find(|held| held.0 == object) {
+            held.2 = true;
+            return true;
+        }
+        self.queue.push_back((object, size, false));
+        self.bytes += size;
+        while self.bytes > self.room {
+            self.hand %= self.queue.len();
+            if std::mem::take(&mut self.queue[self.hand].2) {
+                self.hand += 1;
+            } else if let Some((_, size, _)) = self.queue.remove(self.hand) {
+                self.bytes -= size;
+            }
+        }
+        false
+    }
+}
+
+/// Einziger et al., 2017: a window of a hundredth by last use; what leaves it stays if it is asked for more often than what it would push out.
+/// Counts are exact, and halved now and then.
+struct TinyLfu {
+    window: Queue,
+    main: Queue,
+    counts: HashMap<u32, u32>,
+    asked: usize,
+}
+
+impl TinyLfu {
+    fn new(room: u64) -> Self {
+        let window = (room / 100).max(1);
+        Self { window: Queue::new(window, true), main: Queue::new(room - window, true), counts: HashMap::new(), asked: 0 }
+    }
+
+    fn count(&self, object: u32) -> u32 {
+        self.counts.get(&object).copied().unwrap_or(0)
+    }
+}
+
+impl Order for TinyLfu {
+    fn ask(&mut self, object: u32, size: u64) -> bool {
+        *self.counts.entry(object).or_default() += 1;
+        self.asked += 1;
+        if self.asked % (10 * (self.main.held.len() + 100)) == 0 {
+            self.counts.values_mut().for_each(|count| *count /= 2);
+        }
+        for queue in [&mut self.window, &mut self.main] {
+            if let Some(size) = queue.remove(object) {
+                queue.insert(object, size);
+                return true;
+            }
+        }
+        self.window.insert(object, size);
+        while self.window.bytes > self.window.room {
+            let candidate = self.window.oldest().unwrap();
+            let size = self.window.remove(candidate).unwrap();
+            if size > self.main.room {
+                continue;
+            }
+            let mut wins = true;
+            while wins && self.main.bytes + size > self.main.room {
+                let victim = self.main.oldest().unwrap();
+                wins = self.count(candidate) > self.count(victim);
+                if wins {
+                    self.main.remove(victim);
+                }
+            }
+            if wins {
+                self.main.insert(candidate, size);
+            }
+        }
+        false
+    }
+}

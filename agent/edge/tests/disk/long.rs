@@ -1,0 +1,86 @@
+//! Bodies that only the disk holds.
+
+use std::{fs, os::unix::fs::FileExt as _, path::Path, time::Duration};
+
+use overspill_edge::{Config, DiskCache};
+use overspill_governance::units::Bytes;
+
+use crate::{
+    common::{Act, Origin, ask, edge, get, together, until},
+    copy, files, written,
+};
+
+/// A body of 12 MB in which no two places look the same.
+fn film() -> Vec<u8> {
+    (0..3_000_000_u32).flat_map(|at| at.to_be_bytes()).collect()
+}
+
+/// An edge that keeps bodies up to 16 MiB on disk.
+fn roomy(folder: &Path) -> impl FnOnce(&mut Config) {
+    let disk = DiskCache { path: folder.join("cache"), bytes: Bytes(128 << 20) };
+    |config| config.disk = Some(disk)
+}
+
+fn of_film() -> Origin {
+    let film = film();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nCache-Control: max-age=600\r\nETag: \"f\"\r\n\r\n", film.len());
+    let answer = [head.into_bytes(), film].concat();
+    Origin::new(move |_| Act::Say(answer.clone()))
+}
+
+#[test]
+fn a_long_body_is_kept_on_disk_and_sent_from_there() {
+    let (folder, film) = (tempfile::tempdir().unwrap(), film());
+    let origin = of_film();
+    let first = edge(&origin, roomy(folder.path()));
+    assert!(get(&first, "/film").body == film);
+    written(&first, 1);
+    let left = tempfile::tempdir().unwrap();
+    copy(folder.path(), left.path());
+    let second = edge(&origin, roomy(left.path()));
+    until("what was left is known", || second.metrics().disk.scanned);
+    for edge in [&first, &second] {
+        let whole = get(edge, "/film");
+        assert!(whole.body == film && whole.field("cache-status").unwrap().starts_with("overspill; hit"), "{}", whole.head);
+        let part = ask(edge, "GET", "/film", "Range: bytes=5000001-9000002\r\n");
+        assert!(part.status == 206 && part.body == film[5_000_001..=9_000_002], "{}", part.head);
+        assert_eq!(part.field("content-range").as_deref(), Some("bytes 5000001-9000002/12000000"));
+        assert_eq!(ask(edge, "GET", "/film", "Range: bytes=12000000-\r\n").status, 416);
+        let head = ask(edge, "HEAD", "/film", "");
+        assert_eq!((head.field("content-length").as_deref(), head.body.len()), (Some("12000000"), 0));
+        assert_eq!(ask(edge, "GET", "/film", "If-None-Match: \"f\"\r\n").status, 304);
+        assert!(together(4, |_| get(edge, "/film").body == film).iter().all(|right| *right));
+        assert!(edge.metrics().stored_bytes < 10_000, "memory holds the head alone");
+    }
+    assert_eq!(origin.asked().len(), 1);
+    assert_eq!(ask(&second, "PURGE", "/film", "Overspill-Purge: hard\r\n").status, 200);
+    until("its files are gone", || files(left.path()).is_empty());
+    assert!(get(&second, "/film").body == film);
+    assert_eq!(origin.asked().len(), 2);
+}
+
+#[test]
+fn a_long_body_that_is_damaged_breaks_off_before_the_damage_and_is_then_a_miss() {
+    let (folder, film) = (tempfile::tempdir().unwrap(), film());
+    let origin = of_film();
+    let edge = edge(&origin, roomy(folder.path()));
+    get(&edge, "/film");
+    written(&edge, 1);
+    let body = files(folder.path()).into_iter().find(|file| fs::metadata(file).unwrap().len() == 12_000_000).unwrap();
+    fs::File::options().write(true).open(&body).unwrap().write_at(b"?", 7_000_000).unwrap();
+    let reply = get(&edge, "/film");
+    assert!(reply.body.len() <= 7_000_000 && reply.body == film[..reply.body.len()], "{}", reply.body.len());
+    assert!(get(&edge, "/film").body == film);
+    assert_eq!((origin.asked().len(), edge.metrics().disk.damaged), (2, 1));
+}
+
+#[test]
+fn of_a_long_body_that_breaks_off_nothing_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer = [&b"HTTP/1.1 200 OK\r\nContent-Length: 12000000\r\nCache-Control: max-age=600\r\n\r\n"[..], &film()[..9_000_000]].concat();
+    let origin = Origin::new(move |_| Act::SayTwice(answer.clone(), Duration::ZERO, Vec::new()));
+    let edge = edge(&origin, roomy(folder.path()));
+    assert!(get(&edge, "/film").body.len() <= 9_000_000);
+    until("the draft is gone", || files(folder.path()).is_empty());
+    assert_eq!((edge.metrics().disk.objects, edge.metrics().stored_responses), (0, 0));
+}
