@@ -122,7 +122,8 @@ fn only_what_changes_nothing_is_asked_twice_and_only_once_more() {
     assert!(get(&edge, "/").status >= 500);
     assert_eq!(origin.asked_by("GET"), 3, "once before, over the kept connection, and over one of its own");
     assert!(get(&edge, "/").status >= 500);
-    assert_eq!(origin.asked_by("GET"), 4, "over its own connection there is no doubt whether it was taken");
+    // Over its own connection there is no doubt whether it was taken; over one that was prepared meanwhile there is, once.
+    assert!((4..=5).contains(&origin.asked_by("GET")), "{}", origin.asked_by("GET"));
 }
 
 fn pool(start: u32, max: u32, interval: Duration) -> OriginPool {
@@ -302,7 +303,7 @@ fn settings(config: &Config, odd: bool) -> Config {
         (config.miss_budget, config.rewrite) = (None, false);
         config.trusted_proxies = vec!["192.0.2.1".parse().unwrap()];
         config.purge_token = Some("another".into());
-        config.hosts = vec!["www.blog.example".parse().unwrap()];
+        config.hosts = vec!["blog.example".parse().unwrap(), "www.blog.example".parse().unwrap()];
         config.guest_suffix = Some("guests.example".into());
         config.member_key = Some("key".into());
         config.uplink = Some(overspill_governance::units::ByteRate(1 << 30));
