@@ -87,10 +87,10 @@ fn what_a_killed_agent_had_cached_is_there_again() {
     assert_eq!(agent.get("/"), (200, "this is the blog\n".to_owned()), "its origin is away");
     drop(agent);
     let agent = restart("none");
-    assert_eq!(agent.get("/").0, 502);
+    assert_eq!(agent.get("/").0, 503);
     drop(agent);
     let agent = restart("64MiB");
-    assert_eq!(agent.get("/").0, 502, "nothing stayed when it was switched off");
+    assert_eq!(agent.get("/").0, 503, "nothing stayed when it was switched off");
 }
 
 #[test]
