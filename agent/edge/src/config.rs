@@ -56,6 +56,8 @@ pub struct Config {
     pub trusted: Option<Vec<SiteId>>,
     /// Under origin pressure: how long a page without freshness counts as fresh.
     pub micro_cache: Duration,
+    /// How long any page counts as fresh for who fetches a link preview, in calm, too. Zero: they are asked for like any.
+    pub preview_cache: Duration,
     /// Under origin pressure: how old a copy may be at most.
     pub stale_max: Duration,
     /// While the origin fails: how old a copy may be at most.
@@ -169,6 +171,7 @@ impl Config {
             rewrite: true,
             trusted: None,
             micro_cache: Duration::from_secs(5),
+            preview_cache: Duration::from_secs(5),
             stale_max: Duration::from_mins(10),
             stale_error_max: Duration::from_hours(24),
             origin_limits: OriginLimits::default(),

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use tokio::sync::watch;
 
 use crate::{
-    admission::Permit,
+    admission::{Interest, Permit},
     cache::{
         admit::Kept,
         growing::Growing,
@@ -66,12 +66,12 @@ pub(crate) struct Flight {
     /// The answer for one visitor only, until that visitor takes it.
     leftover: Mutex<Option<(http::Response<Incoming>, Permit)>>,
     /// Held by everybody who waits or follows; and once by the flight itself.
-    pub(crate) interest: Arc<()>,
+    pub(crate) interest: Arc<Interest>,
 }
 
 impl Flight {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { landing: watch::Sender::new(None), leftover: Mutex::default(), interest: Arc::new(()) })
+        Arc::new(Self { landing: watch::Sender::new(None), leftover: Mutex::default(), interest: Arc::default() })
     }
 
     /// Tells everybody who waits.

@@ -35,6 +35,7 @@ use self::{
 use crate::{
     body::Payload,
     cache::stored::Stored,
+    classes::RequestClass,
     edge::Edge,
     hot::Spillable,
     request::Visit,
@@ -157,7 +158,7 @@ pub(crate) fn rewritten(visit: &Visit, stored: &Stored, plain: &Response<Payload
     if !config.rewrite || visit.parts.method != Method::GET || plain.status() != StatusCode::OK || !is_html(stored.media_type()) {
         return None;
     }
-    let may_leave = is_read(request) && Spiller::may_leave(request, false, visit.mark);
+    let may_leave = visit.class == RequestClass::Person && is_read(request) && Spiller::may_leave(request, false, visit.mark, visit.class);
     if !may_leave || !edge.overflow.spiller.is_beyond(now) || !visit.settings.offers(key) {
         return None;
     }

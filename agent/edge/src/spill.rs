@@ -36,7 +36,10 @@ use self::{
     limits::{LOCATION_BYTES_MAX, SHORT_BYTES_MIN},
     mark::{Mark, with_parameter},
 };
-use crate::uplink::{SHED_DEBT, SHED_PAGES_DEBT, Uplink, head_bytes};
+use crate::{
+    classes::RequestClass,
+    uplink::{SHED_DEBT, SHED_PAGES_DEBT, Uplink, head_bytes},
+};
 
 /// A request for a passive asset that the site holds, whole and fresh.
 #[derive(Debug, Clone, Copy)]
@@ -172,12 +175,12 @@ impl Spiller {
         self.short.store(short, Relaxed);
     }
 
-    /// Tells whether a request may be answered by somebody else: no credentials, not sent back, no agent before us, no crawler.
+    /// Tells whether a request may be answered by somebody else: no credentials, not sent back, no agent before us, worth a helper's credit.
     ///
     /// `has_session` is the cookie table's word; `mark` is [`Spiller::read_mark`]'s.
     #[must_use]
-    pub fn may_leave(headers: &HeaderMap, has_session: bool, mark: Mark) -> bool {
-        !has_session && !mark.stays() && !stay::must_stay(headers)
+    pub fn may_leave(headers: &HeaderMap, has_session: bool, mark: Mark, class: RequestClass) -> bool {
+        !has_session && !mark.stays() && class.is_worth_credit() && !stay::must_stay(headers)
     }
 
     /// Checks the mark of a request for `path` that says a helper sent it back. A bad mark is as good as none; one that cannot be checked

@@ -36,6 +36,7 @@ pub(super) fn config(loaded: &Loaded, named: Named) -> Result<Config, Failure> {
         rewrite: settings.rewrite,
         trusted: settings.trusted.0.clone(),
         micro_cache: settings.micro_cache,
+        preview_cache: settings.preview_cache,
         stale_max: settings.stale_max,
         stale_error_max: settings.stale_error_max,
         origin_limits: origin_limits(settings),

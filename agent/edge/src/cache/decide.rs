@@ -48,6 +48,13 @@ pub(crate) fn decide(stored: &Stored, pressure: bool, rules: Rules, now: Time) -
     if !allowed.is_zero() && staleness <= allowed { Use::Stale } else { Use::Ask }
 }
 
+/// Tells whether a copy will do for a link preview, which may be `age_max` older than what people are shown.
+//= RFC 9111 section 4.2.4: by contract, as with pages that say nothing; never against the origin's word.
+pub(crate) fn does_for_preview(stored: &Stored, age_max: Duration, now: Time) -> bool {
+    let beyond = if stored.kept == Kept::Contract { stored.held_for(now) } else { stored.staleness(now) };
+    !age_max.is_zero() && !stored.forbids_stale && !stored.purged && beyond <= age_max
+}
+
 /// Tells whether a copy may be shown because the origin is too slow or has no place.
 pub(crate) fn helps_overload(stored: &Stored, rules: Rules, now: Time) -> bool {
     decide(stored, true, rules, now) != Use::Ask
@@ -97,6 +104,19 @@ mod tests {
         assert_eq!(decide(&asset, false, RULES, after(60)), Use::Stale);
         assert_eq!(decide(&asset, false, RULES, after(91)), Use::Ask);
         assert_eq!(decide(&asset, true, RULES, after(91)), Use::Stale);
+    }
+
+    #[test]
+    fn previews_are_shown_what_is_some_seconds_old_and_nothing_against_the_origins_word() {
+        let most = Duration::from_secs(5);
+        for fields in [None, Some("max-age=0, stale-if-error=1")] {
+            let page = stored(fields);
+            assert!(does_for_preview(&page, most, after(5)) && !does_for_preview(&page, most, after(6)), "{fields:?}");
+            assert!(!does_for_preview(&page, Duration::ZERO, after(0)), "switched off");
+            assert!(!does_for_preview(&page.outdated(after(1)), most, after(1)), "purged");
+        }
+        assert!(!does_for_preview(&stored(Some("max-age=1, must-revalidate")), most, after(2)));
+        assert!(does_for_preview(&stored(Some("max-age=60")), most, after(65)));
     }
 
     #[test]
