@@ -7,7 +7,7 @@ mod table;
 
 use std::sync::LazyLock;
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use regex::bytes::{Regex, RegexBuilder};
 
 pub use table::{AGENTS, Agent, TARGETS};
@@ -48,12 +48,15 @@ impl RequestClass {
 /// Tells the class of a request for `target`, which is path and query as they were sent.
 #[must_use]
 pub fn classify(target: &str, headers: &HeaderMap) -> RequestClass {
-    if is_suspect(target) {
-        return RequestClass::Suspect;
-    }
-    let named = headers.get(header::USER_AGENT).map_or(RequestClass::Person, |agent| of_agent(agent.as_bytes()));
+    let agent = headers.get(header::USER_AGENT).map(HeaderValue::as_bytes);
+    if is_suspect(target) { RequestClass::Suspect } else { of_fields(agent, headers.contains_key(header::FROM)) }
+}
+
+/// What the fields of a request say, whatever it asks for: the value of `User-Agent`, and whether there is a `From`.
+pub(crate) fn of_fields(agent: Option<&[u8]>, has_from: bool) -> RequestClass {
+    let named = agent.map_or(RequestClass::Person, of_agent);
     //= RFC 9110 section 10.1.2: From is what robots say of themselves, and browsers do not.
-    if named == RequestClass::Person && headers.contains_key(header::FROM) { RequestClass::Crawler } else { named }
+    if named == RequestClass::Person && has_from { RequestClass::Crawler } else { named }
 }
 
 /// Parts of names that hold a word of the table and mean something else: a maker of telephones.
@@ -72,7 +75,8 @@ fn of_agent(agent: &[u8]) -> RequestClass {
     AGENTS.iter().find(|agent| text.contains(agent.word)).map_or(RequestClass::Person, |agent| agent.class)
 }
 
-fn is_suspect(target: &str) -> bool {
+/// Tells whether only an attacker asks for this path and query.
+pub(crate) fn is_suspect(target: &str) -> bool {
     static KNOWN: LazyLock<Option<Regex>> = LazyLock::new(|| one_of(TARGETS.iter().map(|(part, _)| *part)));
     match KNOWN.as_ref() {
         Some(known) => known.is_match(target.as_bytes()),
