@@ -13,6 +13,7 @@ use overspill_governance::{
 };
 
 use crate::{
+    agentless::AgentlessTarget,
     cache::key::Key,
     origin::{names::Resolver, trust::OriginTls},
     sites::Site,
@@ -54,6 +55,8 @@ pub struct Config {
     pub rewrite: bool,
     /// Helpers that may serve what browsers do not check; `None`: all that hold a lease.
     pub trusted: Option<Vec<SiteId>>,
+    /// Where files go that browsers check and no helper has room for.
+    pub agentless: Option<AgentlessTarget>,
     /// Under origin pressure: how long a page without freshness counts as fresh.
     pub micro_cache: Duration,
     /// How long any page counts as fresh for who fetches a link preview, in calm, too. Zero: they are asked for like any.
@@ -170,6 +173,7 @@ impl Config {
             uplink: None,
             rewrite: true,
             trusted: None,
+            agentless: None,
             micro_cache: Duration::from_secs(5),
             preview_cache: Duration::from_secs(5),
             stale_max: Duration::from_mins(10),

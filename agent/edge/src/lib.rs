@@ -14,6 +14,7 @@
 mod access;
 mod addresses;
 mod admission;
+mod agentless;
 mod body;
 mod bucket;
 mod cache;
@@ -67,6 +68,7 @@ mod waiting;
 mod wire;
 
 pub use access::{AccessRecord, CacheUse};
+pub use agentless::AgentlessTarget;
 pub use classes::RequestClass;
 pub use clock::Clock;
 pub use config::{Canonical, Config, Connections, OriginLimits, OriginPool, Timeouts};

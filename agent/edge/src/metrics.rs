@@ -90,6 +90,8 @@ counters! {
     purged: "Stored responses that were purged.",
     spilled: "Visitors sent to helpers.",
     guest: "Responses served for other sites.",
+    agentless_files: "Files for which pages named the agentless target.",
+    agentless_bytes: "Bytes of those files.",
     origin_requests: "Requests sent to the origin.",
     origin_unreachable: "Requests that did not reach the origin.",
     origin_timeouts: "Requests that the origin did not answer in time.",

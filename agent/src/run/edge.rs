@@ -35,6 +35,7 @@ pub(super) fn config(loaded: &Loaded, named: Named) -> Result<Config, Failure> {
         uplink: settings.uplink,
         rewrite: settings.rewrite,
         trusted: settings.trusted.0.clone(),
+        agentless: settings.agentless.clone(),
         micro_cache: settings.micro_cache,
         preview_cache: settings.preview_cache,
         stale_max: settings.stale_max,

@@ -144,7 +144,7 @@ impl Lane {
     /// Everything else is served, unless the link is in a state in which that takes thought.
     fn page(&self, stored: &Arc<Stored>, now: Now) -> Option<Answer> {
         let overflow = &self.edge.overflow;
-        if overflow.is_drowned(now.time) || overflow.spiller.is_beyond(now) {
+        if overflow.is_drowned(now.time) || overflow.names_others(now) {
             return None;
         }
         let answer = Answer::of(stored, now);
