@@ -10,6 +10,7 @@
 pub mod access_log;
 mod acme;
 pub mod admin;
+pub mod agentless;
 pub mod certificates;
 pub mod cli;
 pub mod config;

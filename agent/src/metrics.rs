@@ -17,6 +17,8 @@ pub async fn text(agent: &Agent) -> String {
     let mut registry = Registry::with_prefix("overspill");
     edge(&mut registry, &agent.edge().metrics());
     load(&mut registry, &agent.edge().observe());
+    let promised = agent.agentless_promised();
+    gauge(&mut registry, "agentless_month_bytes", "Bytes that may have been sent to the agentless target this month.", promised);
     gauge(&mut registry, "uptime_seconds", "Seconds since the start.", agent.uptime().as_secs());
     if let Some(ledger) = agent.ledger() {
         self::ledger(&mut registry, ledger);

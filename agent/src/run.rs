@@ -34,6 +34,7 @@ use crate::{
 };
 
 pub mod agent;
+mod agentless;
 mod edge;
 pub(crate) mod keep;
 
@@ -88,12 +89,14 @@ async fn serve(request: Request, loaded: Loaded, level: Level, started: Instant)
         clock,
         stamps: Mutex::new(stamps),
         acme,
+        agentless: Mutex::default(),
         loaded: ArcSwap::from_pointee(loaded),
     });
     agent.doubt(&named.identities, &agent.loaded.load());
     let mut served = tokio::task::JoinSet::new();
     served.spawn(Arc::clone(&agent).keep_certificates());
     served.spawn(Arc::clone(&agent).keep_issued());
+    served.spawn(Arc::clone(&agent).keep_agentless());
     if let Some(admin) = admin {
         served.spawn(admin.serve(Arc::clone(&agent)));
     }

@@ -30,6 +30,8 @@ pub mod names {
     pub const LOCK: &str = "lock";
     /// Where the running agent takes commands.
     pub const SOCKET: &str = "control.sock";
+    /// What the agentless target was promised this month.
+    pub const AGENTLESS: &str = "agentless";
     /// Where the running agent listens, for people and scripts.
     pub const RUNNING: &str = "running.json";
 }

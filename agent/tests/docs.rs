@@ -13,6 +13,7 @@ use std::{
     process::Command,
 };
 
+use overspill_edge::classes::{AGENTS, TARGETS};
 use overspill_protocol::lease::table::TABLE;
 
 fn root() -> PathBuf {
@@ -93,6 +94,20 @@ fn the_page_of_limits_shows_every_limit() {
         }
         compare("limits.md", &source, &table);
     }
+}
+
+#[test]
+fn the_page_of_classes_shows_every_word() {
+    let mut agents = String::from("| word | class | who says it |\n|---|---|---|\n");
+    for agent in AGENTS {
+        writeln!(agents, "| `{}` | `{}` | {} |", agent.word, agent.class.as_str(), agent.who).expect("strings take text");
+    }
+    compare("classes.md", "agent/edge/src/classes/table.rs, agents", &agents);
+    let mut targets = String::from("| part | what for |\n|---|---|\n");
+    for (part, what) in TARGETS {
+        writeln!(targets, "| `{part}` | {what} |").expect("strings take text");
+    }
+    compare("classes.md", "agent/edge/src/classes/table.rs, targets", &targets);
 }
 
 /// Name and value of a constant, for people.

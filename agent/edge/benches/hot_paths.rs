@@ -184,3 +184,13 @@ fn request_head_read(bencher: Bencher<'_, '_>) {
     let peer = [192, 0, 2, 1].into();
     bencher.bench_local(|| inside::read_request(black_box(&parts), peer, &[], 0).unwrap());
 }
+
+/// Every request is classed before anything else is known of it.
+#[divan::bench(args = [
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+    "Mastodon/4.4.3 (http.rb/5.3.1; +https://mastodon.example/) Bot",
+])]
+fn class_of_a_request(bencher: Bencher<'_, '_>, agent: &str) {
+    let headers: HeaderMap = [(http::header::USER_AGENT, http::HeaderValue::try_from(agent).unwrap())].into_iter().collect();
+    bencher.bench_local(|| overspill_edge::classes::classify(black_box(PATH), black_box(&headers)));
+}

@@ -8,6 +8,8 @@ use overspill_governance::{
     units::Bytes,
 };
 
+use crate::classes::RequestClass;
+
 /// How the cache took part in an answer (the words of RFC 9211 where it has them).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CacheUse {
@@ -77,6 +79,8 @@ pub struct AccessRecord {
     pub duration: Duration,
     /// The cache's part.
     pub cache: CacheUse,
+    /// Who seems to have asked.
+    pub class: RequestClass,
     /// The body reached its end; otherwise the visitor left or the origin broke off.
     pub complete: bool,
 }

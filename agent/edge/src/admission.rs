@@ -1,10 +1,14 @@
 //! Places at the origin: as many as its learned limit, a bounded queue before them, and an order of who goes first.
 //!
-//! Order: reserved requests (sessions, logins, everything unsafe), then the fetch that most visitors wait for, then who came first.
+//! Order: reserved requests (sessions, logins, everything unsafe), then people, then crawlers and the like; of each, the fetch that most
+//! visitors wait for, then who came first.
 //! Background refreshes only take places that nobody else wants.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -23,12 +27,14 @@ use crate::{
 const RESERVE_FROM: u32 = 4;
 
 /// Who wants a place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Class {
-    /// Sessions, logins, unsafe methods: what keeps a site usable for the people who run it.
-    Reserved,
+    /// Who can wait: crawlers, and whoever looks for holes.
+    Later,
     /// Anybody.
     Visit,
+    /// Sessions, logins, unsafe methods: what keeps a site usable for the people who run it.
+    Reserved,
 }
 
 /// There is no place, or none in time.
@@ -51,13 +57,32 @@ struct State {
     next: u64,
 }
 
+/// Held by everybody who waits for one request.
+#[derive(Debug, Default)]
+pub(crate) struct Interest(AtomicBool);
+
+impl Interest {
+    /// Somebody who need not wait for others wants what a crawler was the first to ask for.
+    pub(crate) fn is_a_persons(&self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
 struct Waiter {
     id: u64,
     class: Class,
     since: Time,
     /// As many as there are visitors who wait for this request.
-    interest: Weak<()>,
+    interest: Weak<Interest>,
     place: oneshot::Sender<Permit>,
+}
+
+impl Waiter {
+    /// The best class of those who wait for it.
+    fn class(&self) -> Class {
+        let raised = self.class == Class::Later && self.interest.upgrade().is_some_and(|interest| interest.0.load(Relaxed));
+        if raised { Class::Visit } else { self.class }
+    }
 }
 
 impl State {
@@ -79,13 +104,13 @@ impl State {
     }
 
     fn oldest(&self) -> Option<Time> {
-        self.waiting.iter().filter(|waiter| waiter.class == Class::Visit).map(|waiter| waiter.since).min()
+        self.waiting.iter().filter(|waiter| waiter.class != Class::Reserved).map(|waiter| waiter.since).min()
     }
 
     /// Removes and returns the next who may go.
     fn next_waiter(&mut self) -> Option<Waiter> {
         let candidates = self.waiting.iter().enumerate().filter(|(_, waiter)| self.has_place(waiter.class));
-        let rank = |waiter: &Waiter| (waiter.class == Class::Reserved, waiter.interest.strong_count(), u64::MAX - waiter.id);
+        let rank = |waiter: &Waiter| (waiter.class(), waiter.interest.strong_count(), u64::MAX - waiter.id);
         let (index, _) = candidates.max_by_key(|(_, waiter)| rank(waiter))?;
         Some(self.waiting.swap_remove(index))
     }
@@ -114,19 +139,21 @@ impl Admission {
     }
 
     /// Waits for a place, for as long as the settings allow. `interest` is held by every visitor who waits for this request.
-    pub(crate) async fn enter(self: &Arc<Self>, class: Class, interest: &Arc<()>) -> Result<Permit, Full> {
+    pub(crate) async fn enter(self: &Arc<Self>, class: Class, interest: &Arc<Interest>) -> Result<Permit, Full> {
         let now = self.clock.time();
         let (id, place, patience) = {
             let mut state = self.lock();
-            if state.has_place(class) && state.waiting.iter().all(|waiter| waiter.class != class) {
+            if state.has_place(class) && state.waiting.iter().all(|waiter| waiter.class < class) {
                 state.take(class);
-                if class == Class::Visit {
+                if class != Class::Reserved {
                     state.queueing.on_delay(Duration::ZERO, now);
                 }
                 return Ok(Permit::new(self, class, now));
             }
             if state.waiting.len() >= state.limits.queue_max as usize {
-                return Err(Full);
+                // Who can wait gives way: its sender is dropped, and it is told that there is no place.
+                let least = state.waiting.iter().position(|waiter| waiter.class() == Class::Later && class > Class::Later).ok_or(Full)?;
+                state.waiting.swap_remove(least);
             }
             let (sender, receiver) = oneshot::channel();
             let id = state.next;
@@ -206,7 +233,7 @@ impl Admission {
                 let mut state = self.lock();
                 let oldest = state.oldest();
                 let Some(waiter) = state.next_waiter() else { return };
-                if let (Class::Visit, Some(oldest)) = (waiter.class, oldest) {
+                if let (Class::Visit | Class::Later, Some(oldest)) = (waiter.class, oldest) {
                     state.queueing.on_delay(now.since(oldest), now);
                 }
                 state.take(waiter.class);
@@ -294,7 +321,7 @@ mod tests {
 
     fn enter(admission: &Arc<Admission>, class: Class) -> impl Future<Output = Result<Permit, Full>> {
         let admission = Arc::clone(admission);
-        async move { admission.enter(class, &Arc::new(())).await }.boxed()
+        async move { admission.enter(class, &Arc::default()).await }.boxed()
     }
 
     #[tokio::test]
@@ -334,7 +361,7 @@ mod tests {
     async fn logins_go_before_visits_and_crowds_before_single_visitors() {
         let admission = admission(1, 8);
         let held = enter(&admission, Class::Visit).await.unwrap();
-        let (few, many) = (Arc::new(()), Arc::new(()));
+        let (few, many) = (Arc::default(), Arc::default());
         let _many: Vec<_> = (0..5).map(|_| Arc::clone(&many)).collect();
         let mut single = Box::pin(admission.enter(Class::Visit, &few));
         let mut crowd = Box::pin(admission.enter(Class::Visit, &many));
@@ -350,6 +377,49 @@ mod tests {
         assert!(futures::poll!(&mut single).is_pending());
         drop(crowd);
         assert!(single.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn crawlers_go_last_and_give_way_when_the_queue_is_full() {
+        let admission = admission(1, 2);
+        let held = enter(&admission, Class::Later).await.unwrap();
+        let mut crawler = enter(&admission, Class::Later);
+        assert!(futures::poll!(&mut crawler).is_pending());
+        let mut person = enter(&admission, Class::Visit);
+        assert!(futures::poll!(&mut person).is_pending());
+        assert!(enter(&admission, Class::Later).now_or_never().unwrap().is_err(), "it makes no place for its like");
+        let mut second = enter(&admission, Class::Visit);
+        assert!(futures::poll!(&mut second).is_pending());
+        assert!(futures::poll!(&mut crawler).is_ready(), "the crawler's place in the queue is a person's");
+        assert!(enter(&admission, Class::Visit).now_or_never().unwrap().is_err(), "people do not displace people");
+        drop(held);
+        let person = person.await.unwrap();
+        drop(person);
+        drop(second.await.unwrap());
+        assert!(enter(&admission, Class::Later).now_or_never().unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn crawlers_wait_for_people_who_came_after_them() {
+        let admission = admission(1, 8);
+        let held = enter(&admission, Class::Visit).await.unwrap();
+        let mut crawler = enter(&admission, Class::Later);
+        let mut person = enter(&admission, Class::Visit);
+        assert!(futures::poll!(&mut crawler).is_pending() && futures::poll!(&mut person).is_pending());
+        drop(held);
+        assert!(futures::poll!(&mut crawler).is_pending());
+        let held = person.await.unwrap();
+
+        let (shared, mut person) = (Arc::default(), enter(&admission, Class::Visit));
+        let mut raised = Box::pin(admission.enter(Class::Later, &shared));
+        assert!(futures::poll!(&mut raised).is_pending() && futures::poll!(&mut person).is_pending());
+        shared.is_a_persons();
+        let _joined = Arc::clone(&shared);
+        drop(held);
+        assert!(futures::poll!(&mut crawler).is_pending() && futures::poll!(&mut person).is_pending());
+        drop(raised.await.expect("what people joined goes with them"));
+        drop(person.await.unwrap());
+        assert!(crawler.await.is_ok());
     }
 
     #[tokio::test]

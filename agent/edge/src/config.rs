@@ -14,6 +14,7 @@ use overspill_governance::{
 };
 
 use crate::{
+    agentless::AgentlessTarget,
     cache::key::Key,
     origin::{names::Resolver, trust::OriginTls},
     sites::Site,
@@ -57,8 +58,12 @@ pub struct Config {
     pub rewrite: bool,
     /// Helpers that may serve what browsers do not check; `None`: all that hold a lease.
     pub trusted: Option<Vec<SiteId>>,
+    /// Where files go that browsers check and no helper has room for.
+    pub agentless: Option<AgentlessTarget>,
     /// Under origin pressure: how long a page without freshness counts as fresh.
     pub micro_cache: Duration,
+    /// How long any page counts as fresh for who fetches a link preview, in calm, too. Zero: they are asked for like any.
+    pub preview_cache: Duration,
     /// Under origin pressure: how old a copy may be at most.
     pub stale_max: Duration,
     /// While the origin fails: how old a copy may be at most.
@@ -190,7 +195,9 @@ impl Config {
             uplink: None,
             rewrite: true,
             trusted: None,
+            agentless: None,
             micro_cache: Duration::from_secs(5),
+            preview_cache: Duration::from_secs(5),
             stale_max: Duration::from_mins(10),
             stale_error_max: Duration::from_hours(24),
             origin_limits: OriginLimits::default(),

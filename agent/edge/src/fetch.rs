@@ -331,6 +331,9 @@ impl Order {
         }
         // One digest names an object, so that passive content is kept unencoded: compressing it again for visitors is the edge's own business.
         let encoding = if is_asset(self.target.path()) { Encoding::Identity } else { self.course.encoding };
+        // Only pages in gzip can be made to name helpers.
+        let config = &self.settings.config;
+        let encoding = if config.rewrite && config.uplink.is_some() { encoding.min(Encoding::Gzip) } else { encoding };
         fields.insert(header::ACCEPT_ENCODING, encoding.to_origin());
         if self.cookies == Cookies::Free {
             fields.remove(header::COOKIE);

@@ -12,7 +12,7 @@ use overspill_governance::time::Time;
 use tokio::sync::watch;
 
 use crate::{
-    admission::Permit,
+    admission::{Interest, Permit},
     cache::{
         admit::Kept,
         growing::Growing,
@@ -69,12 +69,12 @@ pub(crate) struct Flight {
     /// The answer for one visitor only, until that visitor takes it.
     leftover: Mutex<Option<(http::Response<Incoming>, Permit)>>,
     /// Held by everybody who waits or follows; and once by the flight itself.
-    pub(crate) interest: Arc<()>,
+    pub(crate) interest: Arc<Interest>,
 }
 
 impl Flight {
     pub(crate) fn new(began: Time) -> Arc<Self> {
-        Arc::new(Self { began, landing: watch::Sender::new(None), leftover: Mutex::default(), interest: Arc::new(()) })
+        Arc::new(Self { began, landing: watch::Sender::new(None), leftover: Mutex::default(), interest: Arc::default() })
     }
 
     /// Tells everybody who waits.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use overspill_governance::{digest::ObjectDigest, site::SiteId};
+use overspill_governance::{digest::ObjectDigest, site::SiteId, time::Date};
 use overspill_protocol::{
     observation::Observation,
     plan::{FillWanted, Plan},
@@ -226,6 +226,16 @@ impl Handle {
         let now = self.edge.clock.now();
         self.edge.overflow.uplink.charge(bytes, now.time);
         self.edge.overflow.spiller.note_fill(helper, digest, whole, now);
+    }
+
+    /// Waits until more bytes are wanted for the agentless target, and says for a file of which size at least. One waits at a time.
+    pub async fn agentless_wanted(&self) -> u64 {
+        self.edge.overflow.agentless.wanted().await
+    }
+
+    /// Lets pages promise so many bytes more at the agentless target, until a date. Whoever grants has written it down before.
+    pub fn grant_agentless(&self, bytes: u64, until: Date) {
+        self.edge.overflow.agentless.grant(bytes, until);
     }
 
     /// Publishes the member key at `/.well-known/overspill`.

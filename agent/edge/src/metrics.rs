@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::{cache::disk::metrics::DiskMetrics, guest::GuestMetrics, rewrite::RewriteMetrics, spill::SpillMetrics};
+use crate::{cache::disk::metrics::DiskMetrics, classes::RequestClass, guest::GuestMetrics, rewrite::RewriteMetrics, spill::SpillMetrics};
 
 macro_rules! counters {
     ($($name:ident: $meaning:literal,)*) => {
@@ -73,6 +73,11 @@ counters! {
     floods_cut: "HTTP/2 connections that were cut for what they sent.",
     requests: "Requests whose head was complete.",
     requests_refused: "Requests that the gate refused.",
+    requests_person: "Requests of people, as far as is known.",
+    requests_preview: "Requests of programs that show people what a link leads to.",
+    requests_crawler: "Requests of programs that read the web by themselves.",
+    requests_suspect: "Requests for what only attackers look for.",
+    previews_spared: "Link previews answered in calm by a copy that a person would not have been shown.",
     bytes_sent: "Body bytes handed to visitors' connections.",
     responses_2xx: "Responses with a status from 200 to 299.",
     responses_3xx: "Responses with a status from 300 to 399.",
@@ -88,6 +93,8 @@ counters! {
     purged: "Stored responses that were purged.",
     spilled: "Visitors sent to helpers.",
     guest: "Responses served for other sites.",
+    agentless_files: "Files for which pages named the agentless target.",
+    agentless_bytes: "Bytes of those files.",
     origin_requests: "Requests sent to the origin.",
     origin_unreachable: "Requests that did not reach the origin.",
     origin_timeouts: "Requests that the origin did not answer in time.",
@@ -97,6 +104,18 @@ counters! {
     origin_refreshes: "Background refreshes of stored responses.",
     shed: "Requests refused because the origin had no place for them in time.",
     access_records_dropped: "Access records dropped because the log writer fell behind.",
+}
+
+impl Counters {
+    /// The count of requests of a class.
+    pub(crate) fn of_class(&self, class: RequestClass) -> &Counter {
+        match class {
+            RequestClass::Person => &self.requests_person,
+            RequestClass::Preview => &self.requests_preview,
+            RequestClass::Crawler => &self.requests_crawler,
+            RequestClass::Suspect => &self.requests_suspect,
+        }
+    }
 }
 
 /// One rising count.

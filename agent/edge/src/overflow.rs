@@ -16,6 +16,7 @@ use overspill_protocol::{
 use tokio::sync::mpsc;
 
 use crate::{
+    agentless::Agentless,
     body::Payload,
     config::Config,
     guest::{FillFailed, GuestUse, Guests},
@@ -40,6 +41,7 @@ pub(crate) struct Overflow {
     pub(crate) spiller: Spiller,
     pub(crate) guests: Guests,
     pub(crate) hot: Hot,
+    pub(crate) agentless: Agentless,
     pub(crate) rewrites: rewrite::Counters,
     observer: Observer,
 }
@@ -53,13 +55,15 @@ impl Overflow {
         let spiller = Spiller::new(Arc::clone(&uplink));
         spiller.set_trusted(config.trusted.as_deref());
         let (rewrites, observer) = (rewrite::Counters::default(), Observer::default());
-        (Self { uplink, spiller, guests, hot: Hot::new(now), rewrites, observer }, wanted)
+        let agentless = Agentless::new(config.agentless.clone());
+        (Self { uplink, spiller, guests, hot: Hot::new(now), agentless, rewrites, observer }, wanted)
     }
 
     /// Takes new settings.
     pub(crate) fn configure(&self, config: &Config) {
         self.uplink.set_budget(config.uplink);
         self.spiller.set_trusted(config.trusted.as_deref());
+        self.agentless.set_target(config.agentless.clone());
         self.guests.set_bytes_max(config.guest_memory.0);
         self.guests.set_suffix(config.guest_suffix.as_deref());
     }
@@ -134,6 +138,11 @@ impl Overflow {
         let method = if *method == Method::HEAD { ticket::Method::Head } else { ticket::Method::Get };
         let fresh = held.object.fresh_until > now.date;
         self.spiller.course(&Ask { method, path, digest, size, head, may_leave: may_leave && fresh, secure }, now)
+    }
+
+    /// Tells whether visitors want more than the uplink carries and there is somebody whom pages could name for it.
+    pub(crate) fn names_others(&self, now: Now) -> bool {
+        self.spiller.is_pressed(now) && (self.spiller.has_helpers(now) || self.agentless.has_room(now.date))
     }
 
     /// Tells whether the uplink owes so much that even a page would come too late.

@@ -11,6 +11,7 @@ use crate::{
     admission::Class,
     body::{Held, Passing, Payload, Tee},
     cache::key::Key,
+    classes::RequestClass,
     cookies::Cookies,
     early::{Open, relay},
     edge::{Edge, Settings},
@@ -65,7 +66,7 @@ pub(crate) async fn forward(
     if tunnel.is_some() {
         tunnel::ask(request.headers_mut());
     }
-    let Ok(permit) = settings.admission.enter(class, &Arc::new(())).await else {
+    let Ok(permit) = settings.admission.enter(class, &Arc::default()).await else {
         return (shed(edge, wish, &settings), CacheUse::Bypass);
     };
     edge.counters.origin_requests.one();
@@ -106,14 +107,18 @@ pub(crate) fn pause_of(visit: &Visit, edge: &Edge) -> Option<Duration> {
     edge.debts.pause(visit.asker.visitor, budget.0, edge.clock.time())
 }
 
-/// Whoever is somebody, is about to be, or changes something, goes before anybody.
+/// Whoever is somebody, is about to be, or changes something, goes before anybody; who reads the web by machine or looks for holes, after.
 pub(crate) fn class_of(visit: &Visit, cookies: Cookies) -> Class {
     let parts = &visit.parts;
     let reserved = !is_safe(&parts.method)
         || cookies == Cookies::Session
         || parts.headers.contains_key(header::AUTHORIZATION)
         || is_entrance(parts.uri.path());
-    if reserved { Class::Reserved } else { Class::Visit }
+    match visit.class {
+        _ if reserved => Class::Reserved,
+        RequestClass::Person | RequestClass::Preview => Class::Visit,
+        RequestClass::Crawler | RequestClass::Suspect => Class::Later,
+    }
 }
 
 /// RFC 9110 section 9.2.1.

@@ -3,13 +3,18 @@
 use std::{convert::Infallible, net::IpAddr, sync::Arc};
 
 use arc_swap::Guard;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts, uri::Authority};
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode, Version, header,
+    request::Parts,
+    uri::{Authority, PathAndQuery},
+};
 use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::{
     access::{AccessRecord, Account, CacheUse},
     body::{Metered, Payload},
+    classes::{RequestClass, classify},
     early::Early,
     edge::{Edge, Settings},
     express::{Turn, Turns},
@@ -36,6 +41,8 @@ pub(crate) struct Visit {
     pub(crate) settings: Arc<Settings>,
     /// Whether a helper sent the visitor back.
     pub(crate) mark: Mark,
+    /// Who seems to ask.
+    pub(crate) class: RequestClass,
     /// Early hints of the visitor's connection; only HTTP/1.1 knows them.
     pub(crate) early: Option<Arc<Early>>,
 }
@@ -75,7 +82,9 @@ pub(crate) async fn answer(request: Request<Incoming>, line: Line, edge: Arc<Edg
     h2::settle(&mut parts);
     let settings = Guard::into_inner(edge.settings.load());
     let asker = Asker { secure: peer.secure, ..Asker::new(peer.address, &settings.config.trusted_proxies, &parts.headers) };
-    let record = edge.keeps_records().then(|| Box::new(record(&parts, asker, &edge)));
+    let class = classify(parts.uri.path_and_query().map_or("", PathAndQuery::as_str), &parts.headers);
+    edge.counters.of_class(class).one();
+    let record = edge.keeps_records().then(|| Box::new(record(&parts, asker, class, &edge)));
     // Made before the answer: if the visitor leaves meanwhile, the account is closed by being dropped.
     let account = Account {
         start,
@@ -95,7 +104,7 @@ pub(crate) async fn answer(request: Request<Incoming>, line: Line, edge: Arc<Edg
     let (response, cache) = match gate::check(&parts) {
         Ok(host) => {
             let early = (parts.version == Version::HTTP_11).then_some(early);
-            route(Visit { parts, body, host, asker, settings, mark: Mark::None, early }, &edge).await
+            route(Visit { parts, body, host, asker, settings, mark: Mark::None, class, early }, &edge).await
         }
         Err(refusal) => {
             edge.counters.requests_refused.one();
@@ -169,7 +178,7 @@ fn proof(text: &str) -> Response<Payload> {
     response
 }
 
-fn record(parts: &Parts, asker: Asker, edge: &Edge) -> AccessRecord {
+fn record(parts: &Parts, asker: Asker, class: RequestClass, edge: &Edge) -> AccessRecord {
     let field = |name| parts.headers.get(name).cloned();
     AccessRecord {
         date: edge.clock.date(),
@@ -189,6 +198,7 @@ fn record(parts: &Parts, asker: Asker, edge: &Edge) -> AccessRecord {
         bytes: 0,
         duration: std::time::Duration::ZERO,
         cache: CacheUse::None,
+        class,
         complete: false,
     }
 }

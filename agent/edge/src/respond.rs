@@ -8,6 +8,7 @@ use overspill_governance::time::Time;
 
 use crate::{
     access::CacheUse,
+    admission::Interest,
     body::Payload,
     cache::{
         range::{Part, part},
@@ -100,7 +101,12 @@ fn unsatisfiable(stored: &Stored) -> Response<Payload> {
 
 /// Answers with a response whose body is still coming; `None` when its beginning is gone already. `first`: it was fetched for this visitor;
 /// `had_copy`: there was one, but it could not be used.
-pub(crate) fn from_shared(shared: &Shared, interest: Arc<()>, request: &HeaderMap, (first, had_copy): (bool, bool)) -> Option<Answer> {
+pub(crate) fn from_shared(
+    shared: &Shared,
+    interest: Arc<Interest>,
+    request: &HeaderMap,
+    (first, had_copy): (bool, bool),
+) -> Option<Answer> {
     let cache = if first { CacheUse::Miss } else { CacheUse::Collapsed };
     let mut response = if shared.status == StatusCode::OK && validate::not_modified(request, &shared.headers) {
         not_modified(&shared.headers)

@@ -8,6 +8,7 @@ mod css;
 pub(crate) mod fuzz;
 mod limits;
 mod outline;
+mod packed;
 mod reference;
 pub(crate) mod restore;
 mod splice;
@@ -35,6 +36,7 @@ use self::{
 use crate::{
     body::Payload,
     cache::stored::Stored,
+    classes::RequestClass,
     edge::Edge,
     hot::Spillable,
     request::Visit,
@@ -59,6 +61,8 @@ impl Looked {
 #[derive(Debug)]
 struct Page {
     outline: Outline,
+    /// It is kept compressed.
+    is_packed: bool,
     /// What each of the outline's assets is for.
     needs: Vec<Need>,
 }
@@ -84,15 +88,17 @@ pub struct RewriteMetrics {
     pub left_policy: u64,
     /// Left alone: another field of its head forbids files from elsewhere.
     pub left_isolated: u64,
-    /// Left alone: encoded, or not UTF-8.
+    /// Left alone: encoded in another way than gzip, or not UTF-8.
     pub left_encoding: u64,
+    /// Left alone: too long for its compressed length.
+    pub left_swollen: u64,
     /// Left alone: too long, or markup that browsers have to guess at.
     pub left_markup: u64,
 }
 
 impl RewriteMetrics {
     /// Name, meaning and value of every counter, for exposition.
-    pub(crate) fn counters(&self) -> [(&'static str, &'static str, u64); 6] {
+    pub(crate) fn counters(&self) -> [(&'static str, &'static str, u64); 7] {
         [
             ("rewrite_pages", "Pages sent with helpers' addresses in them.", self.pages),
             ("rewrite_assets", "Files for which those pages sent visitors to helpers.", self.assets),
@@ -106,7 +112,8 @@ impl RewriteMetrics {
                 "Pages left alone because they are isolated from other origins (COEP) or have a foreign base.",
                 self.left_isolated,
             ),
-            ("rewrite_left_encoding", "Pages left alone because they are compressed or not UTF-8.", self.left_encoding),
+            ("rewrite_left_encoding", "Pages left alone because of their encoding: not gzip, damaged, or not UTF-8.", self.left_encoding),
+            ("rewrite_left_swollen", "Pages left alone because they are much longer than their compressed bytes.", self.left_swollen),
             ("rewrite_left_markup", "Pages left alone because they are too long or ambiguous.", self.left_markup),
         ]
     }
@@ -120,6 +127,7 @@ pub(crate) struct Counters {
     left_policy: AtomicU64,
     left_isolated: AtomicU64,
     left_encoding: AtomicU64,
+    left_swollen: AtomicU64,
     left_markup: AtomicU64,
 }
 
@@ -132,6 +140,7 @@ impl Counters {
             left_policy: read(&self.left_policy),
             left_isolated: read(&self.left_isolated),
             left_encoding: read(&self.left_encoding),
+            left_swollen: read(&self.left_swollen),
             left_markup: read(&self.left_markup),
         }
     }
@@ -141,6 +150,7 @@ impl Counters {
             Left::Policy => &self.left_policy,
             Left::Isolated => &self.left_isolated,
             Left::Encoding => &self.left_encoding,
+            Left::Swollen => &self.left_swollen,
             Left::Markup => &self.left_markup,
         };
         counter.fetch_add(1, Relaxed);
@@ -153,6 +163,7 @@ enum Left {
     Policy,
     Isolated,
     Encoding,
+    Swollen,
     Markup,
 }
 
@@ -170,8 +181,8 @@ pub(crate) fn rewritten(visit: &Visit, stored: &Stored, plain: &Response<Payload
     {
         return None;
     }
-    let may_leave = is_read(request) && Spiller::may_leave(request, false, visit.mark);
-    if !may_leave || !edge.overflow.spiller.is_beyond(now) || !visit.settings.offers(key) {
+    let may_leave = visit.class == RequestClass::Person && is_read(request) && Spiller::may_leave(request, false, visit.mark, visit.class);
+    if !may_leave || !edge.overflow.names_others(now) || !visit.settings.offers(key) {
         return None;
     }
     let base = Base::new(config.scheme(visit.asker.secure), &visit.host, key.path());
@@ -182,9 +193,14 @@ pub(crate) fn rewritten(visit: &Visit, stored: &Stored, plain: &Response<Payload
         counters.left(Left::Policy);
         return None;
     }
+    // To open and close it again takes the processor longer than the link gains where that is short.
+    if page.is_packed && (edge.overflow.spiller.is_short() || !packed::is_taken(request)) {
+        return None;
+    }
+    let text = if page.is_packed { packed::unpack(&stored.body).ok()? } else { stored.body.clone() };
     let placed = page.place(edge, &own, now);
     let script = restore::tag(!page.outline.policies.is_empty());
-    let Some(pieces) = splice::splice(&stored.body, &page.outline, &placed, script) else {
+    let Some(pieces) = splice::splice(&text, &page.outline, &placed, script) else {
         if page.is_forbidden(edge, &own) {
             counters.left(Left::Policy);
         }
@@ -192,6 +208,7 @@ pub(crate) fn rewritten(visit: &Visit, stored: &Stored, plain: &Response<Payload
     };
     counters.pages.fetch_add(1, Relaxed);
     counters.assets.fetch_add(placed.iter().flatten().count() as u64, Relaxed);
+    let pieces = if page.is_packed { packed::pack(pieces)? } else { pieces };
     let mut response = Response::new(Payload::Pieces(pieces));
     *response.headers_mut() = head(plain.headers());
     Some(response)
@@ -203,13 +220,15 @@ impl Page {
         let is = |name: &str, harmless: &str| {
             fields.get_all(name).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(harmless.as_bytes()))
         };
-        if !is("content-encoding", "identity") {
+        let is_packed = !is("content-encoding", "identity");
+        if is_packed && !(is("content-encoding", "gzip") || is("content-encoding", "x-gzip")) {
             return Err(Left::Encoding);
         }
         if !is("cross-origin-embedder-policy", "unsafe-none") {
             return Err(Left::Isolated);
         }
-        let mut outline = Outline::of(&stored.body, base).map_err(|unread| match unread {
+        let text = if is_packed { packed::unpack(&stored.body)? } else { stored.body.clone() };
+        let mut outline = Outline::of(&text, base).map_err(|unread| match unread {
             Unread::Encoding => Left::Encoding,
             Unread::Long | Unread::Markup => Left::Markup,
             Unread::Base => Left::Isolated,
@@ -228,7 +247,7 @@ impl Page {
             need.module |= place.what == What::Module;
             need.media |= place.what == What::Media;
         }
-        Ok(Self { outline, needs })
+        Ok(Self { outline, is_packed, needs })
     }
 
     /// Finds a helper for each file that the site's own link cannot carry, and draws the tickets.
@@ -248,7 +267,8 @@ impl Page {
                     && (!https || base.starts_with("https:"))
                     && need.uses.iter().all(|what| self.outline.policies.permit(*what, base, own))
             };
-            let url = edge.overflow.spiller.place(&ask, need.unchecked, fits, now)?;
+            let helped = edge.overflow.spiller.place(&ask, need.unchecked, &fits, now);
+            let url = helped.or_else(|| place_agentless(edge, &ask, need, fits, now))?;
             held.want();
             let scheme = own.find("//").unwrap_or_default();
             // As short as browsers let it be: it crosses the line with each page.
@@ -261,8 +281,22 @@ impl Page {
     /// Tells whether the page's policies, and not want of helpers, are why nothing was placed.
     fn is_forbidden(&self, edge: &Edge, own: &str) -> bool {
         let permits = |base: &str| self.needs.iter().flat_map(|need| &need.uses).any(|what| self.outline.policies.permit(*what, base, own));
-        !self.outline.policies.is_empty() && !self.outline.places.is_empty() && !edge.overflow.spiller.any_helper(permits)
+        !self.outline.policies.is_empty()
+            && !self.outline.places.is_empty()
+            && !edge.overflow.spiller.any_helper(permits)
+            && !edge.overflow.agentless.passes(permits)
     }
+}
+
+/// Where a file is found that no helper has room for: only what the browser checks goes to whoever is nobody's partner.
+fn place_agentless(edge: &Edge, ask: &Ask<'_>, need: &Need, fits: impl Fn(&str) -> bool, now: Now) -> Option<String> {
+    let may_leave = ask.may_leave && !need.unchecked;
+    let url = if may_leave { edge.overflow.agentless.place(ask.path, ask.size, fits, now.date) } else { None }?;
+    edge.overflow.uplink.note_excess(now.time);
+    edge.overflow.uplink.turn_away(ask.size);
+    edge.counters.agentless_files.one();
+    edge.counters.agentless_bytes.add(ask.size);
+    Some(url)
 }
 
 /// A module that names others would look for them beside itself, at the helper; a long film is fetched in parts.

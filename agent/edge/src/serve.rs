@@ -8,11 +8,12 @@ use hyper::body::Incoming;
 
 use crate::{
     access::CacheUse,
+    admission::{Class, Interest},
     body::Payload,
     cache::{
         admit::{Asked, Kept, admit},
         control::Control,
-        decide::{Rules, Use, decide, helps_failure, helps_overload},
+        decide::{Rules, Use, decide, does_for_preview, helps_failure, helps_overload},
         key::Key,
         stored::Stored,
         validate,
@@ -29,6 +30,7 @@ use crate::{
     overflow::Prepaid,
     part, pass,
     paths::{is_asset, is_entrance},
+    preview::Preview,
     probe,
     request::{Answer, Visit},
     respond, rewrite,
@@ -48,7 +50,8 @@ pub(crate) async fn serve(visit: Visit, edge: &Arc<Edge>) -> Answer {
         return if only_if_cached(&visit) { respond::not_stored() } else { pass::pass(visit, edge, cookies).await };
     };
     let key = Key::new(visit.settings.config.scheme(visit.asker.secure), &visit.host, target);
-    let encoding = Encoding::of(&visit.parts.headers);
+    let preview = Preview::of(&visit, cookies);
+    let encoding = preview.encoding(Encoding::of(&visit.parts.headers));
     let (now, rules) = (edge.clock.time(), rules(&visit));
     let authorized = visit.parts.headers.contains_key(header::AUTHORIZATION);
     let mut copy = edge.store.find(&key, &visit.parts.headers, encoding);
@@ -61,14 +64,22 @@ pub(crate) async fn serve(visit: Visit, edge: &Arc<Edge>) -> Answer {
     {
         // The hot path: no lock but the store's.
         let spiller = &edge.overflow.spiller;
-        if copy.spillable.is_some() && spiller.awaits_help(edge.clock.now()) && Spiller::may_leave(&visit.parts.headers, false, visit.mark)
+        if copy.spillable.is_some()
+            && spiller.awaits_help(edge.clock.now())
+            && Spiller::may_leave(&visit.parts.headers, false, visit.mark, visit.class)
         {
             await_help(edge).await;
         }
         return hit(&visit, copy, CacheUse::Hit, edge);
     }
+    if let Some(copy) = copy.as_ref().filter(|copy| does_for_preview(copy, preview.age_max, now)) {
+        edge.counters.previews_spared.one();
+        return hit(&visit, copy, CacheUse::Hit, edge);
+    }
     let pressure = visit.settings.admission.under_pressure(now);
-    visit.settings.admission.wanted(now);
+    if !preview.is_granted() {
+        visit.settings.admission.wanted(now);
+    }
     if copy.is_none() && is_too_late(&visit, edge) {
         return (pass::shed(edge, Wish::new(&visit.parts), &visit.settings), CacheUse::None);
     }
@@ -85,10 +96,10 @@ pub(crate) async fn serve(visit: Visit, edge: &Arc<Edge>) -> Answer {
     if only_if_cached(&visit) {
         return respond::not_stored();
     }
-    if copy.is_none() && part::is_wanted(&visit.parts.method, &visit.parts.headers) {
+    if copy.is_none() && !preview.whole && part::is_wanted(&visit.parts.method, &visit.parts.headers) {
         return part::part(visit, key, encoding, cookies, edge).await;
     }
-    let part_or_head = visit.parts.method == Method::HEAD || visit.parts.headers.contains_key(header::RANGE);
+    let part_or_head = !preview.whole && (visit.parts.method == Method::HEAD || visit.parts.headers.contains_key(header::RANGE));
     let with_cookies = cookies == Cookies::Unknown;
     let own_terms = authorized && is_conditional(&visit);
     if copy.is_none() && (part_or_head || own_terms || (with_cookies && !is_asset(visit.parts.uri.path()))) {
@@ -97,7 +108,7 @@ pub(crate) async fn serve(visit: Visit, edge: &Arc<Edge>) -> Answer {
     if copy.is_none() && edge.store.is_passed(&key, now) {
         return pass_unshared(visit, key, edge, cookies).await;
     }
-    if let Some(copy) = copy.as_ref().filter(|_| visit.parts.method == Method::HEAD) {
+    if let Some(copy) = copy.as_ref().filter(|_| visit.parts.method == Method::HEAD && !preview.whole) {
         return probe::probe(visit, cookies, Arc::clone(copy), edge).await;
     }
     if copy.is_none()
@@ -106,7 +117,7 @@ pub(crate) async fn serve(visit: Visit, edge: &Arc<Edge>) -> Answer {
         return (waiting::wasteful(pause), CacheUse::None);
     }
     let course = Course { key, encoding, with_cookies };
-    Errand { visit, course, cookies, rules, copy }.run(pressure, edge).await
+    Errand { visit, course, cookies, rules, copy, preview }.run(pressure, edge).await
 }
 
 /// Passes on a request for a resource whose answers could not be shared lately: nobody waits for anybody ("hit for pass"). When one could be
@@ -186,7 +197,7 @@ fn hit(visit: &Visit, stored: &Arc<Stored>, cache: CacheUse, edge: &Edge) -> Ans
     }
     let size = if visit.parts.method == Method::HEAD { 0 } else { response.body().size_hint().exact().unwrap_or_default() };
     // Sessions never come this far.
-    let may_leave = Spiller::may_leave(request, false, visit.mark);
+    let may_leave = Spiller::may_leave(request, false, visit.mark, visit.class);
     let secure = visit.asker.secure || *visit.settings.config.scheme(false) == Scheme::HTTPS;
     match edge.overflow.course(&visit.parts.method, spillable, (head_bytes(response.headers()), size), (may_leave, secure), now) {
         Turn::Serve => {
@@ -246,13 +257,14 @@ struct Errand {
     cookies: Cookies,
     rules: Rules,
     copy: Option<Arc<Stored>>,
+    preview: Preview,
 }
 
 /// A visitor's part in a fetch.
 struct Departed {
     flight: Arc<Flight>,
     /// Held from the beginning: a fetch in which nobody is interested ends.
-    interest: Arc<()>,
+    interest: Arc<Interest>,
     /// It was begun for this visitor.
     first: bool,
     /// Early hints are for whom it was begun.
@@ -272,7 +284,7 @@ impl Errand {
     async fn run(self, pressure: bool, edge: &Arc<Edge>) -> Answer {
         let now = edge.clock.time();
         // In calm, what must not be shared is not waited for together.
-        let unshared = |copy: &Arc<Stored>| copy.kept == Kept::Contract;
+        let unshared = |copy: &Arc<Stored>| copy.kept == Kept::Contract && !self.preview.is_granted();
         let authorized = self.visit.parts.headers.contains_key(header::AUTHORIZATION);
         let alone = authorized || (!pressure && self.copy.as_ref().is_some_and(unshared)) || edge.store.is_passed(&self.course.key, now);
         let mut part = self.depart(alone, edge).await;
@@ -330,7 +342,12 @@ impl Errand {
                 tokio::spawn(fly(Arc::clone(edge), order, Arc::clone(&flight), None));
                 Departed { flight, interest, first: true, _hints: hints }
             }
-            Boarding::Joined(flight) => Departed { interest: Arc::clone(&flight.interest), flight, first: false, _hints: None },
+            Boarding::Joined(flight) => {
+                if pass::class_of(&self.visit, self.cookies) != Class::Later {
+                    flight.interest.is_a_persons();
+                }
+                Departed { interest: Arc::clone(&flight.interest), flight, first: false, _hints: None }
+            }
         }
     }
 
@@ -374,7 +391,7 @@ impl Errand {
     }
 
     /// Follows a shared answer, if it is an answer to this visitor's request too.
-    async fn share(self, shared: &Arc<Shared>, interest: Arc<()>, first: bool, edge: &Arc<Edge>) -> Answer {
+    async fn share(self, shared: &Arc<Shared>, interest: Arc<Interest>, first: bool, edge: &Arc<Edge>) -> Answer {
         let request = &self.visit.parts.headers;
         // RFC 5861 section 4: these four are what stale-if-error speaks of.
         let failed = matches!(
@@ -385,7 +402,7 @@ impl Errand {
             return hit(&self.visit, &copy, CacheUse::Stale, edge);
         }
         let admission = &self.visit.settings.admission;
-        let pages_are_shared = || admission.is_busy() || admission.under_pressure(edge.clock.time());
+        let pages_are_shared = || self.preview.is_granted() || admission.is_busy() || admission.under_pressure(edge.clock.time());
         let for_me = first
             || (shared.vary.values(request, self.course.encoding) == shared.values
                 && (shared.kept != Some(Kept::Contract) || pages_are_shared()));

@@ -36,7 +36,11 @@ use self::{
     limits::{LOCATION_BYTES_MAX, SHORT_BYTES_MIN},
     mark::{Mark, with_parameter},
 };
-use crate::uplink::{SHED_DEBT, SHED_PAGES_DEBT, Uplink, head_bytes};
+use crate::{
+    agentless,
+    classes::RequestClass,
+    uplink::{SHED_DEBT, SHED_PAGES_DEBT, Uplink, head_bytes},
+};
 
 /// A request for a passive asset that the site holds, whole and fresh.
 #[derive(Debug, Clone, Copy)]
@@ -87,11 +91,13 @@ pub struct SpillMetrics {
     pub marks_refused: u64,
     /// Came with a ticket that a helper did not honour.
     pub restored: u64,
+    /// Came from the agentless target, or from a visitor who could not use it.
+    pub agentless_asked: u64,
 }
 
 impl SpillMetrics {
     /// Name, meaning and value of every counter, for exposition.
-    pub(crate) fn counters(&self) -> [(&'static str, &'static str, u64); 8] {
+    pub(crate) fn counters(&self) -> [(&'static str, &'static str, u64); 9] {
         [
             ("spill_redirects", "Visitors sent to helpers with a ticket.", self.spilled),
             ("spill_bytes", "Body bytes of what they were sent for.", self.spilled_bytes),
@@ -101,6 +107,7 @@ impl SpillMetrics {
             ("spill_marks_unchecked", "Visitors whom helpers sent back under leases that a restart forgot.", self.marks_unchecked),
             ("spill_marks_refused", "Requests with a mark that no helper of ours made.", self.marks_refused),
             ("spill_restored", "Files of rewritten pages that visitors had to fetch here after all.", self.restored),
+            ("agentless_asked", "Files fetched here by the agentless target, or by visitors who could not use it.", self.agentless_asked),
         ]
     }
 }
@@ -115,6 +122,7 @@ struct Counters {
     marks_unchecked: AtomicU64,
     marks_refused: AtomicU64,
     restored: AtomicU64,
+    agentless_asked: AtomicU64,
 }
 
 /// The owner's side of spilling. Shared by all threads.
@@ -172,12 +180,12 @@ impl Spiller {
         self.short.store(short, Relaxed);
     }
 
-    /// Tells whether a request may be answered by somebody else: no credentials, not sent back, no agent before us, no crawler.
+    /// Tells whether a request may be answered by somebody else: no credentials, not sent back, no agent before us, worth a helper's credit.
     ///
     /// `has_session` is the cookie table's word; `mark` is [`Spiller::read_mark`]'s.
     #[must_use]
-    pub fn may_leave(headers: &HeaderMap, has_session: bool, mark: Mark) -> bool {
-        !has_session && !mark.stays() && !stay::must_stay(headers)
+    pub fn may_leave(headers: &HeaderMap, has_session: bool, mark: Mark, class: RequestClass) -> bool {
+        !has_session && !mark.stays() && class.is_worth_credit() && !stay::must_stay(headers)
     }
 
     /// Checks the mark of a request for `path` that says a helper sent it back. A bad mark is as good as none; one that cannot be checked
@@ -202,6 +210,10 @@ impl Spiller {
     /// request here, or it could go to and fro; only one that we made for `path` counts as having been sent away.
     #[must_use]
     pub fn read_ticket(&self, ticket: &str, path: &str, now: Now) -> Mark {
+        if ticket == agentless::TICKET {
+            self.counters.agentless_asked.fetch_add(1, Relaxed);
+            return Mark::Unchecked;
+        }
         let Ok(ticket) = Ticket::from_text(ticket) else { return Mark::None };
         let book = self.book.load();
         let is_ours = book.page(ticket.lease).is_some_and(|page| {
@@ -214,12 +226,23 @@ impl Spiller {
         mark
     }
 
-    /// Tells whether visitors want more than the uplink carries and helpers are there to carry it.
+    /// Tells whether visitors want more than the uplink carries, or sockets or processor are short.
     #[must_use]
-    pub fn is_beyond(&self, now: Now) -> bool {
-        let pressed = self.short.load(Relaxed) || self.uplink.is_pressed(now.time);
+    pub fn is_pressed(&self, now: Now) -> bool {
+        self.short.load(Relaxed) || self.uplink.is_pressed(now.time)
+    }
+
+    /// Tells whether sockets or processor are short.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        self.short.load(Relaxed)
+    }
+
+    /// Tells whether helpers are there to carry it.
+    #[must_use]
+    pub fn has_helpers(&self, now: Now) -> bool {
         let book = self.book.load();
-        pressed && !book.pages.is_empty() && book.is_current(now.time)
+        !book.pages.is_empty() && book.is_current(now.time)
     }
 
     /// Tells whether an object of `size` bytes would be served here, with others to `total` bytes of which a page is about to have it asked for.
@@ -340,6 +363,7 @@ impl Spiller {
             marks_unchecked: read(&self.counters.marks_unchecked),
             marks_refused: read(&self.counters.marks_refused),
             restored: read(&self.counters.restored),
+            agentless_asked: read(&self.counters.agentless_asked),
         }
     }
 }

@@ -7,25 +7,17 @@ mod rewriting;
 
 use std::{sync::Arc, thread};
 
-use common::{Act, Origin, Reply, edge, field, ok, parse, raw, until};
+use common::{
+    Act, Origin, Reply, edge, field,
+    lease::{self, Lease},
+    ok, parse, raw, until,
+};
 use http::uri::{Authority, Scheme};
-use overspill_edge::{Canonical, Clock, Config, FillFailed, Handle, start};
-use overspill_governance::{
-    payword::{Chain, LeaseId},
-    site::SiteId,
-    time::Time,
-    units::{ByteRate, Bytes, RequestRate},
-};
-use overspill_protocol::{
-    manifest::{Manifest, Object},
-    plan::{Host, Plan, Spill},
-    ticket::TicketKey,
-};
+use overspill_edge::{Canonical, Clock, Config, Handle, start};
+use overspill_governance::{site::SiteId, units::ByteRate};
+use overspill_protocol::plan::Plan;
 
-const LEASE: LeaseId = LeaseId([3; 8]);
-const KEY: TicketKey = TicketKey([4; 32]);
 const OWNER: SiteId = SiteId([1; 32]);
-const HELPER: SiteId = SiteId([2; 32]);
 /// The owner's uplink carries three of them in a second.
 const ASSET_BYTES: usize = 30_000;
 
@@ -88,76 +80,19 @@ impl Mesh {
         "http://blog.example".to_owned()
     }
 
-    /// What the owner holds, as its control plane would sign it.
-    fn manifest(&self) -> Arc<Manifest> {
-        let seen = self.owner.observe();
-        let mut objects: Vec<Object> = seen
-            .hot
-            .into_iter()
-            .map(|hot| Object {
-                path: hot.path,
-                digest: hot.digest,
-                size: hot.size,
-                media_type: hot.media_type,
-                fresh_until: hot.fresh_until,
-            })
-            .collect();
-        objects.sort_by(|a, b| a.path.cmp(&b.path));
-        let manifest = Manifest { owner: OWNER, generation: seen.generation, date: self.clock.date(), objects };
-        assert!(manifest.is_well_formed());
-        Arc::new(manifest)
-    }
-
     /// Both ends learn of a lease over what the owner holds at this moment.
     fn lease(&self) {
-        let (chain, manifest) = (Arc::new(Chain::from_seed([5; 32], LEASE, 1_000)), self.manifest());
-        let spill = Spill {
-            lease: LEASE,
-            helper: HELPER,
-            base: format!("http://{}", self.guest()),
-            requests: RequestRate(1_000),
-            bytes: ByteRate(1 << 30),
-            allotted: Bytes(1 << 30),
-            key: KEY,
-            chain: Arc::clone(&chain),
-            serial_from: 1,
-            clock_offset_ms: 0,
-            weight: 1,
-            held_back: false,
-            manifest: Arc::clone(&manifest),
-            standby: Arc::default(),
-            until: Time::MAX,
-        };
-        let host = Host {
-            lease: LEASE,
-            owner: OWNER,
-            authority: self.guest(),
-            canonical: Self::canonical(),
-            requests: RequestRate(1_000),
-            bytes: ByteRate(1 << 30),
-            allotted_requests: 1_000,
-            allotted_bytes: Bytes(1 << 30),
-            storage: Bytes(1 << 20),
-            key: KEY,
-            anchor: chain.anchor(),
-            manifest,
-            generation_until: Time::MAX,
-            until: Time::MAX,
-            closed: false,
-        };
+        let manifest = lease::manifest(&self.owner, OWNER, &self.clock, |_| true);
+        let base = format!("http://{}", self.guest());
+        let lease = Lease::new(3, OWNER, (base, &Self::canonical()), 1_000);
+        let (spill, host) = (lease.spill(&manifest), lease.host(&manifest));
         self.owner.apply(Arc::new(Plan { version: 1, made: self.clock.time(), spill: vec![spill], ..Plan::default() }));
         self.helper.apply(Arc::new(Plan { version: 1, made: self.clock.time(), host: vec![host], ..Plan::default() }));
     }
 
     /// Moves what the helper wants from the owner, until the test ends.
     fn fill(&self) {
-        let (owner, helper) = (Arc::clone(&self.owner), Arc::clone(&self.helper));
-        let mut wanted = helper.take_wanted().unwrap();
-        thread::spawn(move || {
-            while let Some(want) = wanted.blocking_recv() {
-                helper.filled(&want, owner.held(&want.digest).ok_or(FillFailed::Gone));
-            }
-        });
+        lease::fill(&self.owner, &self.helper);
     }
 
     fn ask_owner(&self, path: &str, fields: &str) -> Reply {

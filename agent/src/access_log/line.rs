@@ -69,6 +69,7 @@ fn json(out: &mut dyn Write, visitor: IpAddr, record: &AccessRecord) -> io::Resu
         "bytes": record.bytes,
         "duration_us": u64::try_from(record.duration.as_micros()).unwrap_or(u64::MAX),
         "cache": record.cache.as_str(),
+        "class": record.class.as_str(),
         "complete": record.complete,
         "referer": text(&record.referer),
         "user_agent": text(&record.user_agent),
@@ -111,7 +112,7 @@ fn apache_date(date: Date) -> String {
 mod tests {
     use super::*;
     use http::{Method, StatusCode, Version};
-    use overspill_edge::CacheUse;
+    use overspill_edge::{CacheUse, RequestClass};
     use std::time::Duration;
 
     fn record() -> AccessRecord {
@@ -128,6 +129,7 @@ mod tests {
             bytes: 512,
             duration: Duration::from_millis(3),
             cache: CacheUse::Hit,
+            class: RequestClass::Preview,
             complete: true,
         }
     }
@@ -150,8 +152,8 @@ mod tests {
         assert_eq!(text.matches('\n').count(), 1);
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(
-            (value["status"].as_u64(), value["cache"].as_str(), value["date"].as_str()),
-            (Some(200), Some("hit"), Some("2026-11-22T00:00:00Z"))
+            (value["status"].as_u64(), value["cache"].as_str(), value["class"].as_str(), value["date"].as_str()),
+            (Some(200), Some("hit"), Some("preview"), Some("2026-11-22T00:00:00Z"))
         );
     }
 

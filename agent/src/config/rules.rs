@@ -98,6 +98,24 @@ const RULES: &[Rule] = &[
         write: "a domain that shares nothing with a real site",
     },
     Rule {
+        broken: |all| {
+            let (target, site) = (all.agentless.as_ref()?, all.site.as_ref());
+            let own = |host: &str| host == target.authority();
+            let guests = all.guest_suffix.iter().any(|suffix| target.authority().ends_with(&suffix.0));
+            let loops = guests || site.is_some_and(|site| own(&site.authority)) || all.hosts.iter().any(|host| own(&host.0));
+            loops.then(|| ("spill.agentless", format!("spill.agentless: {} is this agent's own name", target.authority())))
+        },
+        write: "the host of the other service, which fetches from this site",
+    },
+    Rule {
+        broken: |all| {
+            let (target, site) = (all.agentless.as_ref()?, all.site.as_ref()?);
+            let mixed = site.scheme == "https" && target.base().starts_with("http://");
+            mixed.then(|| ("spill.agentless", "spill.agentless: browsers load nothing over http into a page over https".to_owned()))
+        },
+        write: "https:// before its host",
+    },
+    Rule {
         broken: |all| (all.memory.0 < 1 << 20).then(|| ("memory", "memory: less than 1MiB holds no page".to_owned())),
         write: "for example memory = \"128MiB\"",
     },

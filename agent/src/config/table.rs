@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use overspill_edge::AgentlessTarget;
 use overspill_governance::units::{ByteRate, Bytes, RequestRate};
 
 use super::{
@@ -118,7 +119,10 @@ settings! {
     miss_budget: Option<Bytes>, "miss_budget" = "256MiB", Reload, "What one address may have the origin send beyond twice what it receives, in ten minutes; then it gets stored answers only (none: nothing is counted).";
     rewrite: bool, "spill.rewrite" = "true", Reload, "Whether cached pages name helpers for their files while the site's link is under pressure.";
     trusted: Trusted, "spill.trusted" = "members", Reload, "Who may serve what browsers do not check, such as images, and every redirected file: `members` (all that hold a lease), `nobody`, or members' keys.";
+    agentless: Option<AgentlessTarget>, "spill.agentless" = "none", Reload, "Where pages send browsers for files that they check and no helper has room for, such as a pull zone: `https://zone.example.net{path}`.";
+    agentless_month: Bytes, "spill.agentless_month" = "50GiB", Reload, "Bytes that may be sent there in a calendar month (UTC).";
     micro_cache: Duration, "micro_cache" = "5s", Reload, "How long an answer without stated freshness is reused while the origin is overloaded.";
+    preview_cache: Duration, "preview_cache" = "5s", Reload, "How long any page is reused for who fetches link previews, in calm, too (0s: such requests are like any).";
     stale_max: Duration, "stale_max" = "10min", Reload, "How old a stale answer may grow while the origin is overloaded.";
     stale_error_max: Duration, "stale_error_max" = "1d", Reload, "How old a stale answer may grow while the origin fails.";
     origin_limit_min: u32, "origin_limit.min" = "2", Reload, "Requests at the origin at once: never learn a lower limit.";

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use libp2p::Multiaddr;
+use overspill_edge::AgentlessTarget;
 use overspill_governance::{
     site::SiteId,
     units::{ByteRate, Bytes, RequestRate},
@@ -342,6 +343,16 @@ value!(
         _ => Err(Misread::new("is not an e-mail address", "for example owner@blog.example")),
     },
     |value| value.0.clone()
+);
+
+value!(
+    AgentlessTarget,
+    "URL{path}",
+    |text| AgentlessTarget::read(text).ok_or_else(|| Misread::new(
+        "is not a scheme, a host and {path}",
+        "for example https://zone.example.net{path}, and nothing between host and path"
+    )),
+    AgentlessTarget::template
 );
 
 /// Members by key; `None`: all.

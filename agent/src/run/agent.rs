@@ -24,6 +24,7 @@ use crate::{
     access_log::{self, AccessLog},
     acme::{Keeper, limits::GUESTS_LOOK},
     admin::{status, talk::Ask},
+    agentless::Meter,
     certificates::{self, Stamps},
     cli::{
         exit::{Exit, Failure},
@@ -58,6 +59,8 @@ pub struct Agent {
     pub(super) stamps: Mutex<Stamps>,
     /// Certificates from an authority.
     pub(super) acme: Keeper,
+    /// What the agentless target was promised, once somebody wanted to promise it something.
+    pub(super) agentless: Mutex<Option<Meter>>,
 }
 
 impl Agent {

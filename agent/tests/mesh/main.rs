@@ -1,6 +1,7 @@
 //! The mesh end to end: real agents as separate processes on loopback, real HTTP, real libp2p, real ledgers.
 #![allow(clippy::unwrap_used)]
 
+mod agentless;
 mod browser;
 mod burst;
 mod crash;

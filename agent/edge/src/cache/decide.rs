@@ -49,6 +49,13 @@ pub(crate) fn decide(stored: &Stored, pressure: bool, rules: Rules, now: Time) -
     if !allowed.is_zero() && staleness <= allowed { Use::Stale } else { Use::Ask }
 }
 
+/// Tells whether a copy will do for a link preview, which may be `age_max` older than what people are shown.
+//= RFC 9111 section 4.2.4: by contract, as with pages that say nothing; never against the origin's word.
+pub(crate) fn does_for_preview(stored: &Stored, age_max: Duration, now: Time) -> bool {
+    let beyond = if stored.kept == Kept::Contract { stored.held_for(now) } else { stored.staleness(now) };
+    !age_max.is_zero() && !stored.forbids_stale && !stored.purged && beyond <= age_max
+}
+
 /// Tells whether a copy may be shown because the origin is too slow or has no place.
 pub(crate) fn helps_overload(stored: &Stored, rules: Rules, now: Time) -> bool {
     decide(stored, true, rules, now) != Use::Ask
@@ -134,6 +141,19 @@ mod tests {
         assert!(helps_failure(&gone, RULES, after(5)) && !helps_failure(&gone, RULES, after(6)));
         let said = Stored { status: StatusCode::NOT_FOUND, ..stored(Some("max-age=60")) };
         assert_eq!(decide(&said, true, RULES, after(61)), Use::Stale, "the origin gave it a lifetime");
+    }
+
+    #[test]
+    fn previews_are_shown_what_is_some_seconds_old_and_nothing_against_the_origins_word() {
+        let most = Duration::from_secs(5);
+        for fields in [None, Some("max-age=0, stale-if-error=1")] {
+            let page = stored(fields);
+            assert!(does_for_preview(&page, most, after(5)) && !does_for_preview(&page, most, after(6)), "{fields:?}");
+            assert!(!does_for_preview(&page, Duration::ZERO, after(0)), "switched off");
+            assert!(!does_for_preview(&page.outdated(after(1)), most, after(1)), "purged");
+        }
+        assert!(!does_for_preview(&stored(Some("max-age=1, must-revalidate")), most, after(2)));
+        assert!(does_for_preview(&stored(Some("max-age=60")), most, after(65)));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 
-use crate::limits::WINDOW_BYTES;
+use crate::{admission::Interest, limits::WINDOW_BYTES};
 
 /// The body, as far as it came.
 #[derive(Debug, Default)]
@@ -101,7 +101,7 @@ impl Growing {
     }
 
     /// Begins to follow from the first byte; `None` when it is gone already.
-    pub(crate) fn follow(self: &Arc<Self>, interest: Arc<()>) -> Option<Follower> {
+    pub(crate) fn follow(self: &Arc<Self>, interest: Arc<Interest>) -> Option<Follower> {
         let mut grown = self.lock();
         if grown.windowed {
             return None;
@@ -152,7 +152,7 @@ pub(crate) struct Follower {
     id: u64,
     taken: u64,
     /// Counted by the filler: it may stop when nobody is interested.
-    _interest: Arc<()>,
+    _interest: Arc<Interest>,
 }
 
 impl Follower {

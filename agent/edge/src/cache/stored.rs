@@ -51,6 +51,8 @@ pub(crate) struct Stored {
     /// The request fields that chose it, and the values that they had.
     pub(crate) vary: Vary,
     pub(crate) values: Vec<u8>,
+    /// Somebody said that it is out of date.
+    pub(crate) purged: bool,
     /// The groups with which it is forgotten.
     pub(crate) groups: Vec<Group>,
     pub(super) came: Time,
@@ -98,6 +100,7 @@ impl Stored {
             frozen: Frozen::default(),
             vary: admitted.vary,
             values,
+            purged: false,
             groups,
             came: now.time,
             initial_age: admitted.age,
@@ -174,7 +177,7 @@ impl Stored {
 
     /// The same, stale from now on, and nothing for helpers.
     pub(crate) fn outdated(&self, now: Time) -> Self {
-        Self { lifetime: self.lifetime.min(self.age(now)), spillable: None, ..self.clone() }
+        Self { lifetime: self.lifetime.min(self.age(now)), spillable: None, purged: true, ..self.clone() }
     }
 
     /// Seconds of freshness left; negative when stale (RFC 9211 section 2.2).

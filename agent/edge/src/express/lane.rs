@@ -17,6 +17,7 @@ use crate::{
     access::{AccessRecord, Account, CacheUse},
     body::Payload,
     cache::{key, stored::Stored},
+    classes::{RequestClass, is_suspect, of_fields},
     edge::{Edge, Settings},
     gate,
     limits::EXPRESS_FIELDS_MAX,
@@ -36,6 +37,8 @@ pub(crate) struct Lane {
     edge: Arc<Edge>,
     peer: Peer,
     known: Option<Known>,
+    /// What the connection's visitor said of itself last, and what that makes of it.
+    named: Option<(Box<[u8]>, RequestClass)>,
     /// The cache key of the request at hand, which begins with the known host's part.
     key: String,
 }
@@ -52,7 +55,7 @@ struct Known {
 
 impl Lane {
     pub(crate) fn new(edge: Arc<Edge>, peer: Peer) -> Self {
-        Self { edge, peer, known: None, key: String::new() }
+        Self { edge, peer, known: None, named: None, key: String::new() }
     }
 
     /// The answer to a request of which this is the head; nothing if it must go the usual way.
@@ -69,11 +72,12 @@ impl Lane {
         if !stored.is_fresh(now.time) || !has_plain_body(stored.status) {
             return None;
         }
+        let class = self.class(ask.target, fields);
         let answer = match &stored.spillable {
-            Some(_) => self.asset(&stored, fields, now)?,
+            Some(_) => self.asset(&stored, fields, class, now)?,
             None => self.page(&stored, now)?,
         };
-        Some(self.send(answer, &ask, fields, now))
+        Some(self.send(answer, &ask, (fields, class), now))
     }
 
     /// Finds out once, and again after new settings, whether the site answers for this host at all, and readies the key.
@@ -100,8 +104,25 @@ impl Lane {
         str::from_utf8(text).ok().filter(|host| !self.edge.overflow.guests.is_guest(host)).map(|_| ())
     }
 
+    /// Who seems to ask. A connection is one program's, mostly, so that its name is read once.
+    fn class(&mut self, target: &str, fields: &[Header<'_>]) -> RequestClass {
+        if is_suspect(target) {
+            return RequestClass::Suspect;
+        }
+        let value = |name: &str| fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value);
+        let (agent, has_from) = (value("user-agent"), value("from").is_some());
+        match (&self.named, agent) {
+            (Some((name, class)), Some(agent)) if **name == *agent && !has_from => *class,
+            _ => {
+                let class = of_fields(agent, has_from);
+                self.named = agent.filter(|_| !has_from).map(|agent| (agent.into(), class));
+                class
+            }
+        }
+    }
+
     /// What helpers may have goes by their rules.
-    fn asset(&self, stored: &Arc<Stored>, fields: &[Header<'_>], now: Now) -> Option<Answer> {
+    fn asset(&self, stored: &Arc<Stored>, fields: &[Header<'_>], class: RequestClass, now: Now) -> Option<Answer> {
         let (overflow, spillable) = (&self.edge.overflow, stored.spillable.as_ref()?);
         if overflow.spiller.awaits_help(now) {
             return None;
@@ -109,7 +130,7 @@ impl Lane {
         let answer = Answer::of(stored, now);
         let size = answer.body.len() as u64;
         let secure = self.known.as_ref().is_some_and(|known| known.secure);
-        let may_leave = overflow.spiller.asks_who() && Spiller::may_leave(&map(fields)?, false, Mark::None);
+        let may_leave = overflow.spiller.asks_who() && Spiller::may_leave(&map(fields)?, false, Mark::None, class);
         match overflow.course(&Method::GET, spillable, (answer.head_length(), size), (may_leave, secure), now) {
             Course::Serve => Some(Answer { pause: overflow.uplink.pause(size, size, now.time), ..answer }),
             Course::Spill(redirect) => Some(Answer::made(redirect, CacheUse::Spilled)),
@@ -123,7 +144,7 @@ impl Lane {
     /// Everything else is served, unless the link is in a state in which that takes thought.
     fn page(&self, stored: &Arc<Stored>, now: Now) -> Option<Answer> {
         let overflow = &self.edge.overflow;
-        if overflow.is_drowned(now.time) || overflow.spiller.is_beyond(now) {
+        if overflow.is_drowned(now.time) || overflow.names_others(now) {
             return None;
         }
         let answer = Answer::of(stored, now);
@@ -134,10 +155,11 @@ impl Lane {
     }
 
     /// Opens the account and puts the answer on its way.
-    fn send(&self, answer: Answer, ask: &Ask<'_>, fields: &[Header<'_>], now: Now) -> Outgoing {
+    fn send(&self, answer: Answer, ask: &Ask<'_>, (fields, class): (&[Header<'_>], RequestClass), now: Now) -> Outgoing {
         let edge = &self.edge;
         edge.active.rise();
         edge.counters.requests.one();
+        edge.counters.of_class(class).one();
         edge.counters.expressed.one();
         edge.count_answer(answer.status, answer.cache);
         let account = Account {
@@ -150,12 +172,12 @@ impl Lane {
             miss_budget: self.known.as_ref().and_then(|known| known.settings.config.miss_budget),
             passing: None,
             charged: 0,
-            record: edge.keeps_records().then(|| Box::new(self.record(&answer, ask, fields, now))),
+            record: edge.keeps_records().then(|| Box::new(self.record(&answer, ask, (fields, class), now))),
         };
         Outgoing::new(Arc::clone(edge), account, (answer.head, answer.tail), answer.body, answer.pause)
     }
 
-    fn record(&self, answer: &Answer, ask: &Ask<'_>, fields: &[Header<'_>], now: Now) -> AccessRecord {
+    fn record(&self, answer: &Answer, ask: &Ask<'_>, (fields, class): (&[Header<'_>], RequestClass), now: Now) -> AccessRecord {
         let field = |name: &str| {
             let named = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))?;
             HeaderValue::from_bytes(named.value).ok()
@@ -173,6 +195,7 @@ impl Lane {
             bytes: 0,
             duration: Duration::ZERO,
             cache: answer.cache,
+            class,
             complete: false,
         }
     }

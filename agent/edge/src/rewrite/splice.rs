@@ -23,6 +23,13 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
+    /// One piece.
+    pub(crate) fn of(piece: Bytes) -> Self {
+        let mut pieces = Self::default();
+        pieces.push(piece);
+        pieces
+    }
+
     fn push(&mut self, piece: Bytes) {
         if !piece.is_empty() {
             self.length += piece.len() as u64;

@@ -4,26 +4,18 @@ use http::{HeaderMap, header};
 
 use super::mark::has_passed_an_agent;
 
-/// Words in the names of programs that read the web by themselves. Credit is not spent on them: they come again when told to.
-const CRAWLERS: [&[u8]; 5] = [b"bot", b"crawl", b"spider", b"slurp", b"archiver"];
 /// Destinations of fetches that browsers follow to no other origin (Fetch standard, "request destination"; HTML standard, workers).
 const SAME_ORIGIN_ONLY: [&[u8]; 3] = [b"serviceworker", b"sharedworker", b"worker"];
 
 /// Tells whether a request, by its fields, must not be sent to a helper.
 pub(crate) fn must_stay(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::AUTHORIZATION) || has_passed_an_agent(headers) || is_same_origin_only(headers) || is_crawler(headers)
+    headers.contains_key(header::AUTHORIZATION) || has_passed_an_agent(headers) || is_same_origin_only(headers)
 }
 
 /// Browsers that say nothing about a fetch are old: they have no workers to speak of.
 fn is_same_origin_only(headers: &HeaderMap) -> bool {
     let says = |name: &str, values: &[&[u8]]| headers.get(name).is_some_and(|value| values.contains(&value.as_bytes()));
     headers.contains_key("service-worker") || says("sec-fetch-dest", &SAME_ORIGIN_ONLY) || says("sec-fetch-mode", &[b"same-origin"])
-}
-
-fn is_crawler(headers: &HeaderMap) -> bool {
-    let Some(agent) = headers.get(header::USER_AGENT) else { return false };
-    let names = |word: &&[u8]| agent.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
-    CRAWLERS.iter().any(names)
 }
 
 #[cfg(test)]
@@ -52,13 +44,5 @@ mod tests {
         assert!(stays("sec-fetch-mode", "same-origin"));
         assert!(!stays("sec-fetch-dest", "image"));
         assert!(!stays("sec-fetch-mode", "no-cors"));
-    }
-
-    #[test]
-    fn no_credit_is_spent_on_crawlers() {
-        assert!(stays("user-agent", "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"));
-        assert!(stays("user-agent", "Baiduspider"));
-        assert!(!stays("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"));
-        assert!(!stays("user-agent", ""));
     }
 }

@@ -187,11 +187,15 @@ fn a_mark_that_a_restart_made_uncheckable_keeps_its_request_here_for_a_while() {
 #[test]
 fn sessions_marks_and_credentials_keep_a_request_here() {
     let mut headers = HeaderMap::new();
-    assert!(Spiller::may_leave(&headers, false, Mark::None));
-    assert!(!Spiller::may_leave(&headers, true, Mark::None));
-    assert!(!Spiller::may_leave(&headers, false, Mark::Unchecked));
+    assert!(Spiller::may_leave(&headers, false, Mark::None, RequestClass::Person));
+    assert!(!Spiller::may_leave(&headers, true, Mark::None, RequestClass::Person));
+    assert!(!Spiller::may_leave(&headers, false, Mark::Unchecked, RequestClass::Person));
+    assert!(Spiller::may_leave(&headers, false, Mark::None, RequestClass::Preview));
+    for class in [RequestClass::Crawler, RequestClass::Suspect] {
+        assert!(!Spiller::may_leave(&headers, false, Mark::None, class), "no credit is spent on them");
+    }
     headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic eA=="));
-    assert!(!Spiller::may_leave(&headers, false, Mark::None));
+    assert!(!Spiller::may_leave(&headers, false, Mark::None, RequestClass::Person));
 }
 
 #[test]

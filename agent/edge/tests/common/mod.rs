@@ -1,6 +1,8 @@
 //! Words for stories about an edge: a scripted origin, and visitors that speak raw HTTP.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod lease;
+
 use std::{
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},

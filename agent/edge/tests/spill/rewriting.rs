@@ -1,8 +1,12 @@
 //! Stories of pages that name helpers for their files.
 
-use overspill_governance::digest::ObjectDigest;
+use std::io::{Read, Write};
 
-use super::{Mesh, Reply, asset, common, ok, parse, raw, until};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use overspill_edge::AgentlessTarget;
+use overspill_governance::{digest::ObjectDigest, time::Date, units::ByteRate};
+
+use super::{ASSET_BYTES, Mesh, Reply, asset, common, ok, parse, raw, until};
 
 const PAGE: &str = "<!doctype html><title>t</title><link rel=stylesheet href='/s.png'><img src=\"/a.png\"><p>text";
 
@@ -15,6 +19,16 @@ pub(crate) fn page(path: &str) -> Option<Vec<u8>> {
         "no-scripts" => "Content-Security-Policy: script-src 'none'\r\n",
         "isolated" => "Cross-Origin-Embedder-Policy: require-corp\r\n",
         "packed" => "Content-Encoding: gzip\r\n",
+        "zipped" | "swollen" => {
+            let filling = if path.ends_with("swollen") { 60_000 } else { 600 };
+            let body = gzip(&format!("{PAGE}{}", "<p>so it goes</p>".repeat(filling)));
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nCache-Control: public, max-age=3600\r\nETag: \"z\"\r\n\
+                 Content-Encoding: gzip\r\nVary: Accept-Encoding\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
+            return Some([head.into_bytes(), body].concat());
+        }
         "meta" => {
             let page = format!("<meta http-equiv=Content-Security-Policy content=\"img-src 'self'; style-src 'self'\">{PAGE}");
             return Some(ok("Content-Type: text/html\r\nCache-Control: public, max-age=3600\r\n", &page));
@@ -24,6 +38,18 @@ pub(crate) fn page(path: &str) -> Option<Vec<u8>> {
     let head = "Content-Type: text/html\r\nCache-Control: public, max-age=3600\r\nETag: \"plain\"\r\n\
                 Last-Modified: Sun, 22 Nov 2026 00:00:00 GMT\r\nLink: </s.png>; rel=preload; as=style\r\nLink: <https://a.example/>; rel=me\r\n";
     Some(ok(&format!("{head}{fields}"), PAGE))
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn unzipped(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    GzDecoder::new(bytes).read_to_string(&mut text).unwrap();
+    text
 }
 
 const MARK: &str = "overspill-ticket=";
@@ -194,7 +220,7 @@ fn a_file_that_a_helper_did_not_give_is_served_here_and_sent_nowhere_again() {
     assert!(after.restored > before.restored, "{after:?}");
 
     // A ticket that nobody made stays here all the same, and counts for nothing.
-    let forged = format!("/s.png?{MARK}{}", "A".repeat(64));
+    let forged = format!("/s.png?{MARK}{}", "B".repeat(64));
     assert_eq!(until_served(&mesh, &forged).text(), asset("/s.png"));
     assert!(mesh.owner.metrics().spill.marks_unchecked > 0);
 }
@@ -226,4 +252,115 @@ fn rewriting_can_be_switched_off() {
     assert_eq!(mesh.ask_owner("/pages/plain", "").text(), PAGE);
     assert_eq!(mesh.owner.metrics().rewrite, overspill_edge::RewriteMetrics::default());
     assert_ne!(mesh.ask_owner("/.well-known/overspill-restore.js", "").field("content-type").as_deref(), Some("text/javascript"));
+}
+
+/// What visitors who take gzip say.
+const ZIPPED: &str = "Accept-Encoding: gzip, deflate, br\r\n";
+
+#[test]
+fn a_page_that_came_in_gzip_names_helpers_and_leaves_in_gzip() {
+    let mesh = Mesh::new();
+    mesh.fill();
+    let calm = mesh.ask_owner("/pages/zipped", ZIPPED);
+    until("the page is held", || {
+        mesh.ask_owner("/pages/zipped", ZIPPED).field("cache-status").is_some_and(|status| status.contains("hit"))
+    });
+    pressed(&mesh, "/pages/plain");
+    let page = under_pressure(&mesh, "/pages/zipped", ZIPPED);
+    assert_eq!((page.field("content-encoding").as_deref(), page.field("etag")), (Some("gzip"), None), "{}", page.head);
+    assert_eq!(page.field("content-length"), Some(page.body.len().to_string()));
+    let text = unzipped(&page.body);
+    assert_eq!(undone(&text, &mesh), unzipped(&calm.body));
+    assert!(page.body.len() * 3 < text.len(), "{} of {}", page.body.len(), text.len());
+    let served = ask_helper(&mesh, &address(&mesh, &text, "/s.png"));
+    assert_eq!((served.status, served.text()), (200, asset("/s.png")));
+    assert_eq!(
+        under_pressure(&mesh, "/pages/zipped", "Accept-Encoding: br\r\n").body,
+        calm.body,
+        "who takes no gzip gets what the origin gave"
+    );
+}
+
+#[test]
+fn a_page_that_swells_is_left_alone_and_counted() {
+    let mesh = Mesh::new();
+    let calm = mesh.ask_owner("/pages/swollen", ZIPPED);
+    pressed(&mesh, "/pages/plain");
+    until("the page is held", || {
+        mesh.ask_owner("/pages/swollen", ZIPPED).field("cache-status").is_some_and(|status| status.contains("hit"))
+    });
+    assert_eq!(under_pressure(&mesh, "/pages/swollen", ZIPPED).body, calm.body);
+    assert!(mesh.owner.metrics().rewrite.left_swollen > 0);
+}
+
+#[test]
+fn an_origin_whose_pages_may_have_to_name_helpers_is_asked_for_gzip() {
+    let asked = |uplink: Option<ByteRate>, path: &str| {
+        let site = super::site();
+        let edge = common::edge(&site, |config| config.uplink = uplink);
+        common::ask(&edge, "GET", path, ZIPPED);
+        common::field(&site.asked()[0], "accept-encoding").unwrap()
+    };
+    assert_eq!(asked(Some(ByteRate(1 << 20)), "/page"), "gzip");
+    assert_eq!(asked(Some(ByteRate(1 << 20)), "/a.png"), "identity");
+    assert_eq!(asked(None, "/page"), "br, gzip");
+}
+
+/// A zone is configured, and has so many bytes.
+fn with_zone(bytes: u64) -> Mesh {
+    let mesh = Mesh::with(|config| config.agentless = AgentlessTarget::read("http://zone.example.net{path}"));
+    mesh.owner.grant_agentless(bytes, Date::from_millis(u64::MAX));
+    mesh
+}
+
+const ZEROS: &str = "overspill-ticket=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// The page without any lease, as soon as it names the zone, or in a moment of pressure.
+fn alone(mesh: &Mesh, is_it: impl Fn(&str) -> bool) -> Option<String> {
+    (0..40).find_map(|_| {
+        let _excess = mesh.ask_owner("/a.png", "");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        let reply = mesh.ask_owner("/pages/plain", "");
+        (reply.status == 200 && is_it(&reply.text())).then(|| reply.text())
+    })
+}
+
+fn held(mesh: &Mesh) {
+    for path in ["/a.png", "/s.png", "/pages/plain"] {
+        assert_eq!(mesh.ask_owner(path, "").status, 200);
+    }
+    until("the files are spillable", || mesh.owner.observe().hot.len() == 2);
+}
+
+#[test]
+fn the_agentless_target_gets_what_browsers_check_and_what_it_fetches_stays_here() {
+    let mesh = with_zone(2 * ASSET_BYTES as u64);
+    held(&mesh);
+    for left in [1, 0] {
+        let page = alone(&mesh, |page| page.contains("zone.example.net")).expect("a page that names the zone");
+        let tag =
+            format!("<link integrity=\"{}\" crossorigin rel=stylesheet href='//zone.example.net/s.png?{ZEROS}'>", integrity("/s.png"));
+        assert!(page.contains(&tag) && page.contains("<img src=\"/a.png\">"), "{left} left: {page}");
+    }
+    assert_eq!(alone(&mesh, |page| page.contains("zone.example.net")), None, "all that was granted is promised");
+    let metrics = mesh.owner.metrics();
+    assert_eq!((metrics.agentless_files, metrics.agentless_bytes), (2, 2 * ASSET_BYTES as u64));
+    assert_eq!(metrics.spill.spilled, 0, "no redirect leads there");
+
+    // As the zone fetches it, or a browser comes home with it: here, under a crowd, and by any page.
+    let before = mesh.owner.metrics().spill.agentless_asked;
+    let home = until_served(&mesh, &format!("/s.png?{ZEROS}"));
+    assert_eq!((home.text(), home.field("access-control-allow-origin").as_deref()), (asset("/s.png"), Some("*")));
+    assert!(mesh.owner.metrics().spill.agentless_asked > before);
+}
+
+#[test]
+fn helpers_come_before_the_agentless_target() {
+    let mesh = with_zone(1 << 30);
+    pressed(&mesh, "/pages/plain");
+    let page = under_pressure(&mesh, "/pages/plain", "").text();
+    let _at_the_helper = address(&mesh, &page, "/s.png");
+    mesh.owner.apply(std::sync::Arc::default());
+    let page = alone(&mesh, |page| page.contains(MARK)).expect("a page that names somebody");
+    assert!(page.contains(&format!("//zone.example.net/s.png?{ZEROS}")), "{page}");
 }

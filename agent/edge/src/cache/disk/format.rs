@@ -213,6 +213,7 @@ impl Head {
             fresh_until: Date::from_millis(self.fresh_until_ms),
             spillable: None,
             looked,
+            purged: false,
             frozen: Frozen::default(),
             vary: Vary::restored(vary),
             values: self.values,

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Programs that some tests want beside the agent, from Debian's packages. Installs those that are missing, where that is possible; where it
+# is not, says so and goes on: each test that wants one passes over itself without it.
+set -uo pipefail
+
+# What is looked for in PATH, and the package that has it.
+wanted=(
+    chromium:chromium
+)
+
+missing=()
+for pair in "${wanted[@]}"; do
+    command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+    echo "all are there"
+    exit 0
+fi
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    as_root=(sudo -n)
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt() { timeout 300 "${as_root[@]}" apt-get -qq -o DPkg::Lock::Timeout=60 "$@" >/dev/null 2>&1; }
+if command -v apt-get >/dev/null && apt update && apt install --yes --no-install-recommends "${missing[@]}"; then
+    echo "installed: ${missing[*]}"
+else
+    echo "passed over, this machine cannot install them: ${missing[*]}"
+fi
