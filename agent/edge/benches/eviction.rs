@@ -237,7 +237,7 @@ impl Order for TinyLfu {
     fn ask(&mut self, object: u32, size: u64) -> bool {
         *self.counts.entry(object).or_default() += 1;
         self.asked += 1;
-        if self.asked % (10 * (self.main.held.len() + 100)) == 0 {
+        if self.asked.is_multiple_of(10 * (self.main.held.len() + 100)) {
             self.counts.values_mut().for_each(|count| *count /= 2);
         }
         for queue in [&mut self.window, &mut self.main] {

@@ -267,7 +267,7 @@ impl Page {
                     && (!https || base.starts_with("https:"))
                     && need.uses.iter().all(|what| self.outline.policies.permit(*what, base, own))
             };
-            let helped = edge.overflow.spiller.place(&ask, need.unchecked, &fits, now);
+            let helped = edge.overflow.spiller.place(&ask, need.unchecked, fits, now);
             let url = helped.or_else(|| place_agentless(edge, &ask, need, fits, now))?;
             held.want();
             let scheme = own.find("//").unwrap_or_default();
