@@ -1,13 +1,13 @@
 //! Bodies that only the disk holds.
 
-use std::{fs, os::unix::fs::FileExt as _, path::Path, time::Duration};
+use std::{fs, os::unix::fs::FileExt as _, path::Path, thread, time::Duration};
 
-use overspill_edge::{Config, DiskCache};
+use overspill_edge::{Config, DiskCache, Handle};
 use overspill_governance::units::Bytes;
 
 use crate::{
     common::{Act, Origin, ask, edge, get, together, until},
-    copy, files, written,
+    copy, files,
 };
 
 /// A body of 12 MB in which no two places look the same.
@@ -28,13 +28,28 @@ fn of_film() -> Origin {
     Origin::new(move |_| Act::Say(answer.clone()))
 }
 
+/// Asks until it is on disk: a disk that stands still for two seconds, as busy ones do, ends the writing, and the next visitor begins it anew.
+fn keep(edge: &Handle) {
+    until("it is on disk", || {
+        let whole = get(edge, "/film").body == film();
+        for _ in 0..200 {
+            if edge.metrics().disk.written >= 1 {
+                break;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        assert!(whole);
+        edge.metrics().disk.written >= 1
+    });
+}
+
 #[test]
 fn a_long_body_is_kept_on_disk_and_sent_from_there() {
     let (folder, film) = (tempfile::tempdir().unwrap(), film());
     let origin = of_film();
     let first = edge(&origin, roomy(folder.path()));
-    assert!(get(&first, "/film").body == film);
-    written(&first, 1);
+    keep(&first);
+    let asked = origin.asked().len();
     let left = tempfile::tempdir().unwrap();
     copy(folder.path(), left.path());
     let second = edge(&origin, roomy(left.path()));
@@ -52,11 +67,11 @@ fn a_long_body_is_kept_on_disk_and_sent_from_there() {
         assert!(together(4, |_| get(edge, "/film").body == film).iter().all(|right| *right));
         assert!(edge.metrics().stored_bytes < 10_000, "memory holds the head alone");
     }
-    assert_eq!(origin.asked().len(), 1);
+    assert_eq!(origin.asked().len(), asked);
     assert_eq!(ask(&second, "PURGE", "/film", "Overspill-Purge: hard\r\n").status, 200);
     until("its files are gone", || files(left.path()).is_empty());
     assert!(get(&second, "/film").body == film);
-    assert_eq!(origin.asked().len(), 2);
+    assert_eq!(origin.asked().len(), asked + 1);
 }
 
 #[test]
@@ -64,14 +79,14 @@ fn a_long_body_that_is_damaged_breaks_off_before_the_damage_and_is_then_a_miss()
     let (folder, film) = (tempfile::tempdir().unwrap(), film());
     let origin = of_film();
     let edge = edge(&origin, roomy(folder.path()));
-    get(&edge, "/film");
-    written(&edge, 1);
+    keep(&edge);
+    let asked = origin.asked().len();
     let body = files(folder.path()).into_iter().find(|file| fs::metadata(file).unwrap().len() == 12_000_000).unwrap();
     fs::File::options().write(true).open(&body).unwrap().write_at(b"?", 7_000_000).unwrap();
     let reply = get(&edge, "/film");
     assert!(reply.body.len() <= 7_000_000 && reply.body == film[..reply.body.len()], "{}", reply.body.len());
     assert!(get(&edge, "/film").body == film);
-    assert_eq!((origin.asked().len(), edge.metrics().disk.damaged), (2, 1));
+    assert_eq!((origin.asked().len() - asked, edge.metrics().disk.damaged), (1, 1));
 }
 
 #[test]
