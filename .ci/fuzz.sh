@@ -4,7 +4,10 @@
 # for each target, from which the next run begins. Needs a C++ compiler.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-seconds=$1 folder=$(mkdir -p "$2" && cd "$2" && pwd)
+bounds="-max_total_time=$1"
+# As often, and in the same order, each time: what a change is measured by must not depend on luck.
+[ -z "${OVERSPILL_FUZZ_RUNS:-}" ] || bounds="$bounds -runs=$OVERSPILL_FUZZ_RUNS -seed=1"
+folder=$(mkdir -p "$2" && cd "$2" && pwd)
 shift 2
 host=$(rustc -vV | sed -n 's/^host: //p')
 built=${CARGO_TARGET_DIR:-target}/fuzzing
@@ -18,7 +21,7 @@ drive() {
     local name=$1 corpus=$folder/$1
     mkdir -p "$corpus"
     "${CARGO_TARGET_DIR:-target}/debug/fuzz_$name" --seeds "$corpus" >/dev/null
-    if ! "$built/$host/release/fuzz_$name" "$corpus" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=16384 \
+    if ! "$built/$host/release/fuzz_$name" "$corpus" $bounds -timeout=10 -rss_limit_mb=2048 -max_len=16384 \
         -artifact_prefix="$folder/found-$name-" -print_final_stats=1 >"$folder/$name.log" 2>&1; then
         tail -30 "$folder/$name.log"
         echo "fuzz_$name found something; once mended, put it as hex digits into \`found\` in agent/fuzz/src/lib.rs"
@@ -29,7 +32,7 @@ drive() {
         "$(grep -o 'cov: [0-9]*' "$folder/$name.log" | tail -1 | cut -d' ' -f2)" "$(find "$corpus" -type f | wc -l)"
 }
 export -f drive
-export folder seconds built host CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}"
+export folder bounds built host CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}"
 names=("$@")
 [ ${#names[@]} -gt 0 ] || mapfile -t names < <(sed -n 's/.*name: "\([a-z]*\)".*/\1/p' agent/fuzz/src/lib.rs)
 printf '%s\n' "${names[@]}" | xargs -P "$(nproc)" -I NAME bash -euo pipefail -c 'drive NAME'

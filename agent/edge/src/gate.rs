@@ -74,7 +74,12 @@ pub(crate) fn authority(text: &[u8]) -> Result<Authority, Refusal> {
     // Between brackets the library takes whatever has colons.
     let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     let is_host = bracketed.map_or_else(|| host.bytes().all(named), |address| address.parse::<Ipv6Addr>().is_ok());
-    let port_is_number = text.len() == host.len() || authority.port_u16().is_some();
+    // What stands after the host is a port and nothing else: the library looks for its colon only.
+    let port_is_number = match text.strip_prefix(host) {
+        Some("") => true,
+        Some(port) => port.starts_with(':') && authority.port_u16().is_some(),
+        None => false,
+    };
     if host.is_empty() || text.contains('@') || !port_is_number || !is_host {
         return Err(Refusal::Host);
     }
@@ -161,6 +166,8 @@ mod tests {
             "[]",
             "[v1.a]",
             "[::1]a",
+            "[::1],:80",
+            "[::1]a:80",
             "[fe80::1%25eth0]",
         ] {
             assert_eq!(checked(|r| r.uri("/").header("host", host)), Err(Refusal::Host), "{host}");

@@ -48,7 +48,7 @@ pub const TARGETS: &[Target] = &[
         name: "request",
         body: edge::request,
         seeds: edge::requests,
-        found: "505554202f7820485454502f312e310d0a486f73743a205b3a3a2c5d3a38300d0a",
+        found: "505554202f7820485454502f312e310d0a486f73743a205b3a3a2c5d3a38300d0a\n505554202f7820485454502f312e310d0a486f73743a205b3a3a315d2c3a38300d0a",
     },
     Target { name: "connection", body: edge::connection, seeds: edge::connections, found: "" },
     Target { name: "response", body: edge::response, seeds: edge::responses, found: "" },
