@@ -6,6 +6,7 @@ set -uo pipefail
 # What is looked for in PATH, and the package that has it.
 wanted=(
     chromium:chromium
+    pebble:pebble
 )
 
 missing=()
@@ -23,8 +24,15 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt() { timeout 300 "${as_root[@]}" apt-get -qq -o DPkg::Lock::Timeout=60 "$@" >/dev/null 2>&1; }
-if command -v apt-get >/dev/null && apt update && apt install --yes --no-install-recommends "${missing[@]}"; then
-    echo "installed: ${missing[*]}"
-else
+if ! command -v apt-get >/dev/null || ! apt update; then
     echo "passed over, this machine cannot install them: ${missing[*]}"
+    exit 0
 fi
+# One by one: what one distribution lacks must not cost the others.
+for package in "${missing[@]}"; do
+    if apt install --yes --no-install-recommends "$package"; then
+        echo "installed: $package"
+    else
+        echo "passed over, it cannot be installed here: $package"
+    fi
+done

@@ -82,12 +82,9 @@ impl<S> Express<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Express<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
     /// Writes an answer of the lane's to its end. The library may write only after it.
-    fn poll_outgoing(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>
-    where
-        Gated<S>: AsyncWrite,
-    {
+    fn poll_outgoing(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(outgoing) = &mut self.outgoing else { return Poll::Ready(Ok(())) };
         let result = ready!(outgoing.poll(Pin::new(&mut self.stream), cx));
         self.outgoing = None;

@@ -12,7 +12,7 @@ pub(crate) const CANDIDATES_MAX: usize = 3;
 pub(crate) const POLICY_BYTES_MAX: usize = 16 << 10;
 /// Bytes of a sound or film up to which browsers fetch it in one request: a ticket is good for one.
 pub(crate) const MEDIA_BYTES_MAX: u64 = 1 << 20;
-/// Bytes of the text of a page that came compressed: it is opened and closed again for each visitor, in some 2 ms at this length.
+/// Bytes of the text of a page that came compressed: it is opened and closed again for each visitor.
 pub(crate) const PACKED_PAGE_BYTES_MAX: usize = 256 * 1024;
 /// How often longer than its compressed bytes such a text may be: pages are 3 to 10 times, tables of nothing 50 times, bombs 1,000 times.
 pub(crate) const PACKED_RATIO_MAX: usize = 100;
