@@ -12,7 +12,6 @@ use std::{
 use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::{
@@ -21,6 +20,7 @@ use crate::{
     edge::Edge,
     express::Turn,
     limits::FRAME_BYTES,
+    origin::Arriving,
     rewrite::Pieces,
 };
 
@@ -111,7 +111,7 @@ impl Body for Payload {
 
 /// The origin's body on its way to one visitor.
 pub(crate) struct Passing {
-    body: Incoming,
+    body: Arriving,
     idle: Duration,
     deadline: Pin<Box<Sleep>>,
     _held: Option<Held>,
@@ -120,7 +120,7 @@ pub(crate) struct Passing {
 
 impl Passing {
     /// Passes `body` on; breaks off when the origin sends nothing for `idle`; lets go of `held` at the end.
-    pub(crate) fn new(body: Incoming, idle: Duration, held: Option<Held>) -> Self {
+    pub(crate) fn new(body: Arriving, idle: Duration, held: Option<Held>) -> Self {
         Self { body, idle, deadline: Box::pin(sleep(idle)), _held: held, tee: None }
     }
 
@@ -154,7 +154,7 @@ impl Passing {
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(io::Error::other(error)))),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error))),
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
                 ready!(self.deadline.as_mut().poll(cx));

@@ -49,7 +49,7 @@ impl Door {
                         Some(ALPN_CHALLENGE) => return Err(io::ErrorKind::ConnectionAborted.into()),
                         _ => Speech::Http1,
                     };
-                    Ok((Wire::new(Socket::Tls(Box::new(stream)), Bytes::new()), speech))
+                    Ok((Wire::new(Socket::Tls(Box::new(stream.into())), Bytes::new()), speech))
                 }
             }
         };

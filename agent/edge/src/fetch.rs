@@ -5,7 +5,6 @@ use std::{future::poll_fn, net::IpAddr, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
-use hyper::body::Incoming;
 use overspill_governance::{
     digest::ObjectDigest,
     time::{Now, Time},
@@ -33,7 +32,7 @@ use crate::{
     gradient::Work,
     headers,
     limits::{FINISHED_ALONE_BYTES, PATIENCE_MIN, PRESSURE_LOOK, STORED_BODY_BYTES_MAX, UNSEEN_BYTES},
-    origin::{Fault, nothing},
+    origin::{Arriving, Fault, nothing},
     paths::{is_asset, is_passive_type},
 };
 
@@ -161,7 +160,7 @@ fn is_disguised(path: &str, cookies: Cookies, headers: &HeaderMap) -> bool {
     cookies != Cookies::Free && is_asset(path.split('?').next().unwrap_or_default()) && !is_passive_type(media_type)
 }
 
-fn short_enough(body: &Incoming) -> bool {
+fn short_enough(body: &Arriving) -> bool {
     body.size_hint().lower() <= STORED_BODY_BYTES_MAX
 }
 
@@ -170,7 +169,7 @@ async fn fill(
     edge: &Arc<Edge>,
     order: &Order,
     flight: &Flight,
-    (parts, body): (http::response::Parts, Incoming),
+    (parts, body): (http::response::Parts, Arriving),
     (admitted, asked_at, came): (Option<Admitted>, Time, Now),
     permit: Permit,
     background: bool,

@@ -7,7 +7,6 @@ use std::{
 };
 
 use http::{HeaderMap, StatusCode};
-use hyper::body::Incoming;
 use overspill_governance::time::Time;
 use tokio::sync::watch;
 
@@ -21,7 +20,7 @@ use crate::{
         vary::{Encoding, Vary},
     },
     limits::FLIGHTS_MAX,
-    origin::Fault,
+    origin::{Arriving, Fault},
 };
 
 /// What becomes of a fetch.
@@ -67,7 +66,7 @@ pub(crate) struct Flight {
     pub(crate) began: Time,
     landing: watch::Sender<Option<Landing>>,
     /// The answer for one visitor only, until that visitor takes it.
-    leftover: Mutex<Option<(http::Response<Incoming>, Permit)>>,
+    leftover: Mutex<Option<(http::Response<Arriving>, Permit)>>,
     /// Held by everybody who waits or follows; and once by the flight itself.
     pub(crate) interest: Arc<Interest>,
 }
@@ -94,13 +93,13 @@ impl Flight {
     }
 
     /// Lands with an answer for one visitor only.
-    pub(crate) fn land_alone(&self, response: http::Response<Incoming>, permit: Permit) {
+    pub(crate) fn land_alone(&self, response: http::Response<Arriving>, permit: Permit) {
         *self.leftover.lock().unwrap_or_else(PoisonError::into_inner) = Some((response, permit));
         self.land(Landing::Alone);
     }
 
     /// Takes the answer for one visitor only.
-    pub(crate) fn take_leftover(&self) -> Option<(http::Response<Incoming>, Permit)> {
+    pub(crate) fn take_leftover(&self) -> Option<(http::Response<Arriving>, Permit)> {
         self.leftover.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 

@@ -59,8 +59,16 @@ pub(crate) const ORIGIN_BUFFER_BYTES: u32 = 256 * 1024;
 pub(crate) const ACCESS_RECORDS_MAX: usize = 8_192;
 /// Bytes of early hints (103) that are passed on for one request: some dozens of links.
 pub(crate) const EARLY_BYTES_MAX: usize = 8 * 1024;
-/// Bytes of the head of an origin's answer, and the most that is read of its body at once.
+/// Bytes of the head of an origin's answer.
 pub(crate) const ORIGIN_HEAD_BYTES_MAX: usize = 256 * 1024;
+/// Room for what is read of the origin at once, at first: most pages' heads and beginnings.
+pub(crate) const ORIGIN_READ_BYTES_MIN: usize = 8 * 1024;
+/// Room for what is read of the origin at once, of bodies that fill it each time.
+pub(crate) const ORIGIN_READ_BYTES_MAX: usize = 64 * 1024;
+/// Up to here a part of a body is copied out of the connection's buffer; beyond, it takes the buffer along.
+pub(crate) const COPIED_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of the line that says a chunk's size; extensions in it are overlooked.
+pub(crate) const CHUNK_LINE_BYTES_MAX: usize = 4 * 1024;
 /// Interim answers (1xx) to one request: an early hint or two, a word of patience every few seconds.
 pub(crate) const INTERIM_MAX: u32 = 64;
 /// Pause between two looks at the connections to the origin: closed ones are found, surplus ones closed, missing ones opened.

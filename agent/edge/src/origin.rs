@@ -1,25 +1,15 @@
 //! The site's own server: connections of HTTP/1.1 that are kept and prepared, and what can go wrong with them, in the three ways that matter.
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, Method, Request, Response, StatusCode, Uri, header,
+    Method, Request, Response, StatusCode, Uri, header,
     uri::{Authority, Scheme},
 };
 use http_body::Body;
 use http_body_util::{BodyExt, Empty, combinators::UnsyncBoxBody};
-use hyper::{body::Incoming, client::conn::http1};
-use hyper_util::rt::TokioIo;
 use thiserror::Error;
-use tokio::sync::Notify;
 use tracing::{debug, trace};
 
 use crate::{
@@ -27,22 +17,31 @@ use crate::{
     config::Config,
     early::Early,
     edge::Edge,
-    limits::{INTERIM_MAX, ORIGIN_HEAD_BYTES_MAX, TEND_PAUSE},
+    limits::TEND_PAUSE,
     listener::turned_true,
     metrics::Counters,
     sockets::Sockets,
+    wire::{Socket, Wire},
 };
 
+mod answer;
+mod arriving;
+mod asking;
+mod connection;
 mod dial;
 pub(crate) mod names;
 mod pool;
 mod size;
 pub(crate) mod trust;
 
-use dial::Line;
+use answer::Head;
+pub(crate) use arriving::Arriving;
+use arriving::Home;
+use asking::Asking;
+use connection::{Asked, Connection, Unanswered};
 use names::Names;
+use pool::Pool;
 pub(crate) use pool::Standing;
-use pool::{Connection, Entry, Pool};
 use size::Bounds;
 use trust::OriginTls;
 
@@ -125,62 +124,33 @@ impl Origin {
     }
 
     /// Sends `request` and waits for the answer's head, at most `patience`.
-    pub(crate) async fn fetch(&self, mut request: Request<Upload>, patience: Duration) -> Result<Response<Incoming>, Fault> {
-        let may_switch = request.headers().contains_key(header::UPGRADE);
-        let flooded = watch_interim(&mut request);
-        let answer = tokio::select! {
-            answer = tokio::time::timeout(patience, self.send(request)) => answer.map_err(|_| Fault::Late)?,
-            () = flooded.notified() => return Err(Fault::Broken),
-        };
-        let (response, connection, entry) = answer?;
-        let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        // Another protocol that nobody asked for would carry whatever the origin likes past everything that reads HTTP. And of an answer of
-        // unclear length, where it ends, and whose the next is, would be a guess: its connection goes with it.
-        if switches != may_switch && switches || !has_clear_length(response.headers()) {
-            return Err(Fault::Broken);
-        }
-        if !switches {
-            self.keep_later(connection, entry);
-        }
-        Ok(response)
+    pub(crate) async fn fetch(&self, request: Request<Upload>, patience: Duration) -> Result<Response<Arriving>, Fault> {
+        tokio::time::timeout(patience, self.send(request)).await.unwrap_or(Err(Fault::Late))
     }
 
     /// Sends a request: over a kept connection what may be sent twice, else over one of its own.
-    async fn send(&self, mut request: Request<Upload>) -> Result<(Response<Incoming>, Connection, Entry), Fault> {
-        let entry = self.pool.enter();
-        if is_repeatable(&request)
-            && let Some(mut kept) = self.pool.take(&self.names)
-        {
-            let again = copy_of(&request);
-            match kept.sender.try_send_request(request).await {
-                Ok(response) => return Ok((response, kept, entry)),
-                Err(error) if was_closed(error.error()) => trace!("the origin had closed a kept connection"),
-                Err(_) => return Err(Fault::Broken),
+    async fn send(&self, mut request: Request<Upload>) -> Result<Response<Arriving>, Fault> {
+        let early = request.extensions_mut().remove::<Arc<Early>>();
+        let asked = Asked { bodiless: request.method() == Method::HEAD, may_switch: request.headers().contains_key(header::UPGRADE) };
+        let home = Home { pool: Arc::clone(&self.pool), names: Arc::clone(&self.names), entry: self.pool.enter() };
+        let repeatable = is_repeatable(&request);
+        let mut asking = Asking::new(request);
+        if repeatable && let Some(mut kept) = self.pool.take(&self.names) {
+            let again = asking.again();
+            match kept.ask(asking, asked, early.as_deref()).await {
+                Ok(answer) => return Ok(arriving(answer, kept, home)),
+                Err(Unanswered::Closed) => trace!("the origin had closed a kept connection"),
+                Err(Unanswered::Broken) => return Err(Fault::Broken),
             }
             self.counters.origin_repeated.one();
-            request = again;
+            asking = again;
         }
         let mut own = self.open().await.map_err(|error| {
             debug!(%error, "the origin cannot be reached");
             Fault::Unreachable
         })?;
-        match own.sender.send_request(request).await {
-            Ok(response) => Ok((response, own, entry)),
-            Err(_) => Err(Fault::Broken),
-        }
-    }
-
-    /// Puts a connection back when its answer has been taken to the end, and the origin keeps it open.
-    fn keep_later(&self, mut connection: Connection, entry: Entry) {
-        let (pool, names) = (Arc::clone(&self.pool), Arc::clone(&self.names));
-        tokio::spawn(async move {
-            let reusable = connection.sender.ready().await.is_ok();
-            drop(entry);
-            if reusable {
-                connection.used = true;
-                pool.keep(connection, &names);
-            }
-        });
+        let answer = own.ask(asking, asked, early.as_deref()).await.map_err(|_| Fault::Broken)?;
+        Ok(arriving(answer, own, home))
     }
 
     /// Opens a connection. If no address answers, the name is asked for once more: the origin may have moved.
@@ -205,18 +175,11 @@ impl Origin {
         let Dialling { patience, sockets, tls, .. } = &self.dialling;
         let addresses = self.names.addresses().await?;
         let (stream, address) = dial::connect(&addresses, *patience, *sockets).await?;
-        let line: Box<dyn Line> = match tls.as_ref().filter(|_| self.scheme == Scheme::HTTPS) {
+        let wire = match tls.as_ref().filter(|_| self.scheme == Scheme::HTTPS) {
             Some(tls) => dial::secure(stream, self.names.host(), Arc::clone(&tls.0), *patience).await?,
-            None => Box::new(stream),
+            None => Wire::new(Socket::Plain(stream), Bytes::new()),
         };
-        let shaken = http1::Builder::new().max_buf_size(ORIGIN_HEAD_BYTES_MAX).handshake(TokioIo::new(line)).await;
-        let (sender, connection) = shaken.map_err(io::Error::other)?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.with_upgrades().await {
-                trace!(%error, "connection to the origin ended early");
-            }
-        });
-        Ok(Connection::new(sender, address))
+        Ok(Connection::new(wire, address))
     }
 
     /// Closes what is too much, prepares what is missing, asks for the name when that is due. None of it is waited for.
@@ -279,58 +242,13 @@ fn is_repeatable(request: &Request<Upload>) -> bool {
         && !request.headers().contains_key(header::UPGRADE)
 }
 
-fn copy_of(request: &Request<Upload>) -> Request<Upload> {
-    let mut copy = Request::new(nothing());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    *copy.extensions_mut() = request.extensions().clone();
-    copy
-}
-
-/// Whether a connection ended before its answer began: what came over it was no answer, so that asking again is not asking twice.
-//= RFC 9112 section 9.3.1
-fn was_closed(error: &hyper::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        if let Some(error) = cause.downcast_ref::<io::Error>() {
-            use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
-            return matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof);
-        }
-        source = cause.source();
-    }
-    error.is_canceled() || error.is_closed() || error.is_incomplete_message()
-}
-
-/// Passes early hints on, and tells when more interim answers (1xx) came than anybody means.
-fn watch_interim(request: &mut Request<Upload>) -> Arc<Notify> {
-    let flooded = Arc::new(Notify::new());
-    let (rings, count) = (Arc::clone(&flooded), AtomicU32::new(0));
-    let early = request.extensions_mut().remove::<Arc<Early>>();
-    hyper::ext::on_informational(request, move |interim| {
-        if count.fetch_add(1, Relaxed) >= INTERIM_MAX {
-            rings.notify_one();
-        } else if let Some(early) = early.as_ref().filter(|_| interim.status() == StatusCode::EARLY_HINTS) {
-            early.say(interim.headers());
-        }
-    });
-    flooded
-}
-
-/// One length at most, or chunks, and not both: hyper goes by one of them and would pass the other on (RFC 9112 section 6.3: such an answer
-/// "ought to be handled as an error").
-fn has_clear_length(headers: &HeaderMap) -> bool {
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    match (codings.next(), lengths.next()) {
-        (None, None) => true,
-        (Some(coding), None) => {
-            let coding = coding.as_bytes().to_ascii_lowercase();
-            // A coding that is no chunks leaves the connection's end as the body's (section 6.3, rule 4).
-            let hidden = || coding.windows(b"chunked".len()).any(|part| part == b"chunked");
-            codings.next().is_none() && (coding == b"chunked" || !hidden())
-        }
-        (None, Some(length)) => length.as_bytes().iter().all(u8::is_ascii_digit) && lengths.next().is_none(),
-        (Some(_), Some(_)) => false,
-    }
+/// An answer whose head is here.
+fn arriving((head, asking): (Head, Option<Asking>), connection: Connection, home: Home) -> Response<Arriving> {
+    let body = match head.status {
+        StatusCode::SWITCHING_PROTOCOLS => Arriving::switched(connection, home),
+        _ => Arriving::new(connection, (head.length, head.keeps_open), asking, home),
+    };
+    let mut response = Response::new(body);
+    (*response.status_mut(), *response.headers_mut()) = (head.status, head.headers);
+    response
 }

@@ -5,7 +5,6 @@ use std::{ops::Range, sync::Arc};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body::Body;
-use hyper::body::Incoming;
 use overspill_governance::{digest::ObjectDigest, time::Now};
 
 use crate::{
@@ -23,6 +22,7 @@ use crate::{
     edge::{Edge, Settings},
     fetch, headers,
     limits::STORED_BODY_BYTES_MAX,
+    origin::Arriving,
     pass,
     request::{Answer, Visit},
     respond,
@@ -66,7 +66,7 @@ struct Coming {
 
 impl Coming {
     /// Takes a copy of a body that may be kept: a stretch with a lifetime, of bytes that a strong tag names.
-    fn tee(self, answer: &Response<Incoming>, edge: &Arc<Edge>) -> Option<Tee> {
+    fn tee(self, answer: &Response<Arriving>, edge: &Arc<Edge>) -> Option<Tee> {
         let (range, total) = stretch(answer.headers()).filter(|_| answer.status() == StatusCode::PARTIAL_CONTENT)?;
         let length = range.end - range.start;
         if length > STORED_BODY_BYTES_MAX || answer.body().size_hint().exact() != Some(length) {

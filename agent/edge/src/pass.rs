@@ -4,7 +4,6 @@ use std::{io, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
-use hyper::body::Incoming;
 
 use crate::{
     access::CacheUse,
@@ -18,7 +17,7 @@ use crate::{
     fetch::work_of,
     headers, invalidate,
     limits::HELD_BODY_BYTES_MAX,
-    origin::{Fault, Upload},
+    origin::{Arriving, Fault, Upload},
     paths::is_entrance,
     request::{Answer, Visit},
     respond, tunnel,
@@ -38,7 +37,7 @@ pub(crate) async fn forward(
     edge: &Arc<Edge>,
     cookies: Cookies,
     why: &str,
-    heard: impl FnOnce(&Response<Incoming>) -> Option<Tee>,
+    heard: impl FnOnce(&Response<Arriving>) -> Option<Tee>,
 ) -> Answer {
     let settings = Arc::clone(&visit.settings);
     let timeouts = &settings.config.timeouts;
@@ -160,7 +159,7 @@ fn unsent(error: &io::Error, edge: &Edge) -> Response<Payload> {
 /// Passes the origin's answer on as it comes. `held`, the place at the origin, is kept to the end of a short body and given up at the head
 /// of a long or endless one.
 pub(crate) fn passing(
-    response: Response<Incoming>,
+    response: Response<Arriving>,
     idle: Duration,
     (held, tee): (Option<Held>, Option<Tee>),
     why: &str,

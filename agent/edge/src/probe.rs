@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, Response, StatusCode};
-use hyper::body::Incoming;
 use overspill_governance::time::Now;
 
 use crate::{
@@ -16,7 +15,9 @@ use crate::{
     },
     cookies::Cookies,
     edge::{Edge, Settings},
-    fetch, headers, pass,
+    fetch, headers,
+    origin::Arriving,
+    pass,
     request::{Answer, Visit},
     respond,
     serve::rules,
@@ -26,7 +27,7 @@ use crate::{
 pub(crate) async fn probe(visit: Visit, cookies: Cookies, copy: Arc<Stored>, edge: &Arc<Edge>) -> Answer {
     let (asked, asked_at) = (visit.parts.headers.clone(), edge.clock.now());
     let (rules, settings) = (rules(&visit), Arc::clone(&visit.settings));
-    let heard = |answer: &Response<Incoming>| {
+    let heard = |answer: &Response<Arriving>| {
         freshen(&copy, (&asked, cookies, asked_at), answer, &settings, edge);
         None
     };
@@ -39,7 +40,7 @@ pub(crate) async fn probe(visit: Visit, cookies: Cookies, copy: Arc<Stored>, edg
 }
 
 /// Updates the copy by the answer to HEAD, if that speaks of the same representation; else the copy stays what it is: stale.
-fn freshen(copy: &Stored, (asked, cookies, at): (&HeaderMap, Cookies, Now), answer: &Response<Incoming>, settings: &Settings, edge: &Edge) {
+fn freshen(copy: &Stored, (asked, cookies, at): (&HeaderMap, Cookies, Now), answer: &Response<Arriving>, settings: &Settings, edge: &Edge) {
     let of_the_same = answer.status() == StatusCode::OK && copy.status == StatusCode::OK && validate::same_by_head(copy, answer.headers());
     // A page that says nothing says nothing of its changes either.
     if !of_the_same || copy.kept == Kept::Contract {

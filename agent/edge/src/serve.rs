@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, Response, StatusCode, header, uri::Scheme};
 use http_body::Body;
-use hyper::body::Incoming;
 
 use crate::{
     access::CacheUse,
@@ -26,7 +25,7 @@ use crate::{
     flight::{Boarding, Course, Flight, Landing, Shared},
     headers,
     limits::PRESSURE_LOOK,
-    origin::Fault,
+    origin::{Arriving, Fault},
     overflow::Prepaid,
     part, pass,
     paths::{is_asset, is_entrance},
@@ -124,7 +123,7 @@ pub(crate) async fn serve(visit: Visit, edge: &Arc<Edge>) -> Answer {
 /// shared, the next is looked up again.
 async fn pass_unshared(visit: Visit, key: Key, edge: &Arc<Edge>, cookies: Cookies) -> Answer {
     let (asked, at) = (visit.parts.headers.clone(), edge.clock.date());
-    let heard = |response: &Response<Incoming>| {
+    let heard = |response: &Response<Arriving>| {
         let asked = Asked { path: key.path(), headers: &asked, cookies, at };
         if admit(asked, response.status(), response.headers(), edge.clock.date()).is_some() {
             edge.store.look_again(&key);

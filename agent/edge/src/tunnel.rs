@@ -4,11 +4,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header, request::Parts};
-use hyper::{
-    body::Incoming,
-    upgrade::{OnUpgrade, Upgraded},
-};
-use hyper_util::rt::TokioIo;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tracing::trace;
 
@@ -19,7 +15,9 @@ use crate::{
     headers,
     limits::{TUNNEL_BUFFER_BYTES, TUNNEL_SILENCE, TUNNELS_MAX},
     listener::{Visitor, turned_true},
+    origin::Arriving,
     stream::Patient,
+    wire::Wire,
 };
 
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
@@ -41,12 +39,13 @@ pub(crate) fn ask(headers: &mut HeaderMap) {
 }
 
 /// Ties both ends together and tells the visitor so; nothing if there are too many tunnels, or the origin agreed to something else.
-pub(crate) fn open(mut response: Response<Incoming>, visitor: OnUpgrade, edge: &Arc<Edge>) -> Option<Response<Payload>> {
+pub(crate) fn open(response: Response<Arriving>, visitor: OnUpgrade, edge: &Arc<Edge>) -> Option<Response<Payload>> {
     let agreed = response.headers().get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
     let open = Open::new(edge).filter(|_| agreed)?;
-    let origin = hyper::upgrade::on(&mut response);
+    let (mut parts, origin) = response.into_parts();
+    let origin = origin.into_wire()?;
     tokio::spawn(async move {
-        let (Ok(visitor), Ok(origin)) = (visitor.await, origin.await) else { return };
+        let Ok(visitor) = visitor.await else { return };
         let Some(visitor) = out_of_http(visitor) else { return };
         let mut stopping = open.0.stopping.subscribe();
         let result = tokio::select! {
@@ -57,7 +56,6 @@ pub(crate) fn open(mut response: Response<Incoming>, visitor: OnUpgrade, edge: &
             trace!(%error, "tunnel ended early");
         }
     });
-    let (mut parts, _) = response.into_parts();
     headers::from_origin(&mut parts.headers);
     ask(&mut parts.headers);
     parts.status = StatusCode::SWITCHING_PROTOCOLS;
@@ -89,9 +87,9 @@ impl Drop for Open {
 }
 
 /// Carries bytes both ways until either end closes or falls silent.
-async fn carry(visitor: Hinted<Patient>, origin: Upgraded, edge: &Edge) -> io::Result<()> {
+async fn carry(visitor: Hinted<Patient>, origin: Wire, edge: &Edge) -> io::Result<()> {
     let (mut from_visitor, mut to_visitor) = tokio::io::split(visitor);
-    let (mut from_origin, mut to_origin) = tokio::io::split(TokioIo::new(origin));
+    let (mut from_origin, mut to_origin) = tokio::io::split(origin);
     tokio::select! {
         result = pump(&mut from_visitor, &mut to_origin, |_| ()) => result,
         result = pump(&mut from_origin, &mut to_visitor, |bytes| edge.sent(bytes, false)) => result,

@@ -1,4 +1,4 @@
-//! A visitor's connection as bytes, with or without TLS; what was read of it before its speech was known comes first.
+//! A connection as bytes, with or without TLS; what was read of it before its speech was known comes first.
 
 use std::{
     io,
@@ -11,7 +11,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::TlsStream;
 
 /// Where the bytes come from.
 pub(crate) enum Socket {
@@ -29,6 +29,11 @@ impl Wire {
     /// A connection of which `begun` was read already.
     pub(crate) fn new(socket: Socket, begun: Bytes) -> Self {
         Self { begun, socket }
+    }
+
+    /// The same; `begun` was read of it, too.
+    pub(crate) fn begun(self, begun: Bytes) -> Self {
+        Self { begun, ..self }
     }
 }
 

@@ -2,23 +2,17 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use futures::{StreamExt, stream::FuturesUnordered};
 use rustls::pki_types::ServerName;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::{
     limits::DIAL_STAGGER,
     sockets::{self, Sockets},
+    wire::{Socket, Wire},
 };
-
-/// Bytes to the origin, encrypted or not.
-pub(crate) trait Line: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Line for T {}
 
 /// Connects to whichever of `addresses` answers first. Each gets a head start of [`DIAL_STAGGER`] before the next is tried as well (RFC 8305
 /// section 5): an address that is silent costs that, not the whole patience.
@@ -50,10 +44,11 @@ pub(crate) async fn connect(addresses: &[SocketAddr], patience: Duration, option
 ///
 /// # Errors
 /// When the handshake fails or takes too long.
-pub(crate) async fn secure(stream: TcpStream, host: &str, tls: Arc<rustls::ClientConfig>, patience: Duration) -> io::Result<Box<dyn Line>> {
+pub(crate) async fn secure(stream: TcpStream, host: &str, tls: Arc<rustls::ClientConfig>, patience: Duration) -> io::Result<Wire> {
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
     let shaken = tokio::time::timeout(patience, TlsConnector::from(tls).connect(name, stream)).await;
-    Ok(Box::new(shaken.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??))
+    let stream = shaken.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    Ok(Wire::new(Socket::Tls(Box::new(stream.into())), Bytes::new()))
 }
 
 #[cfg(test)]

@@ -6,16 +6,15 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread::{self, ThreadId},
+    thread,
     time::Duration,
 };
 
-use hyper::client::conn::http1::SendRequest;
 use overspill_governance::time::Time;
 use tokio::sync::Notify;
 
 use super::{
-    Upload,
+    connection::Connection,
     names::Names,
     size::{Bounds, Size},
 };
@@ -24,26 +23,7 @@ use crate::{
     limits::{PREPARE_AT_ONCE, PREPARE_REST_MAX, PREPARE_REST_MIN},
 };
 
-/// A connection that can take a request.
-#[derive(Debug)]
-pub(crate) struct Connection {
-    pub(crate) sender: SendRequest<Upload>,
-    pub(crate) address: SocketAddr,
-    /// The thread that moves its bytes: a request made there wakes no other.
-    home: ThreadId,
-    /// An answer has come over it.
-    pub(crate) used: bool,
-}
-
-impl Connection {
-    /// A connection just opened on this thread.
-    pub(crate) fn new(sender: SendRequest<Upload>, address: SocketAddr) -> Self {
-        Self { sender, address, home: thread::current().id(), used: false }
-    }
-}
-
 /// The pool.
-#[derive(Debug)]
 pub(crate) struct Pool {
     clock: Clock,
     inner: Mutex<Inner>,
@@ -51,7 +31,6 @@ pub(crate) struct Pool {
     pub(crate) wanted: Notify,
 }
 
-#[derive(Debug)]
 struct Inner {
     bounds: Bounds,
     size: Size,
@@ -119,13 +98,17 @@ impl Pool {
     /// connection at a time is waiting for that. This thread's own before others.
     pub(crate) fn take(&self, names: &Names) -> Option<Connection> {
         let mut inner = self.lock();
-        inner.sweep(names);
         let here = thread::current().id();
         let used = |connection: &Connection| connection.used;
-        let at = (inner.idle.iter().rposition(|connection| used(connection) && connection.home == here))
-            .or_else(|| inner.idle.iter().rposition(used))
-            .or_else(|| (!inner.idle.is_empty()).then_some(0))?;
-        Some(inner.idle.remove(at))
+        loop {
+            let at = (inner.idle.iter().rposition(|connection| used(connection) && connection.home == here))
+                .or_else(|| inner.idle.iter().rposition(used))
+                .or_else(|| (!inner.idle.is_empty()).then_some(0))?;
+            let mut connection = inner.idle.remove(at);
+            if inner.is_good(&mut connection, &names.known()) {
+                return Some(connection);
+            }
+        }
     }
 
     /// Takes a connection back that can be used again, or one that was prepared.
@@ -182,12 +165,16 @@ impl Inner {
         if self.idle.is_empty() {
             return;
         }
-        let (known, declined) = (names.known(), &mut self.declined);
-        self.idle.retain(|connection| {
-            let closed = connection.sender.is_closed();
-            *declined |= closed && !connection.used;
-            !closed && known.contains(&connection.address)
-        });
+        let (known, mut idle) = (names.known(), std::mem::take(&mut self.idle));
+        idle.retain_mut(|connection| self.is_good(connection, &known));
+        self.idle = idle;
+    }
+
+    /// Whether an unused connection is still open, and leads to where the origin is.
+    fn is_good(&mut self, connection: &mut Connection, known: &[SocketAddr]) -> bool {
+        let open = connection.is_quiet();
+        self.declined |= !open && !connection.used;
+        open && known.contains(&connection.address)
     }
 
     /// Connections that should be opened now.
@@ -203,7 +190,6 @@ impl Inner {
 }
 
 /// A connection's entry in the books while it is in use.
-#[derive(Debug)]
 pub(crate) struct Entry(Arc<Pool>);
 
 impl Drop for Entry {

@@ -57,10 +57,11 @@ impl Size {
         self.marks.into_iter().max().unwrap_or_default()
     }
 
-    /// Unused connections that are worth keeping: what was in use lately and is not, and a quarter more.
+    /// Unused connections that are worth keeping: what was in use lately and is not, and a quarter more. Together with those in use they are
+    /// as many as at the mark, or what is closed when use ebbs would be prepared again when it comes back.
     pub(crate) fn kept(&mut self, bounds: Bounds, now: Time) -> u32 {
         let mark = self.mark(bounds, now);
-        mark.max(bounds.start).saturating_sub(self.used).max(ahead(mark)).min(bounds.max)
+        (mark + ahead(mark)).max(bounds.start).saturating_sub(self.used).min(bounds.max)
     }
 
     /// Unused connections that should be there before anybody needs them: the first ones, then a quarter of what was in use lately. To an
@@ -119,8 +120,8 @@ mod tests {
         assert_eq!((size.kept(BOUNDS, at(1_000)), size.prepared(BOUNDS, true, at(1_000))), (5, 5), "a quarter ahead of use");
         assert_eq!(size.prepared(BOUNDS, false, at(1_000)), 0, "an origin that closes them gets none in vain");
         set(&mut size, 0, at(2_000));
-        assert_eq!(size.kept(BOUNDS, at(2_000)), 20);
-        assert_eq!(size.kept(BOUNDS, at(9_000)), 20, "seven eighths of the interval later");
+        assert_eq!(size.kept(BOUNDS, at(2_000)), 25);
+        assert_eq!(size.kept(BOUNDS, at(9_000)), 25, "seven eighths of the interval later");
         assert_eq!(size.kept(BOUNDS, at(10_000)), 2, "a whole interval later");
         set(&mut size, 1_000, at(11_000));
         set(&mut size, 0, at(11_000));
@@ -174,8 +175,9 @@ mod tests {
                 let begin = swing * period;
                 for (time, level) in [(begin, high), (begin + period / 2, low), (begin + period - 1, low)] {
                     set(&mut size, level, at(time));
-                    // All that were in use, idle or not, are worth keeping.
-                    prop_assert!(size.kept(BOUNDS, at(time)) + level >= high, "{level} at {time}");
+                    // All that were in use, idle or not, are worth keeping, and so are those that were prepared beside them.
+                    let all = (high + ahead(high)).min(BOUNDS.max);
+                    prop_assert!(size.kept(BOUNDS, at(time)) + level >= all, "{level} at {time}");
                 }
             }
         }

@@ -1,0 +1,429 @@
+//! The origin's answers, from bytes: heads, and where bodies end (RFC 9112). Pure; whoever holds the connection brings the bytes.
+//!
+//! Visitors get everything written anew, so what is lenient here (a line that LF ends, white space after a chunk's size) stays here. What
+//! could be read in two ways is malformed: of such an answer, where it ends, and whose the next is, would be a guess.
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use httparse::{EMPTY_HEADER, Header, Status};
+use memchr::{memchr, memmem};
+
+use crate::limits::{CHUNK_LINE_BYTES_MAX, COPIED_BYTES_MAX, FIELDS_MAX, ORIGIN_HEAD_BYTES_MAX};
+
+/// What came is no answer of HTTP/1, or one of which it cannot be told where it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+/// The head of an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) length: Length,
+    /// The origin takes another request afterwards.
+    pub(crate) keeps_open: bool,
+}
+
+/// How a body ends (RFC 9112 section 6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Length {
+    Exact(u64),
+    Chunked,
+    /// With its connection.
+    Close,
+}
+
+/// Reads a head that begins `input`, and takes it out; nothing if it is not all there. `searched` bytes of it were looked through in vain
+/// before. `bodiless`: the request was HEAD.
+pub(crate) fn head(input: &mut BytesMut, searched: &mut usize, bodiless: bool) -> Result<Option<Head>, Malformed> {
+    let Some(end) = end_of_head(input, searched) else {
+        return if input.len() > ORIGIN_HEAD_BYTES_MAX { Err(Malformed) } else { Ok(None) };
+    };
+    *searched = 0;
+    // Of the head's own size: what is stored must not hold the connection's buffer.
+    let bytes = Bytes::copy_from_slice(&input[..end]);
+    input.advance(end);
+    let mut fields = [EMPTY_HEADER; FIELDS_MAX];
+    let mut response = httparse::Response::new(&mut fields);
+    match response.parse(&bytes) {
+        Ok(Status::Complete(length)) if length == end => {}
+        _ => return Err(Malformed),
+    }
+    let (Some(code), Some(minor)) = (response.code, response.version) else { return Err(Malformed) };
+    let status = StatusCode::from_u16(code).map_err(|_| Malformed)?;
+    let headers = map(response.headers, &bytes)?;
+    let length = length(status, minor, &headers, bodiless)?;
+    let keeps_open = length != Length::Close && keeps_open(minor, &headers);
+    Ok(Some(Head { status, headers, length, keeps_open }))
+}
+
+/// Where the first head ends: after an empty line that follows some line.
+fn end_of_head(input: &[u8], searched: &mut usize) -> Option<usize> {
+    // Lines before the first are overlooked by the parser.
+    let begins = input.iter().position(|byte| !matches!(byte, b'\r' | b'\n'))?;
+    let mut at = (*searched).max(begins);
+    while let Some(line) = memchr(b'\n', &input[at..]) {
+        let next = at + line + 1;
+        match input[next..] {
+            [b'\n', ..] => return Some(next + 1),
+            [b'\r', b'\n', ..] => return Some(next + 2),
+            // The next bytes will tell.
+            [] | [b'\r'] => {
+                at += line;
+                break;
+            }
+            _ => at = next,
+        }
+    }
+    *searched = if memchr(b'\n', &input[at..]).is_some() { at } else { input.len() };
+    None
+}
+
+fn map(fields: &[Header<'_>], bytes: &Bytes) -> Result<HeaderMap, Malformed> {
+    let mut map = HeaderMap::with_capacity(fields.len() + FIELDS_ADDED);
+    for field in fields {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed)?;
+        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(field.value)).map_err(|_| Malformed)?;
+        map.append(name, value);
+    }
+    Ok(map)
+}
+
+/// Fields that the edge adds on the way to a visitor.
+const FIELDS_ADDED: usize = 3;
+
+fn length(status: StatusCode, minor: u8, headers: &HeaderMap, bodiless: bool) -> Result<Length, Malformed> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let length = match (codings.next(), lengths.next()) {
+        (None, None) => Length::Close,
+        // HTTP/1.0 knows no codings: somebody before the origin may have read this answer otherwise (section 6.1).
+        (Some(_), None) if minor == 0 => return Err(Malformed),
+        (Some(coding), None) => {
+            let coding = coding.as_bytes().to_ascii_lowercase();
+            match &coding[..] {
+                _ if codings.next().is_some() => return Err(Malformed),
+                b"chunked" => Length::Chunked,
+                // A coding that is no chunks leaves the connection's end as the body's (section 6.3, rule 4).
+                coding if memmem::find(coding, b"chunked").is_none() => Length::Close,
+                _ => return Err(Malformed),
+            }
+        }
+        (None, Some(length)) if lengths.next().is_none() => Length::Exact(number(length.as_bytes())?),
+        // "Ought to be handled as an error" (section 6.3, rule 3).
+        _ => return Err(Malformed),
+    };
+    let empty = bodiless || status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    Ok(if empty { Length::Exact(0) } else { length })
+}
+
+fn number(text: &[u8]) -> Result<u64, Malformed> {
+    let digits = std::str::from_utf8(text).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    digits.and_then(|digits| digits.parse().ok()).ok_or(Malformed)
+}
+
+//= RFC 9112 section 9.3
+fn keeps_open(minor: u8, headers: &HeaderMap) -> bool {
+    let says = |word: &str| {
+        let options = headers.get_all(header::CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+        options.map(<[u8]>::trim_ascii).any(|option| option.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    !says("close") && (minor > 0 || says("keep-alive"))
+}
+
+/// A body as far as it was read.
+#[derive(Debug)]
+pub(crate) struct Body(State);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Exact(u64),
+    Close,
+    /// A chunk's size is next.
+    Size,
+    /// So much of a chunk is to come.
+    Data(u64),
+    /// A chunk's end is next.
+    DataEnd,
+    Trailers,
+    Done,
+}
+
+/// What comes next of a body.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    Data(Bytes),
+    Trailers(HeaderMap),
+    End,
+    /// More bytes are needed.
+    Wanted,
+}
+
+impl Body {
+    pub(crate) fn new(length: Length) -> Self {
+        Self(match length {
+            Length::Exact(0) => State::Done,
+            Length::Exact(left) => State::Exact(left),
+            Length::Chunked => State::Size,
+            Length::Close => State::Close,
+        })
+    }
+
+    /// It has been read to its end.
+    pub(crate) fn is_done(&self) -> bool {
+        self.0 == State::Done
+    }
+
+    /// It ends with its connection.
+    pub(crate) fn ends_with_connection(&self) -> bool {
+        self.0 == State::Close
+    }
+
+    /// Bytes that are to come, if that is known.
+    pub(crate) fn left(&self) -> Option<u64> {
+        match self.0 {
+            State::Exact(left) => Some(left),
+            State::Done => Some(0),
+            _ => None,
+        }
+    }
+
+    /// Takes what is next out of `input`.
+    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<Next, Malformed> {
+        loop {
+            match self.0 {
+                State::Done => return Ok(Next::End),
+                _ if input.is_empty() => return Ok(Next::Wanted),
+                State::Exact(left) => {
+                    let (data, left) = data(input, left);
+                    self.0 = if left == 0 { State::Done } else { State::Exact(left) };
+                    return Ok(Next::Data(data));
+                }
+                State::Close => return Ok(Next::Data(data(input, u64::MAX).0)),
+                State::Data(left) => {
+                    let (data, left) = data(input, left);
+                    self.0 = if left == 0 { State::DataEnd } else { State::Data(left) };
+                    return Ok(Next::Data(data));
+                }
+                State::Size => {
+                    let Some(line) = line(input)? else { return Ok(Next::Wanted) };
+                    self.0 = match size(&line)? {
+                        0 => State::Trailers,
+                        size => State::Data(size),
+                    };
+                }
+                State::DataEnd => {
+                    match input[..] {
+                        [b'\r', b'\n', ..] => input.advance(2),
+                        [b'\r'] => return Ok(Next::Wanted),
+                        _ => return Err(Malformed),
+                    }
+                    self.0 = State::Size;
+                }
+                State::Trailers => return self.trailers(input),
+            }
+        }
+    }
+
+    fn trailers(&mut self, input: &mut BytesMut) -> Result<Next, Malformed> {
+        if input.starts_with(b"\r\n") {
+            input.advance(2);
+            self.0 = State::Done;
+            return Ok(Next::End);
+        }
+        let Some(end) = memmem::find(input, b"\r\n\r\n").map(|at| at + 4) else {
+            return if input.len() > ORIGIN_HEAD_BYTES_MAX { Err(Malformed) } else { Ok(Next::Wanted) };
+        };
+        let bytes = Bytes::copy_from_slice(&input[..end]);
+        input.advance(end);
+        let mut fields = [EMPTY_HEADER; FIELDS_MAX];
+        match httparse::parse_headers(&bytes, &mut fields) {
+            Ok(Status::Complete((length, fields))) if length == end => {
+                self.0 = State::Done;
+                Ok(Next::Trailers(map(fields, &bytes)?))
+            }
+            _ => Err(Malformed),
+        }
+    }
+}
+
+/// Takes at most `left` bytes out of `input`; how many are left then. What is short is copied, so that the buffer stays the connection's.
+fn data(input: &mut BytesMut, left: u64) -> (Bytes, u64) {
+    let count = usize::try_from(left).map_or(input.len(), |left| left.min(input.len()));
+    let data = if count <= COPIED_BYTES_MAX {
+        let copy = Bytes::copy_from_slice(&input[..count]);
+        input.advance(count);
+        copy
+    } else {
+        input.split_to(count).freeze()
+    };
+    (data, left - count as u64)
+}
+
+/// Takes a line without its end out of `input`; nothing if it is not all there.
+fn line(input: &mut BytesMut) -> Result<Option<Bytes>, Malformed> {
+    match memchr(b'\n', input) {
+        Some(at) if at < CHUNK_LINE_BYTES_MAX => {
+            let line = Bytes::copy_from_slice(input[..at].strip_suffix(b"\r").ok_or(Malformed)?);
+            input.advance(at + 1);
+            Ok(Some(line))
+        }
+        None if input.len() < CHUNK_LINE_BYTES_MAX => Ok(None),
+        _ => Err(Malformed),
+    }
+}
+
+/// A chunk's size. Extensions are overlooked (RFC 9112 section 7.1.1), and so is the white space with which some fill the line.
+fn size(line: &[u8]) -> Result<u64, Malformed> {
+    let digits = line.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(line.len());
+    let is_size = matches!(line[digits..].trim_ascii_start(), [] | [b';', ..]) && !line[digits..].contains(&b'\r');
+    let text = std::str::from_utf8(&line[..digits]).map_err(|_| Malformed)?;
+    u64::from_str_radix(text, 16).ok().filter(|_| is_size).ok_or(Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Reads one answer, given in pieces of these sizes in turn: its head, its body, its trailers, and what is left.
+    fn read(bytes: &[u8], pieces: &[usize]) -> Result<Option<(Head, Vec<u8>, HeaderMap, Vec<u8>)>, Malformed> {
+        let (mut input, mut searched, mut pieces, mut rest) = (BytesMut::new(), 0, pieces.iter().cycle(), bytes);
+        let mut more = |input: &mut BytesMut| {
+            let (piece, later) = rest.split_at(rest.len().min(*pieces.next().unwrap()));
+            rest = later;
+            input.extend_from_slice(piece);
+            !piece.is_empty()
+        };
+        let head = loop {
+            match head(&mut input, &mut searched, false)? {
+                Some(head) => break head,
+                None if more(&mut input) => {}
+                None => return Ok(None),
+            }
+        };
+        let (mut body, mut text, mut trailers) = (Body::new(head.length), Vec::new(), HeaderMap::new());
+        loop {
+            match body.next(&mut input)? {
+                Next::Data(data) => text.extend(data),
+                Next::Trailers(fields) => trailers = fields,
+                Next::End => break,
+                Next::Wanted if more(&mut input) => {}
+                Next::Wanted if body.ends_with_connection() => break,
+                Next::Wanted => return Ok(None),
+            }
+        }
+        // Of what follows, none may be missing.
+        while more(&mut input) {}
+        Ok(Some((head, text, trailers, input.to_vec())))
+    }
+
+    fn whole(text: &str) -> Result<Option<(Head, Vec<u8>, HeaderMap, Vec<u8>)>, Malformed> {
+        read(text.as_bytes(), &[usize::MAX])
+    }
+
+    fn body(text: &str) -> Result<Option<String>, Malformed> {
+        Ok(whole(text)?.map(|(_, body, ..)| String::from_utf8(body).unwrap()))
+    }
+
+    const SIZED: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc";
+    const CHUNKED: &str =
+        "\r\nHTTP/1.1 200\r\nTransfer-Encoding: Chunked\r\n\r\n2;x=\"y\"\r\nab\r\n001  \r\nc\r\n0\r\nX-Sum: 1\r\nX-Sum: 2\r\n\r\n";
+    const CLOSING: &str = "HTTP/1.0 404 Not Found\nServer: x\n\nabc";
+
+    #[test]
+    fn a_body_ends_where_its_head_says() {
+        for (text, length, keeps_open) in
+            [(SIZED, Length::Exact(3), true), (CHUNKED, Length::Chunked, true), (CLOSING, Length::Close, false)]
+        {
+            let (head, body, ..) = whole(text).unwrap().unwrap();
+            assert_eq!((head.length, head.keeps_open, &body[..]), (length, keeps_open, &b"abc"[..]), "{text}");
+        }
+        let (_, _, trailers, rest) = whole(&[CHUNKED, SIZED].concat()).unwrap().unwrap();
+        assert_eq!((trailers.get_all("x-sum").iter().count(), &rest[..]), (2, SIZED.as_bytes()));
+        for empty in ["HTTP/1.1 204 x\r\n\r\n", "HTTP/1.1 304 x\r\nContent-Length: 3\r\n\r\n", "HTTP/1.1 103 x\r\n\r\n"] {
+            let (head, body, _, rest) = whole(&[empty, "abc"].concat()).unwrap().unwrap();
+            assert_eq!((head.length, &body[..], &rest[..]), (Length::Exact(0), &b""[..], &b"abc"[..]), "{empty}");
+        }
+        let mut input = BytesMut::from(SIZED);
+        assert_eq!(head(&mut input, &mut 0, true).unwrap().unwrap().length, Length::Exact(0));
+    }
+
+    #[test]
+    fn a_connection_is_kept_when_both_ends_mean_it() {
+        let keeps = |version: &str, field: &str| {
+            whole(&format!("HTTP/{version} 200 OK\r\n{field}\r\nContent-Length: 0\r\n\r\n")).unwrap().unwrap().0.keeps_open
+        };
+        for (version, field, expected) in [
+            ("1.1", "X: y", true),
+            ("1.1", "Connection: X, Close", false),
+            ("1.0", "X: y", false),
+            ("1.0", "Connection: Keep-Alive", true),
+            ("1.0", "Connection: keep-alive, close", false),
+        ] {
+            assert_eq!(keeps(version, field), expected, "{version} {field}");
+        }
+    }
+
+    #[test]
+    fn bad_chunks_are_told_from_short_ones() {
+        let chunks = |text: &str| body(&format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{text}"));
+        assert_eq!(chunks("3\r\nabc\r\n0\r\n\r\n"), Ok(Some("abc".into())));
+        for short in ["", "3", "3\r", "3\r\nab", "3\r\nabc", "3\r\nabc\r", "3\r\nabc\r\n0\r\n", "0\r\nA: b\r\n"] {
+            assert_eq!(chunks(short), Ok(None), "{short:?}");
+        }
+        for bad in [
+            "\r\n",
+            "x\r\n",
+            "+3\r\n",
+            "0x3\r\n",
+            "3\nabc",
+            "3 4\r\n",
+            "3\r\r\n",
+            "3\r\nabcd",
+            "3\r\nabc\n",
+            "10000000000000000\r\n",
+            "0\r\nA b\r\n\r\n",
+        ] {
+            assert_eq!(chunks(bad), Err(Malformed), "{bad:?}");
+        }
+        assert_eq!(chunks(&format!("3;{}", "x".repeat(CHUNK_LINE_BYTES_MAX))), Err(Malformed));
+        assert_eq!(chunks(&format!("0\r\nX: {}", "x".repeat(ORIGIN_HEAD_BYTES_MAX))), Err(Malformed));
+    }
+
+    #[test]
+    fn an_endless_head_is_malformed() {
+        assert_eq!(whole(&format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(ORIGIN_HEAD_BYTES_MAX))), Err(Malformed));
+        assert_eq!(whole(&"\r\n".repeat(ORIGIN_HEAD_BYTES_MAX)), Err(Malformed));
+        assert_eq!(whole("HTTP/1.1 200 OK\r\nX: y\r\n"), Ok(None));
+    }
+
+    #[test]
+    fn what_is_kept_is_no_larger_than_it_is() {
+        let mut input = BytesMut::with_capacity(1 << 16);
+        input.extend_from_slice(SIZED.as_bytes());
+        let buffer = input.as_ptr();
+        let head = head(&mut input, &mut 0, false).unwrap().unwrap();
+        let Next::Data(data) = Body::new(head.length).next(&mut input).unwrap() else { panic!("no body") };
+        input.reserve(1 << 15);
+        input.extend_from_slice(b"x");
+        // Neither holds the buffer, so that the next answer has it.
+        assert!(data == "abc" && input.as_ptr().addr() >= buffer.addr() && input.as_ptr().addr() < buffer.addr() + (1 << 16));
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_not_matter_how_the_bytes_come(
+            parts in prop::collection::vec(prop::sample::select(vec![
+                SIZED, CHUNKED, CLOSING, "\r\n", "\n", "\r", "HTTP/1.1 200 OK\r\n", "Content-Length: 7\r\n", "Transfer-Encoding: chunked\r\n",
+                "0\r\n\r\n", "5\r\nabcde\r\n", "x", ": ",
+            ]), 1..8),
+            pieces in prop::collection::vec(1_usize..40, 1..60),
+        ) {
+            let bytes = parts.concat().into_bytes();
+            let (at_once, in_pieces) = (read(&bytes, &[usize::MAX]), read(&bytes, &pieces));
+            // Of a malformed answer, as much is read as came before it.
+            prop_assert_eq!(at_once, in_pieces);
+        }
+    }
+}

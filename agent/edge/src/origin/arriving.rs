@@ -1,0 +1,129 @@
+//! The body of an answer of the origin's, on its way here.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use super::{
+    answer::{self, Length, Next},
+    asking::{Asking, Cut},
+    connection::Connection,
+    names::Names,
+    pool::{Entry, Pool},
+};
+use crate::wire::Wire;
+
+/// A body. At its end, the connection goes back to its pool; dropped before, the connection is closed.
+pub(crate) struct Arriving(Option<Box<Open>>);
+
+/// A body whose end has not come.
+struct Open {
+    connection: Connection,
+    body: answer::Body,
+    /// What has not left of the request.
+    asking: Option<Asking>,
+    keeps_open: bool,
+    home: Home,
+}
+
+/// Where a connection comes from, and goes to.
+pub(super) struct Home {
+    pub(super) pool: Arc<Pool>,
+    pub(super) names: Arc<Names>,
+    /// The connection is in use.
+    pub(super) entry: Entry,
+}
+
+impl Arriving {
+    pub(super) fn new(connection: Connection, (length, keeps_open): (Length, bool), asking: Option<Asking>, home: Home) -> Self {
+        let mut arriving = Self(Some(Box::new(Open { connection, body: answer::Body::new(length), asking, keeps_open, home })));
+        arriving.end_if_done();
+        arriving
+    }
+
+    /// A connection on which both ends have agreed to speak something else.
+    pub(super) fn switched(connection: Connection, home: Home) -> Self {
+        Self(Some(Box::new(Open { connection, body: answer::Body::new(Length::Close), asking: None, keeps_open: false, home })))
+    }
+
+    /// The connection's bytes, if both ends have agreed to speak something else.
+    pub(crate) fn into_wire(self) -> Option<Wire> {
+        self.0.map(|open| open.connection.into_wire())
+    }
+
+    /// Gives the connection back, unless there is more to it: a request that is still leaving, or bytes that nobody asked for.
+    fn end_if_done(&mut self) {
+        let Some(open) = self.0.take_if(|open| open.body.is_done()) else { return };
+        let Open { mut connection, asking, keeps_open, home: Home { pool, names, entry }, .. } = *open;
+        drop(entry);
+        if keeps_open && asking.is_none() && connection.input().is_empty() {
+            connection.used = true;
+            pool.keep(connection, &names);
+        }
+    }
+}
+
+impl Open {
+    /// The next part; `None` at the end.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if let Some(asking) = &mut self.asking {
+            match asking.poll(self.connection.wire(), cx) {
+                Poll::Ready(Ok(())) => self.asking = None,
+                Poll::Ready(Err(Cut::Upload)) => return Poll::Ready(Some(Err(io::ErrorKind::BrokenPipe.into()))),
+                // The answer goes on.
+                Poll::Ready(Err(Cut::Wire)) => (self.asking, self.keeps_open) = (None, false),
+                Poll::Pending => {}
+            }
+        }
+        loop {
+            match self.body.next(self.connection.input()) {
+                Err(_) => return Poll::Ready(Some(Err(io::ErrorKind::InvalidData.into()))),
+                Ok(Next::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Ok(Next::Trailers(fields)) => return Poll::Ready(Some(Ok(Frame::trailers(fields)))),
+                Ok(Next::End) => return Poll::Ready(None),
+                Ok(Next::Wanted) => match ready!(self.connection.poll_fill(cx)) {
+                    Ok(0) if self.body.ends_with_connection() => return Poll::Ready(None),
+                    Ok(0) => return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into()))),
+                    Ok(_) => {}
+                    Err(error) => return Poll::Ready(Some(Err(error))),
+                },
+            }
+        }
+    }
+}
+
+impl Body for Arriving {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let Some(open) = &mut self.0 else { return Poll::Ready(None) };
+        let frame = ready!(open.poll(cx));
+        match &frame {
+            Some(Ok(_)) => self.end_if_done(),
+            None => {
+                self.end_if_done();
+                self.0 = None;
+            }
+            Some(Err(_)) => self.0 = None,
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Some(open) => open.body.left().map_or_else(SizeHint::default, SizeHint::with_exact),
+            None => SizeHint::with_exact(0),
+        }
+    }
+}
