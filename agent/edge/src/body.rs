@@ -169,12 +169,14 @@ pub(crate) struct Metered {
     payload: Payload,
     edge: Arc<Edge>,
     account: Account,
+    /// How the body broke off. Told a turn later: the library writes nothing after it, not even what it was given before.
+    broken: Option<io::Error>,
     _turn: Turn,
 }
 
 impl Metered {
     pub(crate) fn new(payload: Payload, edge: Arc<Edge>, account: Account, turn: Turn) -> Self {
-        Self { payload, edge, account, _turn: turn }
+        Self { payload, edge, account, broken: None, _turn: turn }
     }
 
     /// Starts the answer, whose head is known now.
@@ -196,7 +198,17 @@ impl Body for Metered {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let frame = ready!(Pin::new(&mut self.payload).poll_frame(cx));
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let frame = match ready!(Pin::new(&mut self.payload).poll_frame(cx)) {
+            Some(Err(error)) => {
+                self.broken = Some(error);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            frame => frame,
+        };
         match &frame {
             Some(Ok(frame)) => {
                 let sent = frame.data_ref().map_or(0, Bytes::len) as u64;
@@ -211,7 +223,7 @@ impl Body for Metered {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.payload.is_end_stream()
+        self.broken.is_none() && self.payload.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
