@@ -44,6 +44,11 @@ impl Early {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// There is something to write.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending.load(Relaxed)
+    }
+
     /// Takes the hints of a 103: its Link fields, which is all that visitors use.
     pub(crate) fn say(&self, hints: &HeaderMap) {
         let mut text = BytesMut::from(&b"HTTP/1.1 103 Early Hints\r\n"[..]);
@@ -87,6 +92,11 @@ impl Open {
     /// To be called from the connection's task.
     pub(crate) async fn new(early: Arc<Early>) -> Self {
         let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        Self::with(early, waker)
+    }
+
+    /// The same, for a connection that this wakes.
+    pub(crate) fn with(early: Arc<Early>, waker: Waker) -> Self {
         let mut inner = early.lock();
         (inner.open, inner.taken) = (Some(waker), 0);
         drop(inner);
@@ -125,7 +135,7 @@ impl<S> Hinted<S> {
 
 impl<S: AsyncWrite + Unpin> Hinted<S> {
     fn poll_drain(&mut self, all: bool, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.early.pending.load(Relaxed) { self.early.poll_drain(all, Pin::new(&mut self.stream), cx) } else { Poll::Ready(Ok(())) }
+        if self.early.is_pending() { self.early.poll_drain(all, Pin::new(&mut self.stream), cx) } else { Poll::Ready(Ok(())) }
     }
 }
 

@@ -134,6 +134,24 @@ pub(crate) fn take_trailers(headers: &mut HeaderMap) {
     headers.append(header::CONNECTION, HeaderValue::from_static("TE"));
 }
 
+/// Tells whether the origin does not get a field of that name from a visitor, in whatever case it is written. `reads`: of GET and HEAD.
+pub(crate) fn is_dropped(name: &str, trusted: bool, reads: bool) -> bool {
+    let is = |other: &str| name.eq_ignore_ascii_case(other);
+    let of_kind = |kind: &str| name.get(..kind.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(kind));
+    // CGI, FastCGI and WSGI write `-` and `_` alike: `X_Forwarded_For` would arrive as `X-Forwarded-For`.
+    name.contains('_')
+        || FORGEABLE_KINDS.into_iter().any(of_kind)
+        || FORGEABLE.into_iter().any(is)
+        || (!trusted && OF_NETWORKS.into_iter().any(is))
+        || (reads && METHOD_OVERRIDES.into_iter().any(is))
+}
+
+/// The same of a field that is written anew, or belongs to one hop.
+pub(crate) fn is_not_passed(name: &str) -> bool {
+    let is = |other: &HeaderName| name.eq_ignore_ascii_case(other.as_str());
+    HOP_BY_HOP.iter().chain(&[header::HOST, header::EXPECT, X_REAL_IP, SURROGATE_CAPABILITY]).any(is) || is_dropped(name, false, true)
+}
+
 /// Makes the fields that the origin gets of those that the visitor sent.
 pub(crate) fn to_origin(
     mut headers: HeaderMap,
@@ -146,22 +164,13 @@ pub(crate) fn to_origin(
     strip_hop_by_hop(&mut headers);
     // The edge has answered it (RFC 9110 section 10.1.1) and sends the body at once.
     headers.remove(header::EXPECT);
-    // CGI, FastCGI and WSGI write `-` and `_` alike: `X_Forwarded_For` would arrive as the field that is set below.
-    let written_below = |name: &HeaderName| [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST].contains(name);
-    let forged = |name: &&HeaderName| {
-        name.as_str().contains('_') || (FORGEABLE_KINDS.iter().any(|kind| name.as_str().starts_with(kind)) && !written_below(name))
-    };
-    let forged: Vec<HeaderName> = headers.keys().filter(forged).cloned().collect();
-    for name in &forged {
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    // What a trusted proxy says of the visitor is read below.
+    let of_proxy = |name: &HeaderName| asker.trusted && [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST].contains(name);
+    let dropped: Vec<HeaderName> =
+        headers.keys().filter(|name| is_dropped(name.as_str(), asker.trusted, reads) && !of_proxy(name)).cloned().collect();
+    for name in &dropped {
         headers.remove(name);
-    }
-    for name in FORGEABLE.iter().chain(OF_NETWORKS.iter().filter(|_| !asker.trusted)) {
-        headers.remove(*name);
-    }
-    if matches!(*method, Method::GET | Method::HEAD) {
-        for name in METHOD_OVERRIDES {
-            headers.remove(name);
-        }
     }
     if let Ok(value) = HeaderValue::try_from(host.as_str()) {
         headers.insert(header::HOST, value.clone());

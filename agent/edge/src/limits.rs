@@ -59,6 +59,8 @@ pub(crate) const ORIGIN_BUFFER_BYTES: u32 = 256 * 1024;
 pub(crate) const ACCESS_RECORDS_MAX: usize = 8_192;
 /// Bytes of early hints (103) that are passed on for one request: some dozens of links.
 pub(crate) const EARLY_BYTES_MAX: usize = 8 * 1024;
+/// Room for what a visitor sends while its request is with the origin: a little is read to hear that the visitor left.
+pub(crate) const AHEAD_BYTES: usize = 1024;
 /// Bytes of the head of an origin's answer.
 pub(crate) const ORIGIN_HEAD_BYTES_MAX: usize = 256 * 1024;
 /// Room for what is read of the origin at once, at first: most pages' heads and beginnings.

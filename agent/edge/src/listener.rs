@@ -149,7 +149,7 @@ async fn serve(stream: Wire, peer: Peer, edge: Arc<Edge>) {
     let timeouts = edge.settings.load().config.timeouts.clone();
     let line = Line::new(peer);
     let stream = Gated::new(Hinted::new(Patient::new(stream, timeouts.visitor_stall), Arc::clone(&line.early)));
-    let lane = Lane::new(Arc::clone(&edge), peer);
+    let lane = Lane::new(Arc::clone(&edge), peer, Arc::clone(&line.early));
     let stream: Visitor = TokioIo::new(Express::new(stream, lane, Arc::clone(&line.turns), timeouts.header_read));
     let refused: Mutex<Option<OnUpgrade>> = Mutex::default();
     let service = service_fn(|request: Request<Incoming>| {

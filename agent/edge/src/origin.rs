@@ -29,16 +29,18 @@ mod arriving;
 mod asking;
 mod connection;
 mod dial;
+mod exchange;
 pub(crate) mod names;
 mod pool;
 mod size;
 pub(crate) mod trust;
 
-use answer::Head;
+pub(crate) use answer::{Head, Length};
 pub(crate) use arriving::Arriving;
 use arriving::Home;
 use asking::Asking;
-use connection::{Asked, Connection, Unanswered};
+use connection::Connection;
+use exchange::{Asked, Unanswered, ask};
 use names::Names;
 use pool::Pool;
 pub(crate) use pool::Standing;
@@ -124,33 +126,51 @@ impl Origin {
     }
 
     /// Sends `request` and waits for the answer's head, at most `patience`.
-    pub(crate) async fn fetch(&self, request: Request<Upload>, patience: Duration) -> Result<Response<Arriving>, Fault> {
-        tokio::time::timeout(patience, self.send(request)).await.unwrap_or(Err(Fault::Late))
+    pub(crate) async fn fetch(&self, mut request: Request<Upload>, patience: Duration) -> Result<Response<Arriving>, Fault> {
+        let early = request.extensions_mut().remove::<Arc<Early>>();
+        let asked = Asked { bodiless: request.method() == Method::HEAD, may_switch: request.headers().contains_key(header::UPGRADE) };
+        let repeatable = is_repeatable(&request);
+        let answer = self.send((Asking::new(request), asked, repeatable), early.as_deref());
+        let (head, body) = tokio::time::timeout(patience, answer).await.unwrap_or(Err(Fault::Late))?;
+        let mut response = Response::new(body);
+        (*response.status_mut(), *response.headers_mut()) = (head.status, head.headers);
+        Ok(response)
+    }
+
+    /// Sends a GET that is this head and nothing else, and waits for its answer's, at most `patience`.
+    pub(crate) async fn fetch_plain(&self, head: Bytes, early: &Early, patience: Duration) -> Result<(Head, Arriving), Fault> {
+        let answer = self.send((Asking::bare(head), Asked::default(), true), Some(early));
+        tokio::time::timeout(patience, answer).await.unwrap_or(Err(Fault::Late))
     }
 
     /// Sends a request: over a kept connection what may be sent twice, else over one of its own.
-    async fn send(&self, mut request: Request<Upload>) -> Result<Response<Arriving>, Fault> {
-        let early = request.extensions_mut().remove::<Arc<Early>>();
-        let asked = Asked { bodiless: request.method() == Method::HEAD, may_switch: request.headers().contains_key(header::UPGRADE) };
-        let home = Home { pool: Arc::clone(&self.pool), names: Arc::clone(&self.names), entry: self.pool.enter() };
-        let repeatable = is_repeatable(&request);
-        let mut asking = Asking::new(request);
-        if repeatable && let Some(mut kept) = self.pool.take(&self.names) {
-            let again = asking.again();
-            match kept.ask(asking, asked, early.as_deref()).await {
-                Ok(answer) => return Ok(arriving(answer, kept, home)),
-                Err(Unanswered::Closed) => trace!("the origin had closed a kept connection"),
-                Err(Unanswered::Broken) => return Err(Fault::Broken),
+    async fn send(&self, (asking, asked, repeatable): (Asking, Asked, bool), early: Option<&Early>) -> Result<(Head, Arriving), Fault> {
+        let home = self.home();
+        let kept = if repeatable { self.pool.take(&self.names) } else { None };
+        let asking = match kept {
+            Some(mut kept) => {
+                let again = asking.again();
+                match ask(&mut kept, asking, asked, early).await {
+                    Ok(answer) => return Ok(arriving(answer, kept, home)),
+                    Err(Unanswered::Closed) => trace!("the origin had closed a kept connection"),
+                    Err(Unanswered::Broken) => return Err(Fault::Broken),
+                }
+                self.counters.origin_repeated.one();
+                again
             }
-            self.counters.origin_repeated.one();
-            asking = again;
-        }
-        let mut own = self.open().await.map_err(|error| {
+            None => asking,
+        };
+        let mut own = Box::pin(self.open()).await.map_err(|error| {
             debug!(%error, "the origin cannot be reached");
             Fault::Unreachable
         })?;
-        let answer = own.ask(asking, asked, early.as_deref()).await.map_err(|_| Fault::Broken)?;
+        let answer = ask(&mut own, asking, asked, early).await.map_err(|_| Fault::Broken)?;
         Ok(arriving(answer, own, home))
+    }
+
+    /// Where a connection goes back to; it is in use meanwhile.
+    fn home(&self) -> Home {
+        Home { pool: Arc::clone(&self.pool), names: Arc::clone(&self.names), entry: self.pool.enter() }
     }
 
     /// Opens a connection. If no address answers, the name is asked for once more: the origin may have moved.
@@ -243,12 +263,10 @@ fn is_repeatable(request: &Request<Upload>) -> bool {
 }
 
 /// An answer whose head is here.
-fn arriving((head, asking): (Head, Option<Asking>), connection: Connection, home: Home) -> Response<Arriving> {
+fn arriving((head, asking): (Head, Option<Asking>), connection: Connection, home: Home) -> (Head, Arriving) {
     let body = match head.status {
         StatusCode::SWITCHING_PROTOCOLS => Arriving::switched(connection, home),
         _ => Arriving::new(connection, (head.length, head.keeps_open), asking, home),
     };
-    let mut response = Response::new(body);
-    (*response.status_mut(), *response.headers_mut()) = (head.status, head.headers);
-    response
+    (head, body)
 }

@@ -118,6 +118,11 @@ impl Disk {
         Ok(Self { shared, reading: Reading::default(), drafts: large::places() })
     }
 
+    /// Tells whether there is anything of the resource of this key's text. Looks into memory only.
+    pub(crate) fn knows(&self, key: &str) -> bool {
+        self.shared.index().knows(key)
+    }
+
     /// The file that answers such a request. Looks into memory only.
     pub(crate) fn find(&self, key: &Key, request: &HeaderMap, encoding: Encoding) -> Option<Name> {
         self.shared.index().find(key, request, encoding)
@@ -161,7 +166,7 @@ impl Disk {
         let order = match meant {
             // Which of the files are meant that nobody has looked at yet? All, then.
             Meant::Those(_) if !scanned => Order::Empty,
-            Meant::Resource(key) => Order::Purge { files, unknown: (!scanned).then(|| index::resource_of(key)), manner },
+            Meant::Resource(key) => Order::Purge { files, unknown: (!scanned).then(|| index::resource_of::<Key>(key)), manner },
             Meant::Those(_) => Order::Purge { files, unknown: None, manner },
         };
         self.shared.order(order);

@@ -5,6 +5,7 @@ mod purging;
 mod recall;
 
 use std::{
+    borrow::Borrow,
     fs::File,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -191,13 +192,18 @@ impl Store {
     }
 
     /// Forgets that.
-    pub(crate) fn look_again(&self, key: &Key) {
-        self.passed.remove(key);
+    pub(crate) fn look_again(&self, key: &(impl Borrow<str> + ?Sized)) {
+        self.passed.remove(key.borrow());
     }
 
     /// Tells whether a resource's answers could not be stored lately.
-    pub(crate) fn is_passed(&self, key: &Key, now: Time) -> bool {
-        self.passed.get(key).is_some_and(|until| now < until)
+    pub(crate) fn is_passed(&self, key: &(impl Borrow<str> + ?Sized), now: Time) -> bool {
+        self.passed.get(key.borrow()).is_some_and(|until| now < until)
+    }
+
+    /// Tells whether a resource's answers could not be stored lately, and nothing older of it is stored either.
+    pub(crate) fn only_passes(&self, key: &str, now: Time) -> bool {
+        self.is_passed(key, now) && self.slots.peek(key).is_none() && self.disk.load().as_ref().is_none_or(|disk| !disk.knows(key))
     }
 
     /// Keeps what is stored in a folder too, in so many bytes; or not, and then nothing stays there: a later process would not know what

@@ -10,12 +10,14 @@ use crate::{
     limits::{EXPRESS_FIELDS_MAX, TARGET_BYTES_MAX},
 };
 
-/// A plain GET of HTTP/1.1: no condition, no range, no body, nobody in particular.
+/// A plain GET of HTTP/1.1: no condition, no range, no body.
 #[derive(Debug)]
 pub(super) struct Ask<'a> {
     pub(super) target: &'a str,
     pub(super) host: &'a [u8],
     pub(super) encoding: Encoding,
+    /// Whether it is somebody's, or anybody's; those of which that cannot be told are not plain.
+    pub(super) cookies: Cookies,
 }
 
 /// What a field says about a request.
@@ -68,19 +70,23 @@ impl<'a> Ask<'a> {
         if target.len() > TARGET_BYTES_MAX || !target.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
             return None;
         }
-        let (mut host, mut encoding) = (None, Encoding::Identity);
+        let (mut host, mut encoding, mut cookies) = (None, Encoding::Identity, Cookies::Free);
         let fields: &'h [Header<'a>] = request.headers;
         for field in fields {
             match Field::of(field.name.as_bytes()) {
                 Field::Host if host.replace(field.value).is_none() => {}
                 Field::AcceptEncoding => encoding = encoding.and(field.value),
                 Field::Connection if field.value.eq_ignore_ascii_case(b"keep-alive") => {}
-                Field::Cookie if cookies::classify_values([field.value]) == Cookies::Free => {}
+                Field::Cookie => match cookies::classify_values([field.value]) {
+                    Cookies::Free => {}
+                    Cookies::Unknown => return None,
+                    Cookies::Session => cookies = Cookies::Session,
+                },
                 Field::Plain => {}
-                Field::Host | Field::Connection | Field::Cookie | Field::Deep => return None,
+                Field::Host | Field::Connection | Field::Deep => return None,
             }
         }
-        Some((Self { target, host: host?, encoding }, fields))
+        Some((Self { target, host: host?, encoding, cookies }, fields))
     }
 }
 
@@ -116,8 +122,8 @@ mod tests {
         for field in [
             "Host: blog.example",
             "Authorization: Basic eA==",
-            "Cookie: wordpress_logged_in_1=x",
             "Cookie: theme=dark",
+            "Cookie: wordpress_logged_in_1=x\r\nCookie: theme=dark",
             "Connection: close",
             "Connection: X-Secret",
             "Range: bytes=0-1",

@@ -55,6 +55,13 @@ impl Tail {
 
 /// The head of an answer of so many bytes, without its last line.
 pub(super) fn head(status: StatusCode, headers: &HeaderMap, length: usize) -> BytesMut {
+    let mut text = fields_of(status, headers);
+    text.put_slice(format!("content-length: {length}\r\n").as_bytes());
+    text
+}
+
+/// A status and fields, of which none says how long the answer is.
+pub(super) fn fields_of(status: StatusCode, headers: &HeaderMap) -> BytesMut {
     let mut text = BytesMut::with_capacity(256);
     text.put_slice(b"HTTP/1.1 ");
     text.put_slice(status.as_str().as_bytes());
@@ -67,7 +74,6 @@ pub(super) fn head(status: StatusCode, headers: &HeaderMap, length: usize) -> By
         text.put_slice(value.as_bytes());
         text.put_slice(b"\r\n");
     }
-    text.put_slice(format!("content-length: {length}\r\n").as_bytes());
     text
 }
 

@@ -12,12 +12,15 @@ use super::{
     ask::Ask,
     frozen::{Tail, head},
     outgoing::Outgoing,
+    told::Told,
 };
 use crate::{
     access::{AccessRecord, Account, CacheUse},
     body::Payload,
     cache::{key, stored::Stored},
     classes::{RequestClass, is_suspect, of_fields},
+    cookies::Cookies,
+    early::Early,
     edge::{Edge, Settings},
     gate,
     limits::EXPRESS_FIELDS_MAX,
@@ -30,23 +33,28 @@ use crate::{
 };
 
 /// Below this the edge answers for itself, for members and for authorities; none of it is in the cache's way.
-const WELL_KNOWN: &str = "/.well-known/";
+pub(super) const WELL_KNOWN: &str = "/.well-known/";
 
 /// One connection's way past the library.
 pub(crate) struct Lane {
-    edge: Arc<Edge>,
-    peer: Peer,
-    known: Option<Known>,
+    pub(super) edge: Arc<Edge>,
+    pub(super) peer: Peer,
+    pub(super) early: Arc<Early>,
+    pub(super) known: Option<Known>,
     /// What the connection's visitor said of itself last, and what that makes of it.
     named: Option<(Box<[u8]>, RequestClass)>,
     /// The cache key of the request at hand, which begins with the known host's part.
-    key: String,
+    pub(super) key: String,
 }
 
 /// A host that this site answers for, as it was last asked for on this connection.
-struct Known {
+pub(super) struct Known {
     text: Box<[u8]>,
     settings: Arc<Settings>,
+    /// The host's own.
+    pub(super) site: Arc<Settings>,
+    /// What the origin is told of requests to it on this connection.
+    pub(super) told: Told,
     /// Its visitors come by https, or should.
     secure: bool,
     /// How much of the key says it.
@@ -54,14 +62,14 @@ struct Known {
 }
 
 impl Lane {
-    pub(crate) fn new(edge: Arc<Edge>, peer: Peer) -> Self {
-        Self { edge, peer, known: None, named: None, key: String::new() }
+    pub(crate) fn new(edge: Arc<Edge>, peer: Peer, early: Arc<Early>) -> Self {
+        Self { edge, peer, early, known: None, named: None, key: String::new() }
     }
 
     /// The answer to a request of which this is the head; nothing if it must go the usual way.
     pub(super) fn answer(&mut self, bytes: &[u8]) -> Option<Outgoing> {
         let mut fields = [EMPTY_HEADER; EXPRESS_FIELDS_MAX];
-        let (ask, fields) = Ask::read(bytes, &mut fields)?;
+        let (ask, fields) = Ask::read(bytes, &mut fields).filter(|(ask, _)| ask.cookies == Cookies::Free)?;
         self.look_up_host(ask.host)?;
         if may_be_marked(ask.target) || ask.target.starts_with(WELL_KNOWN) {
             return None;
@@ -81,7 +89,7 @@ impl Lane {
     }
 
     /// Finds out once, and again after new settings, whether the site answers for this host at all, and readies the key.
-    fn look_up_host(&mut self, text: &[u8]) -> Option<()> {
+    pub(super) fn look_up_host(&mut self, text: &[u8]) -> Option<()> {
         let settings = self.edge.settings.load();
         if self.known.as_ref().is_none_or(|known| *known.text != *text || !Arc::ptr_eq(&known.settings, &settings)) {
             self.known = None;
@@ -96,7 +104,8 @@ impl Lane {
             let scheme = config.scheme(self.peer.secure);
             self.key = key::origin(scheme, &host);
             let secure = self.peer.secure || *scheme == Scheme::HTTPS;
-            self.known = Some(Known { text: text.into(), settings: Arc::clone(&settings), secure, prefix: self.key.len() });
+            let told = Told::new(&host, &self.peer, scheme, &self.edge.loop_token);
+            self.known = Some(Known { text: text.into(), told, settings: Arc::clone(&settings), site, secure, prefix: self.key.len() });
         }
         let known = self.known.as_ref()?;
         self.key.truncate(known.prefix);
@@ -105,7 +114,7 @@ impl Lane {
     }
 
     /// Who seems to ask. A connection is one program's, mostly, so that its name is read once.
-    fn class(&mut self, target: &str, fields: &[Header<'_>]) -> RequestClass {
+    pub(super) fn class(&mut self, target: &str, fields: &[Header<'_>]) -> RequestClass {
         if is_suspect(target) {
             return RequestClass::Suspect;
         }
@@ -169,15 +178,21 @@ impl Lane {
             complete: false,
             prepaid: true,
             visitor: self.peer.address,
-            miss_budget: self.known.as_ref().and_then(|known| known.settings.config.miss_budget),
+            miss_budget: self.known.as_ref().and_then(|known| known.site.config.miss_budget),
             passing: None,
             charged: 0,
-            record: edge.keeps_records().then(|| Box::new(self.record(&answer, ask, (fields, class), now))),
+            record: edge.keeps_records().then(|| Box::new(self.record((answer.status, answer.cache), ask, (fields, class), now))),
         };
         Outgoing::new(Arc::clone(edge), account, (answer.head, answer.tail), answer.body, answer.pause)
     }
 
-    fn record(&self, answer: &Answer, ask: &Ask<'_>, (fields, class): (&[Header<'_>], RequestClass), now: Now) -> AccessRecord {
+    pub(super) fn record(
+        &self,
+        (status, cache): (StatusCode, CacheUse),
+        ask: &Ask<'_>,
+        (fields, class): (&[Header<'_>], RequestClass),
+        now: Now,
+    ) -> AccessRecord {
         let field = |name: &str| {
             let named = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))?;
             HeaderValue::from_bytes(named.value).ok()
@@ -191,10 +206,10 @@ impl Lane {
             host: HeaderValue::from_bytes(ask.host).ok(),
             referer: field("referer"),
             user_agent: field("user-agent"),
-            status: answer.status,
+            status,
             bytes: 0,
             duration: Duration::ZERO,
-            cache: answer.cache,
+            cache,
             class,
             complete: false,
         }
@@ -242,7 +257,7 @@ fn has_plain_body(status: StatusCode) -> bool {
 }
 
 /// The fields as the rest of the edge reads them.
-fn map(fields: &[Header<'_>]) -> Option<HeaderMap> {
+pub(super) fn map(fields: &[Header<'_>]) -> Option<HeaderMap> {
     let read = |field: &Header<'_>| Some((HeaderName::from_bytes(field.name.as_bytes()).ok()?, HeaderValue::from_bytes(field.value).ok()?));
     let mut map = HeaderMap::with_capacity(fields.len());
     for field in fields {

@@ -286,8 +286,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Reads one answer, given in pieces of these sizes in turn: its head, its body, its trailers, and what is left.
-    fn read(bytes: &[u8], pieces: &[usize]) -> Result<Option<(Head, Vec<u8>, HeaderMap, Vec<u8>)>, Malformed> {
+    /// A head, a body, trailers, and what is left.
+    type Answer = (Head, Vec<u8>, HeaderMap, Vec<u8>);
+
+    /// Reads one answer, given in pieces of these sizes in turn; nothing if it is not all there.
+    fn read(bytes: &[u8], pieces: &[usize]) -> Result<Option<Answer>, Malformed> {
         let (mut input, mut searched, mut pieces, mut rest) = (BytesMut::new(), 0, pieces.iter().cycle(), bytes);
         let mut more = |input: &mut BytesMut| {
             let (piece, later) = rest.split_at(rest.len().min(*pieces.next().unwrap()));
@@ -318,7 +321,7 @@ mod tests {
         Ok(Some((head, text, trailers, input.to_vec())))
     }
 
-    fn whole(text: &str) -> Result<Option<(Head, Vec<u8>, HeaderMap, Vec<u8>)>, Malformed> {
+    fn whole(text: &str) -> Result<Option<Answer>, Malformed> {
         read(text.as_bytes(), &[usize::MAX])
     }
 

@@ -41,9 +41,14 @@ impl Asking {
         Self { output, upload: (coding != Coding::Length(0)).then_some(upload), coding, flushing: true }
     }
 
+    /// A request that is a head alone.
+    pub(super) fn bare(head: Bytes) -> Self {
+        Self { output: head, upload: None, coding: Coding::Length(0), flushing: true }
+    }
+
     /// The same once more, of a request without a body.
     pub(super) fn again(&self) -> Self {
-        Self { output: self.output.clone(), upload: None, coding: self.coding, flushing: true }
+        Self::bare(self.output.clone())
     }
 
     /// Sends on. Ready when all of it has left, or when the connection takes no more.

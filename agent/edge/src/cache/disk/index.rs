@@ -1,6 +1,6 @@
 //! What is on the disk: which file holds which variant of which resource. Made anew at each start from the files themselves.
 
-use std::{collections::BTreeMap, fs::File, sync::Arc};
+use std::{borrow::Borrow, collections::BTreeMap, fs::File, sync::Arc};
 
 use http::HeaderMap;
 use overspill_governance::time::Time;
@@ -71,8 +71,8 @@ impl Name {
 }
 
 /// The part of a name that all variants of a resource share.
-pub(crate) fn resource_of(key: &Key) -> u128 {
-    let digest: [u8; 32] = Sha256::digest(key.text()).into();
+pub(crate) fn resource_of<K: Borrow<str> + ?Sized>(key: &K) -> u128 {
+    let digest: [u8; 32] = Sha256::digest(key.borrow()).into();
     digest.first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes))
 }
 
@@ -153,6 +153,11 @@ impl Index {
     /// Bytes, rounded up as file systems do, and number of files.
     pub(crate) fn size(&self) -> (u64, u64) {
         (self.fifo.bytes(), self.fifo.len() as u64)
+    }
+
+    /// Tells whether there is anything of the resource of this key's text.
+    pub(crate) fn knows(&self, key: &str) -> bool {
+        self.entries.range(Name::of_resource(resource_of(key))).next().is_some()
     }
 
     /// The file that answers such a request.
