@@ -53,6 +53,7 @@ struct State {
     queueing: Queueing,
     in_flight: u32,
     reserved: u32,
+    /// In the order in which they came.
     waiting: Vec<Waiter>,
     next: u64,
 }
@@ -104,15 +105,16 @@ impl State {
     }
 
     fn oldest(&self) -> Option<Time> {
-        self.waiting.iter().filter(|waiter| waiter.class != Class::Reserved).map(|waiter| waiter.since).min()
+        self.waiting.iter().find(|waiter| waiter.class != Class::Reserved).map(|waiter| waiter.since)
     }
 
     /// Removes and returns the next who may go.
     fn next_waiter(&mut self) -> Option<Waiter> {
-        let candidates = self.waiting.iter().enumerate().filter(|(_, waiter)| self.has_place(waiter.class));
+        let open = [Class::Later, Class::Visit, Class::Reserved].map(|class| self.has_place(class));
+        let candidates = self.waiting.iter().enumerate().filter(|(_, waiter)| open[waiter.class as usize]);
         let rank = |waiter: &Waiter| (waiter.class(), waiter.interest.strong_count(), u64::MAX - waiter.id);
         let (index, _) = candidates.max_by_key(|(_, waiter)| rank(waiter))?;
-        Some(self.waiting.swap_remove(index))
+        Some(self.waiting.remove(index))
     }
 
     fn target(&mut self, now: Time) -> Duration {
@@ -153,7 +155,7 @@ impl Admission {
             if state.waiting.len() >= state.limits.queue_max as usize {
                 // Who can wait gives way: its sender is dropped, and it is told that there is no place.
                 let least = state.waiting.iter().position(|waiter| waiter.class() == Class::Later && class > Class::Later).ok_or(Full)?;
-                state.waiting.swap_remove(least);
+                state.waiting.remove(least);
             }
             let (sender, receiver) = oneshot::channel();
             let id = state.next;
@@ -231,9 +233,9 @@ impl Admission {
         loop {
             let waiter = {
                 let mut state = self.lock();
-                let oldest = state.oldest();
                 let Some(waiter) = state.next_waiter() else { return };
-                if let (Class::Visit | Class::Later, Some(oldest)) = (waiter.class, oldest) {
+                if waiter.class != Class::Reserved {
+                    let oldest = state.oldest().map_or(waiter.since, |oldest| oldest.min(waiter.since));
                     state.queueing.on_delay(now.since(oldest), now);
                 }
                 state.take(waiter.class);

@@ -10,6 +10,7 @@ mod forwarding;
 mod frozen;
 pub(crate) mod lane;
 mod outgoing;
+mod passed;
 mod told;
 
 use std::{

@@ -64,6 +64,8 @@ const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const SURROGATE_CAPABILITY: HeaderName = HeaderName::from_static("surrogate-capability");
 const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
 const VIA: HeaderValue = HeaderValue::from_static("1.1 overspill");
+/// The same as a line.
+pub(crate) const VIA_LINE: &[u8] = b"via: 1.1 overspill\r\n";
 
 /// Who asks, as far as the edge believes it.
 #[derive(Debug, Clone, Copy)]
@@ -146,10 +148,15 @@ pub(crate) fn is_dropped(name: &str, trusted: bool, reads: bool) -> bool {
         || (reads && METHOD_OVERRIDES.into_iter().any(is))
 }
 
+/// Tells whether a field of that name is for one connection only.
+pub(crate) fn is_of_one_hop(name: &str) -> bool {
+    HOP_BY_HOP.iter().any(|other| name.eq_ignore_ascii_case(other.as_str()))
+}
+
 /// The same of a field that is written anew, or belongs to one hop.
 pub(crate) fn is_not_passed(name: &str) -> bool {
     let is = |other: &HeaderName| name.eq_ignore_ascii_case(other.as_str());
-    HOP_BY_HOP.iter().chain(&[header::HOST, header::EXPECT, X_REAL_IP, SURROGATE_CAPABILITY]).any(is) || is_dropped(name, false, true)
+    is_of_one_hop(name) || [header::HOST, header::EXPECT, X_REAL_IP, SURROGATE_CAPABILITY].iter().any(is) || is_dropped(name, false, true)
 }
 
 /// Makes the fields that the origin gets of those that the visitor sent.

@@ -35,7 +35,7 @@ mod pool;
 mod size;
 pub(crate) mod trust;
 
-pub(crate) use answer::{Head, Length};
+pub(crate) use answer::{Fields, Head, Length, Malformed, map_of};
 pub(crate) use arriving::Arriving;
 use arriving::Home;
 use asking::Asking;
@@ -131,20 +131,29 @@ impl Origin {
         let asked = Asked { bodiless: request.method() == Method::HEAD, may_switch: request.headers().contains_key(header::UPGRADE) };
         let repeatable = is_repeatable(&request);
         let answer = self.send((Asking::new(request), asked, repeatable), early.as_deref());
-        let (head, body) = tokio::time::timeout(patience, answer).await.unwrap_or(Err(Fault::Late))?;
+        let (head, body): (Head, _) = tokio::time::timeout(patience, answer).await.unwrap_or(Err(Fault::Late))?;
         let mut response = Response::new(body);
-        (*response.status_mut(), *response.headers_mut()) = (head.status, head.headers);
+        (*response.status_mut(), *response.headers_mut()) = (head.status, head.fields);
         Ok(response)
     }
 
     /// Sends a GET that is this head and nothing else, and waits for its answer's, at most `patience`.
-    pub(crate) async fn fetch_plain(&self, head: Bytes, early: &Early, patience: Duration) -> Result<(Head, Arriving), Fault> {
+    pub(crate) async fn fetch_plain<F: Fields>(
+        &self,
+        head: Bytes,
+        early: &Early,
+        patience: Duration,
+    ) -> Result<(Head<F>, Arriving), Fault> {
         let answer = self.send((Asking::bare(head), Asked::default(), true), Some(early));
         tokio::time::timeout(patience, answer).await.unwrap_or(Err(Fault::Late))
     }
 
     /// Sends a request: over a kept connection what may be sent twice, else over one of its own.
-    async fn send(&self, (asking, asked, repeatable): (Asking, Asked, bool), early: Option<&Early>) -> Result<(Head, Arriving), Fault> {
+    async fn send<F: Fields>(
+        &self,
+        (asking, asked, repeatable): (Asking, Asked, bool),
+        early: Option<&Early>,
+    ) -> Result<(Head<F>, Arriving), Fault> {
         let home = self.home();
         let kept = if repeatable { self.pool.take(&self.names) } else { None };
         let asking = match kept {
@@ -263,7 +272,7 @@ fn is_repeatable(request: &Request<Upload>) -> bool {
 }
 
 /// An answer whose head is here.
-fn arriving((head, asking): (Head, Option<Asking>), connection: Connection, home: Home) -> (Head, Arriving) {
+fn arriving<F>((head, asking): (Head<F>, Option<Asking>), connection: Connection, home: Home) -> (Head<F>, Arriving) {
     let body = match head.status {
         StatusCode::SWITCHING_PROTOCOLS => Arriving::switched(connection, home),
         _ => Arriving::new(connection, (head.length, head.keeps_open), asking, home),

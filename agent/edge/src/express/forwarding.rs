@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::{Buf, BufMut as _, Bytes, BytesMut};
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use httparse::EMPTY_HEADER;
 use overspill_governance::time::Now;
@@ -24,8 +24,9 @@ use tokio::{
 use super::{
     Waiting,
     ask::Ask,
-    frozen::fields_of,
+    frozen::{fields_of, write_fields, write_status},
     lane::{Lane, WELL_KNOWN, map},
+    passed::Passed,
 };
 use crate::{
     access::{Account, CacheUse},
@@ -35,19 +36,16 @@ use crate::{
         admit::{Asked, admit},
         key::Key,
         stored::http_date,
-        targeted::Governing,
     },
     classes::RequestClass,
     cookies::Cookies,
     early::{Early, Open},
     edge::{Edge, Settings},
     fetch::work_of,
-    headers,
     limits::{EXPRESS_FIELDS_MAX, HELD_BODY_BYTES_MAX},
-    origin::{Arriving, Fault, Head, Length},
+    origin::{Arriving, Fault, Fields as _, Head, Length},
     pass,
     paths::is_entrance,
-    respond,
     spill::mark::may_be_marked,
     waiting::Wish,
 };
@@ -72,13 +70,16 @@ pub(super) struct Forwarding {
 }
 
 enum State {
-    /// Early hints are for this request.
-    Asking(Pin<Box<dyn Future<Output = Outcome> + Send>>, Open),
+    Asking {
+        journey: Pin<Box<dyn Future<Output = Outcome> + Send>>,
+        /// Early hints are for this request.
+        _hints: Open,
+    },
     Answering(Answering),
 }
 
 /// What came of asking: no place at the origin, or one and an answer or none.
-type Outcome = Result<(Permit, Result<(Head, Arriving), Fault>), Full>;
+type Outcome = Result<(Permit, Result<(Head<Passed>, Arriving), Fault>), Full>;
 
 impl Lane {
     /// Begins to forward a request of which this is the head; nothing if it must go the usual way.
@@ -108,7 +109,7 @@ impl Lane {
             site.admission.wanted(now.time);
         }
         edge.active.rise();
-        let asking = Box::pin(journey(Arc::clone(edge), Arc::clone(&site), Arc::clone(&self.early), rank, head));
+        let journey = Box::pin(journey(Arc::clone(edge), Arc::clone(&site), Arc::clone(&self.early), rank, head));
         let cut_off = (StatusCode::from_u16(499).unwrap_or_default(), CacheUse::Bypass);
         let account = Account {
             start: now.time,
@@ -134,7 +135,7 @@ impl Lane {
             account,
             counted: false,
             permit: None,
-            state: State::Asking(asking, Open::with(Arc::clone(&self.early), cx.waker().clone())),
+            state: State::Asking { journey, _hints: Open::with(Arc::clone(&self.early), cx.waker().clone()) },
         }))
     }
 }
@@ -155,8 +156,8 @@ impl Forwarding {
         clock: &mut Waiting,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        if let State::Asking(asking, _) = &mut self.state {
-            let Poll::Ready(answer) = asking.as_mut().poll(cx) else {
+        if let State::Asking { journey, .. } = &mut self.state {
+            let Poll::Ready(answer) = journey.as_mut().poll(cx) else {
                 if self.early.is_pending() {
                     ready!(stream.as_mut().poll_flush(cx))?;
                 }
@@ -199,7 +200,7 @@ impl Forwarding {
     }
 
     /// The answer's head is here: it is learned from, and changed for the visitor.
-    fn on_answer(&mut self, permit: Permit, (mut head, body): (Head, Arriving)) -> Answering {
+    fn on_answer(&mut self, permit: Permit, (head, body): (Head<Passed>, Arriving)) -> Answering {
         match head.status {
             StatusCode::SERVICE_UNAVAILABLE => permit.on_drop(),
             _ => permit.on_answer(work_of(self.target())),
@@ -211,12 +212,18 @@ impl Forwarding {
         let upper = body.size_hint().upper();
         self.permit = Some(permit).filter(|_| upper.is_some_and(|length| length <= HELD_BODY_BYTES_MAX));
         self.account.charged = self.edge.charge_ahead(&self.account, upper);
-        headers::from_origin(&mut head.headers);
+        let mut text = BytesMut::with_capacity(head.fields.lines.len() + ROOM);
+        write_status(&mut text, head.status);
+        text.put_slice(&head.fields.lines);
         let why = if self.cookies == Cookies::Free { "miss" } else { "bypass" };
-        respond::mark(&mut head.headers, &format!("overspill; fwd={why}; fwd-status={}", head.status.as_u16()));
+        for part in ["cache-status: overspill; fwd=", why, "; fwd-status=", head.status.as_str(), "\r\n"] {
+            text.put_slice(part.as_bytes());
+        }
         //= RFC 9110 section 6.6.1
-        head.headers.entry(header::DATE).or_insert_with(|| http_date(self.edge.clock.date()));
-        let text = written(head.status, head.headers, head.length);
+        if !head.fields.dated {
+            write_fields(&mut text, &HeaderMap::from_iter([(header::DATE, http_date(self.edge.clock.date()))]));
+        }
+        let text = ended(text, head.status, head.length);
         let (uplink, now) = (&self.edge.overflow.uplink, self.edge.clock.time());
         uplink.charge(text.len() as u64, now);
         let size = if let Length::Exact(size) = head.length { size } else { 0 };
@@ -224,15 +231,14 @@ impl Forwarding {
     }
 
     /// When it could, the next request for the same is looked up again.
-    fn could_be_shared(&self, head: &Head) -> bool {
-        let control = Governing::of(&head.headers).control;
-        if control.no_store || control.private {
+    fn could_be_shared(&self, head: &Head<Passed>) -> bool {
+        if head.fields.unshared {
             return false;
         }
         let mut room = [EMPTY_HEADER; EXPRESS_FIELDS_MAX];
         let Some(headers) = Ask::read(&self.request, &mut room).and_then(|(_, fields)| map(fields)) else { return false };
         let asked = Asked { path: self.target(), headers: &headers, cookies: self.cookies, at: self.asked.date };
-        admit(asked, head.status, &head.headers, self.edge.clock.date()).is_some()
+        admit(asked, head.status, &head.fields.map(), self.edge.clock.date()).is_some()
     }
 
     /// Path and query, as caches know them.
@@ -253,7 +259,7 @@ impl Forwarding {
     fn instead(&mut self, answer: impl FnOnce(&Self, Wish) -> Response<Payload>) -> Answering {
         let (parts, body) = answer(self, self.wish()).map(Payload::into_bytes).into_parts();
         self.begin(parts.status, CacheUse::Bypass);
-        let text = written(parts.status, parts.headers, Length::Exact(body.len() as u64));
+        let text = ended(fields_of(parts.status, &parts.headers), parts.status, Length::Exact(body.len() as u64));
         self.account.prepaid = true;
         self.edge.overflow.uplink.charge((text.len() + body.len()) as u64, self.edge.clock.time());
         Answering { parts: [text, body, Bytes::new()], ..Answering::nothing() }
@@ -281,13 +287,19 @@ impl Drop for Forwarding {
     }
 }
 
-/// A head without its end, then what follows it. The visitor's connection is used again, so that every body has an end of its own.
-fn written(status: StatusCode, mut headers: HeaderMap, length: Length) -> Bytes {
-    headers.remove(header::CONTENT_LENGTH);
-    let mut text = fields_of(status, &headers);
+/// For what is added to an answer's fields.
+const ROOM: usize = 192;
+
+/// Ends a head. The visitor's connection is used again, so that every body has an end of its own.
+fn ended(mut text: BytesMut, status: StatusCode, length: Length) -> Bytes {
     match length {
         Length::Exact(0) if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) => {}
-        Length::Exact(length) => text.put_slice(format!("content-length: {length}\r\n").as_bytes()),
+        Length::Exact(length) => {
+            let length = HeaderValue::from(length);
+            for part in [b"content-length: ", length.as_bytes(), b"\r\n"] {
+                text.put_slice(part);
+            }
+        }
         Length::Chunked | Length::Close => text.put_slice(b"transfer-encoding: chunked\r\n"),
     }
     text.put_slice(b"\r\n");

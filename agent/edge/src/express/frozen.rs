@@ -63,18 +63,24 @@ pub(super) fn head(status: StatusCode, headers: &HeaderMap, length: usize) -> By
 /// A status and fields, of which none says how long the answer is.
 pub(super) fn fields_of(status: StatusCode, headers: &HeaderMap) -> BytesMut {
     let mut text = BytesMut::with_capacity(256);
-    text.put_slice(b"HTTP/1.1 ");
-    text.put_slice(status.as_str().as_bytes());
-    text.put_u8(b' ');
-    text.put_slice(status.canonical_reason().unwrap_or_default().as_bytes());
-    text.put_slice(b"\r\n");
-    for (name, value) in headers {
-        text.put_slice(name.as_str().as_bytes());
-        text.put_slice(b": ");
-        text.put_slice(value.as_bytes());
-        text.put_slice(b"\r\n");
-    }
+    write_status(&mut text, status);
+    write_fields(&mut text, headers);
     text
+}
+
+/// An answer's first line.
+pub(super) fn write_status(text: &mut BytesMut, status: StatusCode) {
+    for part in ["HTTP/1.1 ", status.as_str(), " ", status.canonical_reason().unwrap_or_default(), "\r\n"] {
+        text.put_slice(part.as_bytes());
+    }
+}
+
+pub(super) fn write_fields(text: &mut BytesMut, headers: &HeaderMap) {
+    for (name, value) in headers {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            text.put_slice(part);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 //! Visitors get everything written anew, so what is lenient here (a line that LF ends, white space after a chunk's size) stays here. What
 //! could be read in two ways is malformed: of such an answer, where it ends, and whose the next is, would be a guess.
 
+use std::borrow::Cow;
+
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use httparse::{EMPTY_HEADER, Header, Status};
 use memchr::{memchr, memmem};
 
@@ -14,14 +16,23 @@ use crate::limits::{CHUNK_LINE_BYTES_MAX, COPIED_BYTES_MAX, FIELDS_MAX, ORIGIN_H
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// The head of an answer.
+/// The head of an answer. What is made of its fields is up to whoever reads it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Head {
+pub(crate) struct Head<F = HeaderMap> {
     pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
+    pub(crate) fields: F,
     pub(crate) length: Length,
     /// The origin takes another request afterwards.
     pub(crate) keeps_open: bool,
+}
+
+/// Something that the fields of a head can be made into.
+pub(crate) trait Fields: Sized {
+    /// `bytes` is the whole head, of which `lines` are parts.
+    fn read(lines: &[Header<'_>], bytes: &Bytes) -> Result<Self, Malformed>;
+
+    /// The same fields as the rest of the edge reads them.
+    fn map(&self) -> Cow<'_, HeaderMap>;
 }
 
 /// How a body ends (RFC 9112 section 6.3).
@@ -35,7 +46,7 @@ pub(crate) enum Length {
 
 /// Reads a head that begins `input`, and takes it out; nothing if it is not all there. `searched` bytes of it were looked through in vain
 /// before. `bodiless`: the request was HEAD.
-pub(crate) fn head(input: &mut BytesMut, searched: &mut usize, bodiless: bool) -> Result<Option<Head>, Malformed> {
+pub(crate) fn head<F: Fields>(input: &mut BytesMut, searched: &mut usize, bodiless: bool) -> Result<Option<Head<F>>, Malformed> {
     let Some(end) = end_of_head(input, searched) else {
         return if input.len() > ORIGIN_HEAD_BYTES_MAX { Err(Malformed) } else { Ok(None) };
     };
@@ -51,10 +62,10 @@ pub(crate) fn head(input: &mut BytesMut, searched: &mut usize, bodiless: bool) -
     }
     let (Some(code), Some(minor)) = (response.code, response.version) else { return Err(Malformed) };
     let status = StatusCode::from_u16(code).map_err(|_| Malformed)?;
-    let headers = map(response.headers, &bytes)?;
-    let length = length(status, minor, &headers, bodiless)?;
-    let keeps_open = length != Length::Close && keeps_open(minor, &headers);
-    Ok(Some(Head { status, headers, length, keeps_open }))
+    let says = Says::of(response.headers)?;
+    let length = says.length(status, minor, bodiless)?;
+    let keeps_open = length != Length::Close && says.keeps_open(minor);
+    Ok(Some(Head { status, fields: F::read(response.headers, &bytes)?, length, keeps_open }))
 }
 
 /// Where the first head ends: after an empty line that follows some line.
@@ -79,56 +90,103 @@ fn end_of_head(input: &[u8], searched: &mut usize) -> Option<usize> {
     None
 }
 
-fn map(fields: &[Header<'_>], bytes: &Bytes) -> Result<HeaderMap, Malformed> {
-    let mut map = HeaderMap::with_capacity(fields.len() + FIELDS_ADDED);
-    for field in fields {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed)?;
-        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(field.value)).map_err(|_| Malformed)?;
-        map.append(name, value);
-    }
-    Ok(map)
-}
-
 /// Fields that the edge adds on the way to a visitor.
 const FIELDS_ADDED: usize = 3;
 
-fn length(status: StatusCode, minor: u8, headers: &HeaderMap, bodiless: bool) -> Result<Length, Malformed> {
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    let length = match (codings.next(), lengths.next()) {
-        (None, None) => Length::Close,
-        // HTTP/1.0 knows no codings: somebody before the origin may have read this answer otherwise (section 6.1).
-        (Some(_), None) if minor == 0 => return Err(Malformed),
-        (Some(coding), None) => {
-            let coding = coding.as_bytes().to_ascii_lowercase();
-            match &coding[..] {
-                _ if codings.next().is_some() => return Err(Malformed),
-                b"chunked" => Length::Chunked,
-                // A coding that is no chunks leaves the connection's end as the body's (section 6.3, rule 4).
-                coding if memmem::find(coding, b"chunked").is_none() => Length::Close,
-                _ => return Err(Malformed),
+impl Fields for HeaderMap {
+    fn read(lines: &[Header<'_>], bytes: &Bytes) -> Result<Self, Malformed> {
+        let mut map = Self::with_capacity(lines.len() + FIELDS_ADDED);
+        for line in lines {
+            let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| Malformed)?;
+            let value = HeaderValue::from_maybe_shared(bytes.slice_ref(line.value)).map_err(|_| Malformed)?;
+            map.append(name, value);
+        }
+        Ok(map)
+    }
+
+    fn map(&self) -> Cow<'_, HeaderMap> {
+        Cow::Borrowed(self)
+    }
+}
+
+/// The fields of a head that was read before.
+pub(crate) fn map_of(head: &Bytes) -> HeaderMap {
+    let mut fields = [EMPTY_HEADER; FIELDS_MAX];
+    let mut response = httparse::Response::new(&mut fields);
+    let parsed = response.parse(head);
+    debug_assert!(parsed.is_ok());
+    HeaderMap::read(response.headers, head).unwrap_or_default()
+}
+
+/// What a head says about its body and its connection.
+#[derive(Debug, Default)]
+struct Says {
+    length: Option<u64>,
+    coding: Option<Coding>,
+    closes: bool,
+    keeps: bool,
+}
+
+/// A transfer coding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    Chunked,
+    /// One that leaves the connection's end as the body's (section 6.3, rule 4).
+    Other,
+}
+
+impl Says {
+    fn of(lines: &[Header<'_>]) -> Result<Self, Malformed> {
+        let mut says = Self::default();
+        for line in lines {
+            let is = |name: &str| line.name.eq_ignore_ascii_case(name);
+            match line.name.len() {
+                10 if is("connection") => {
+                    let options = || line.value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+                    says.closes |= options().any(|option| option.eq_ignore_ascii_case(b"close"));
+                    says.keeps |= options().any(|option| option.eq_ignore_ascii_case(b"keep-alive"));
+                }
+                14 if is("content-length") && says.length.replace(number(line.value)?).is_some() => return Err(Malformed),
+                17 if is("transfer-encoding") && says.coding.replace(coding(line.value)?).is_some() => return Err(Malformed),
+                _ => {}
             }
         }
-        (None, Some(length)) if lengths.next().is_none() => Length::Exact(number(length.as_bytes())?),
-        // "Ought to be handled as an error" (section 6.3, rule 3).
-        _ => return Err(Malformed),
-    };
-    let empty = bodiless || status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    Ok(if empty { Length::Exact(0) } else { length })
+        Ok(says)
+    }
+
+    fn length(&self, status: StatusCode, minor: u8, bodiless: bool) -> Result<Length, Malformed> {
+        let length = match (self.coding, self.length) {
+            (None, None) => Length::Close,
+            (None, Some(length)) => Length::Exact(length),
+            // HTTP/1.0 knows no codings: somebody before the origin may have read this answer otherwise (section 6.1).
+            (Some(_), None) if minor == 0 => return Err(Malformed),
+            (Some(Coding::Chunked), None) => Length::Chunked,
+            (Some(Coding::Other), None) => Length::Close,
+            // "Ought to be handled as an error" (section 6.3, rule 3).
+            (Some(_), Some(_)) => return Err(Malformed),
+        };
+        let empty = bodiless || status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        Ok(if empty { Length::Exact(0) } else { length })
+    }
+
+    //= RFC 9112 section 9.3
+    fn keeps_open(&self, minor: u8) -> bool {
+        !self.closes && (minor > 0 || self.keeps)
+    }
+}
+
+fn coding(value: &[u8]) -> Result<Coding, Malformed> {
+    let value = value.to_ascii_lowercase();
+    match &value[..] {
+        b"chunked" => Ok(Coding::Chunked),
+        value if memmem::find(value, b"chunked").is_none() => Ok(Coding::Other),
+        _ => Err(Malformed),
+    }
 }
 
 fn number(text: &[u8]) -> Result<u64, Malformed> {
     let digits = std::str::from_utf8(text).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     digits.and_then(|digits| digits.parse().ok()).ok_or(Malformed)
-}
-
-//= RFC 9112 section 9.3
-fn keeps_open(minor: u8, headers: &HeaderMap) -> bool {
-    let says = |word: &str| {
-        let options = headers.get_all(header::CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-        options.map(<[u8]>::trim_ascii).any(|option| option.eq_ignore_ascii_case(word.as_bytes()))
-    };
-    !says("close") && (minor > 0 || says("keep-alive"))
 }
 
 /// A body as far as it was read.
@@ -240,7 +298,7 @@ impl Body {
         match httparse::parse_headers(&bytes, &mut fields) {
             Ok(Status::Complete((length, fields))) if length == end => {
                 self.0 = State::Done;
-                Ok(Next::Trailers(map(fields, &bytes)?))
+                Ok(Next::Trailers(HeaderMap::read(fields, &bytes)?))
             }
             _ => Err(Malformed),
         }
@@ -349,7 +407,7 @@ mod tests {
             assert_eq!((head.length, &body[..], &rest[..]), (Length::Exact(0), &b""[..], &b"abc"[..]), "{empty}");
         }
         let mut input = BytesMut::from(SIZED);
-        assert_eq!(head(&mut input, &mut 0, true).unwrap().unwrap().length, Length::Exact(0));
+        assert_eq!(head::<HeaderMap>(&mut input, &mut 0, true).unwrap().unwrap().length, Length::Exact(0));
     }
 
     #[test]
@@ -406,7 +464,7 @@ mod tests {
         let mut input = BytesMut::with_capacity(1 << 16);
         input.extend_from_slice(SIZED.as_bytes());
         let buffer = input.as_ptr();
-        let head = head(&mut input, &mut 0, false).unwrap().unwrap();
+        let head = head::<HeaderMap>(&mut input, &mut 0, false).unwrap().unwrap();
         let Next::Data(data) = Body::new(head.length).next(&mut input).unwrap() else { panic!("no body") };
         input.reserve(1 << 15);
         input.extend_from_slice(b"x");

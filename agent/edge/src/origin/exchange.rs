@@ -9,7 +9,7 @@ use std::{
 use http::StatusCode;
 
 use super::{
-    answer::{self, Head, Malformed},
+    answer::{self, Fields, Head, Malformed},
     asking::{Asking, Cut},
     connection::Connection,
 };
@@ -33,12 +33,12 @@ pub(super) struct Asked {
 }
 
 /// Sends a request, and waits for the head of its answer; what of the request has not left by then. Early hints are told to `early`.
-pub(super) async fn ask(
+pub(super) async fn ask<F: Fields>(
     connection: &mut Connection,
     mut asking: Asking,
     asked: Asked,
     early: Option<&Early>,
-) -> Result<(Head, Option<Asking>), Unanswered> {
+) -> Result<(Head<F>, Option<Asking>), Unanswered> {
     let (mut searched, mut interim, mut sent, mut takes_more) = (0, 0, false, true);
     let head = poll_fn(|cx| {
         loop {
@@ -51,7 +51,7 @@ pub(super) async fn ask(
                     Poll::Pending => {}
                 }
             }
-            match answer::head(connection.input(), &mut searched, asked.bodiless) {
+            match answer::head::<F>(connection.input(), &mut searched, asked.bodiless) {
                 Err(Malformed) => return Poll::Ready(Err(Unanswered::Broken)),
                 Ok(None) => {
                     let begun = interim > 0 || !connection.input().is_empty();
@@ -72,7 +72,7 @@ pub(super) async fn ask(
                         return Poll::Ready(Err(Unanswered::Broken));
                     }
                     if let Some(early) = early.filter(|_| head.status == StatusCode::EARLY_HINTS) {
-                        early.say(&head.headers);
+                        early.say(&head.fields.map());
                     }
                 }
                 Ok(Some(head)) => return Poll::Ready(Ok(head)),
