@@ -5,10 +5,7 @@
 //! Background refreshes only take places that nobody else wants.
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -22,6 +19,11 @@ use crate::{
     gradient::{Gradient, Work},
     queueing::Queueing,
 };
+
+mod queue;
+
+pub(crate) use queue::Interest;
+use queue::{Queue, Waiter};
 
 /// From this limit on a share of the places is kept for reserved requests; below it they only go first, or a small origin would idle.
 const RESERVE_FROM: u32 = 4;
@@ -53,37 +55,8 @@ struct State {
     queueing: Queueing,
     in_flight: u32,
     reserved: u32,
-    /// In the order in which they came.
-    waiting: Vec<Waiter>,
+    waiting: Queue,
     next: u64,
-}
-
-/// Held by everybody who waits for one request.
-#[derive(Debug, Default)]
-pub(crate) struct Interest(AtomicBool);
-
-impl Interest {
-    /// Somebody who need not wait for others wants what a crawler was the first to ask for.
-    pub(crate) fn is_a_persons(&self) {
-        self.0.store(true, Relaxed);
-    }
-}
-
-struct Waiter {
-    id: u64,
-    class: Class,
-    since: Time,
-    /// As many as there are visitors who wait for this request.
-    interest: Weak<Interest>,
-    place: oneshot::Sender<Permit>,
-}
-
-impl Waiter {
-    /// The best class of those who wait for it.
-    fn class(&self) -> Class {
-        let raised = self.class == Class::Later && self.interest.upgrade().is_some_and(|interest| interest.0.load(Relaxed));
-        if raised { Class::Visit } else { self.class }
-    }
 }
 
 impl State {
@@ -104,17 +77,10 @@ impl State {
         self.reserved += u32::from(class == Class::Reserved);
     }
 
-    fn oldest(&self) -> Option<Time> {
-        self.waiting.iter().find(|waiter| waiter.class != Class::Reserved).map(|waiter| waiter.since)
-    }
-
     /// Removes and returns the next who may go.
     fn next_waiter(&mut self) -> Option<Waiter> {
         let open = [Class::Later, Class::Visit, Class::Reserved].map(|class| self.has_place(class));
-        let candidates = self.waiting.iter().enumerate().filter(|(_, waiter)| open[waiter.class as usize]);
-        let rank = |waiter: &Waiter| (waiter.class(), waiter.interest.strong_count(), u64::MAX - waiter.id);
-        let (index, _) = candidates.max_by_key(|(_, waiter)| rank(waiter))?;
-        Some(self.waiting.remove(index))
+        self.waiting.next(|class| open[class as usize])
     }
 
     fn target(&mut self, now: Time) -> Duration {
@@ -125,7 +91,8 @@ impl State {
 impl Admission {
     pub(crate) fn new(limits: OriginLimits, clock: Clock) -> Arc<Self> {
         let gradient = Gradient::new(limits.min, limits.initial, limits.max);
-        let state = State { limits, gradient, queueing: Queueing::default(), in_flight: 0, reserved: 0, waiting: Vec::new(), next: 0 };
+        let state =
+            State { limits, gradient, queueing: Queueing::default(), in_flight: 0, reserved: 0, waiting: Queue::default(), next: 0 };
         Arc::new(Self { clock, state: Mutex::new(state) })
     }
 
@@ -142,10 +109,19 @@ impl Admission {
 
     /// Waits for a place, for as long as the settings allow. `interest` is held by every visitor who waits for this request.
     pub(crate) async fn enter(self: &Arc<Self>, class: Class, interest: &Arc<Interest>) -> Result<Permit, Full> {
+        self.enter_for(class, Some(interest)).await
+    }
+
+    /// The same, for a request that one visitor waits for.
+    pub(crate) async fn enter_alone(self: &Arc<Self>, class: Class) -> Result<Permit, Full> {
+        self.enter_for(class, None).await
+    }
+
+    async fn enter_for(self: &Arc<Self>, class: Class, interest: Option<&Arc<Interest>>) -> Result<Permit, Full> {
         let now = self.clock.time();
         let (id, place, patience) = {
             let mut state = self.lock();
-            if state.has_place(class) && state.waiting.iter().all(|waiter| waiter.class < class) {
+            if state.has_place(class) && state.waiting.yields_to(class) {
                 state.take(class);
                 if class != Class::Reserved {
                     state.queueing.on_delay(Duration::ZERO, now);
@@ -154,19 +130,22 @@ impl Admission {
             }
             if state.waiting.len() >= state.limits.queue_max as usize {
                 // Who can wait gives way: its sender is dropped, and it is told that there is no place.
-                let least = state.waiting.iter().position(|waiter| waiter.class() == Class::Later && class > Class::Later).ok_or(Full)?;
-                state.waiting.remove(least);
+                let _least = (class > Class::Later).then(|| state.waiting.give_way()).flatten().ok_or(Full)?;
             }
             let (sender, receiver) = oneshot::channel();
             let id = state.next;
             state.next += 1;
-            state.waiting.push(Waiter { id, class, since: now, interest: Arc::downgrade(interest), place: sender });
+            state.waiting.push(Waiter { id, class, since: now, interest: interest.map(Arc::downgrade), place: sender });
             (id, receiver, state.limits.queue_wait)
         };
-        let _waiting = Waiting { admission: self, id };
+        let mut waiting = Waiting { admission: self, id, ended: false };
         match tokio::time::timeout(patience, place).await {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => Err(Full),
+            Ok(answer) => {
+                // Whoever answered has taken it out.
+                waiting.ended = true;
+                answer.map_err(|_| Full)
+            }
+            Err(_) => Err(Full),
         }
     }
 
@@ -192,7 +171,7 @@ impl Admission {
     /// Tells whether the origin has more to do than it can.
     pub(crate) fn under_pressure(&self, now: Time) -> bool {
         let mut state = self.lock();
-        let (target, limit, oldest) = (state.target(now), state.gradient.limit(), state.oldest());
+        let (target, limit, oldest) = (state.target(now), state.gradient.limit(), state.waiting.oldest());
         state.queueing.under_pressure(target, limit, oldest, now)
     }
 
@@ -211,7 +190,7 @@ impl Admission {
     pub(crate) fn load(&self, now: Time) -> OriginLoad {
         let under_pressure = self.under_pressure(now);
         let mut state = self.lock();
-        let oldest = state.oldest();
+        let oldest = state.waiting.oldest();
         OriginLoad {
             in_flight: state.in_flight,
             limit: state.gradient.limit(),
@@ -235,7 +214,7 @@ impl Admission {
                 let mut state = self.lock();
                 let Some(waiter) = state.next_waiter() else { return };
                 if waiter.class != Class::Reserved {
-                    let oldest = state.oldest().map_or(waiter.since, |oldest| oldest.min(waiter.since));
+                    let oldest = state.waiting.oldest().map_or(waiter.since, |oldest| oldest.min(waiter.since));
                     state.queueing.on_delay(now.since(oldest), now);
                 }
                 state.take(waiter.class);
@@ -256,11 +235,14 @@ impl Admission {
 struct Waiting<'a> {
     admission: &'a Arc<Admission>,
     id: u64,
+    ended: bool,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.admission.lock().waiting.retain(|waiter| waiter.id != self.id);
+        if !self.ended {
+            self.admission.lock().waiting.leave(self.id);
+        }
     }
 }
 

@@ -175,11 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Express<S> {
             let framing = this.stream.framing();
             let came = framing.heads() - heads;
             if idle && came == 1 && framing.is_between() {
-                let bytes = &buffer.filled()[before..];
-                this.work = match this.lane.answer(bytes) {
-                    Some(outgoing) => Some(Work::Answering(outgoing)),
-                    None => this.lane.forward(bytes, cx).map(Work::Forwarding),
-                };
+                this.work = this.lane.take(&buffer.filled()[before..], cx);
             }
             if this.work.is_none() {
                 this.took(came);

@@ -65,7 +65,7 @@ pub(crate) async fn forward(
     if tunnel.is_some() {
         tunnel::ask(request.headers_mut());
     }
-    let Ok(permit) = settings.admission.enter(class, &Arc::default()).await else {
+    let Ok(permit) = settings.admission.enter_alone(class).await else {
         return (shed(edge, wish, &settings), CacheUse::Bypass);
     };
     edge.counters.origin_requests.one();

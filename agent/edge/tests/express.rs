@@ -39,6 +39,16 @@ fn site() -> Origin {
             "/odd" => failed("299 Odd", "odd"),
             "/nothing" => format!("HTTP/1.1 204 No Content\r\n{FRESH}\r\n").into_bytes(),
             "/own" => ok("Cache-Control: private\r\n", "yours"),
+            "/own/chunks" => {
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Of: one\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nX: y\r\n\r\n".to_vec()
+            }
+            "/own/no-chunk" => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_vec(),
+            "/own/named" => ok("Connection: X-Secret\r\nX-Secret: 1\r\nVia: 1.1 inner\r\nKeep-Alive: timeout=5\r\n", "named"),
+            "/own/nothing" => b"HTTP/1.1 204 No Content\r\nX-Of: one\r\n\r\n".to_vec(),
+            "/own/refused" => b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nContent-Length: 4\r\n\r\nbusy".to_vec(),
+            "/own/bad" => b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx".to_vec(),
+            "/own/large" => ok("Cache-Control: no-store\r\n", &"large ".repeat(500_000)),
+            "/own/lately" => ok(&format!("{FRESH}Set-Cookie: a=b\r\n"), "for one"),
             "/large" => ok(FRESH, &"large ".repeat(500_000)),
             "/slow" => return Act::SayAfter(Duration::from_millis(300), ok("Cache-Control: no-store\r\n", "slow")),
             _ => ok("Cache-Control: no-store\r\n", "other"),
@@ -63,9 +73,33 @@ impl Visitor {
     /// Head and body of the next answer.
     fn hear(&mut self) -> (String, Vec<u8>) {
         let head = read_head(&mut self.0).expect("an answer");
+        if field(&head, "transfer-encoding").is_some() {
+            return (head, self.chunks());
+        }
         let mut body = vec![0; field(&head, "content-length").map_or(0, |length| length.parse().unwrap())];
         self.0.read_exact(&mut body).unwrap();
         (head, body)
+    }
+
+    /// A body in chunks, without trailers.
+    fn chunks(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            let mut line = Vec::new();
+            while !line.ends_with(b"\r\n") {
+                let mut byte = [0];
+                self.0.read_exact(&mut byte).unwrap();
+                line.extend(byte);
+            }
+            let size = usize::from_str_radix(std::str::from_utf8(&line).unwrap().trim_end(), 16).unwrap();
+            let mut chunk = vec![0; size + 2];
+            self.0.read_exact(&mut chunk).unwrap();
+            assert!(chunk.ends_with(b"\r\n"));
+            if size == 0 {
+                return body;
+            }
+            body.extend(&chunk[..size]);
+        }
     }
 
     fn get(&mut self, path: &str, fields: &str) -> (String, Vec<u8>) {
@@ -86,6 +120,10 @@ fn expressed(edge: &Handle) -> u64 {
 fn essence(head: &str) -> Vec<String> {
     let mut lines: Vec<String> = head
         .lines()
+        .map(|line| match line.split_once(": ") {
+            Some((name, value)) => format!("{}: {value}", name.to_ascii_lowercase()),
+            None => line.to_owned(),
+        })
         .map(|line| match line.split_once("ttl=") {
             Some((before, _)) => before.to_owned(),
             None if line.starts_with("age: ") || line.starts_with("date: ") => line[..4].to_owned(),
@@ -106,12 +144,14 @@ proptest! {
             (
                 prop::sample::select(vec![
                     "/plain", "/plain?x=1", "/empty", "/asset.css", "/coded", "/spoken", "/moved", "/gone", "/odd", "/nothing", "/own", "/other",
-                    "/plain?overspill-back=AAAA", "/plain?overspill-ticket=AAAA",
+                    "/plain?overspill-back=AAAA", "/plain?overspill-ticket=AAAA", "/own/chunks", "/own/no-chunk", "/own/named", "/own/nothing",
+                    "/own/refused", "/own/bad", "/own/lately", "/wp-login.php",
                 ]),
                 prop::collection::vec(prop::sample::select(vec![
                     "User-Agent: x", "Accept-Encoding: gzip", "Accept-Encoding: br;q=0, gzip", "Accept-Encoding: zstd, br", "Accept-Language: de",
                     "Cookie: _ga=1", "Cookie: theme=dark", "Cookie: PHPSESSID=1", "Connection: keep-alive", "Range: bytes=0-1",
                     "If-None-Match: \"1\"", "Authorization: Basic eA==", "Sec-Fetch-Dest: image", "Priority: u=1", "Accept-Language: fr",
+                    "User-Agent: Googlebot/2.1", "From: bot@x.example", "Accept: application/json",
                 ]), 0..4),
             ),
             1..20,
@@ -134,8 +174,12 @@ proptest! {
         let (ours, theirs) = (edge.metrics(), other.metrics());
         prop_assert_eq!(theirs.expressed, 0);
         prop_assert_eq!(
-            (ours.requests, ours.cache_hit, ours.bytes_sent, ours.responses_2xx, ours.responses_3xx, ours.responses_4xx),
-            (theirs.requests, theirs.cache_hit, theirs.bytes_sent, theirs.responses_2xx, theirs.responses_3xx, theirs.responses_4xx)
+            (ours.requests, ours.cache_hit, ours.bytes_sent, ours.responses_2xx, ours.responses_3xx, ours.responses_4xx, ours.responses_5xx),
+            (theirs.requests, theirs.cache_hit, theirs.bytes_sent, theirs.responses_2xx, theirs.responses_3xx, theirs.responses_4xx, theirs.responses_5xx)
+        );
+        prop_assert_eq!(
+            (ours.cache_bypass, ours.cache_miss, ours.origin_requests, ours.origin_broken, ours.origin_in_flight),
+            (theirs.cache_bypass, theirs.cache_miss, theirs.origin_requests, theirs.origin_broken, theirs.origin_in_flight)
         );
     }
 }
@@ -151,12 +195,19 @@ fn plain_hits_take_the_lane_and_nothing_else_does() {
     let (head, body) = visitor.get("/plain", "User-Agent: Mozilla/5.0\r\nAccept-Encoding: gzip, br\r\nCookie: _ga=1\r\n");
     assert_eq!((body.as_slice(), field(&head, "age").as_deref()), (&b"plain"[..], Some("0")));
     assert_eq!(expressed(&edge), 1);
-    for fields in ["Range: bytes=0-0\r\n", "If-None-Match: \"1\"\r\n", "Cookie: PHPSESSID=1\r\n", "Authorization: x\r\n"] {
+    for fields in ["Range: bytes=0-0\r\n", "If-None-Match: \"1\"\r\n", "Cookie: theme=dark\r\n", "Authorization: x\r\n"] {
         visitor.get("/plain", fields);
     }
     assert_eq!(expressed(&edge), 1);
     visitor.get("/plain", "");
     assert_eq!(expressed(&edge), 2, "the lane is open again after the usual way");
+    let before = edge.metrics().origin_requests;
+    assert_eq!(visitor.get("/plain", "Cookie: PHPSESSID=1\r\n").1, b"plain");
+    assert_eq!(
+        (expressed(&edge), edge.metrics().origin_requests),
+        (3, before + 1),
+        "who is somebody is passed on in the lane, not answered from it"
+    );
 }
 
 #[test]
@@ -270,4 +321,92 @@ fn new_settings_hold_for_connections_that_stand() {
     edge.reload(config);
     assert!(visitor.get("/plain", "").0.starts_with("HTTP/1.1 421 "), "it is another site now");
     assert_eq!(expressed(&edge), 1);
+}
+
+#[test]
+fn what_could_not_be_shared_lately_is_passed_on_in_the_lane_until_it_could() {
+    let shared = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let now_shared = std::sync::Arc::clone(&shared);
+    let origin = Origin::new(move |_| {
+        let fields = if now_shared.load(std::sync::atomic::Ordering::SeqCst) { FRESH } else { "Cache-Control: private\r\n" };
+        Act::Say(ok(fields, "page"))
+    });
+    let edge = edge(&origin, |_| ());
+    let mut visitor = Visitor::new(&edge);
+    visitor.get("/", "");
+    assert_eq!(expressed(&edge), 0, "nothing is known of it yet");
+    for round in 1..4 {
+        assert_eq!(visitor.get("/", "").1, b"page");
+        assert_eq!(expressed(&edge), round);
+    }
+    shared.store(true, std::sync::atomic::Ordering::SeqCst);
+    visitor.get("/", "");
+    visitor.get("/", "");
+    until("it is looked up again, and stored", || edge.metrics().stored_responses == 1);
+    let before = edge.metrics().origin_requests;
+    assert_eq!(visitor.get("/", "").1, b"page");
+    assert_eq!(edge.metrics().origin_requests, before);
+}
+
+/// Begins a request that the lane passes on.
+const SESSION: &str = "Cookie: PHPSESSID=1\r\n";
+
+#[test]
+fn a_slow_reader_gets_all_of_what_is_passed_on_and_then_what_it_asked_for_meanwhile() {
+    let origin = site();
+    let edge = edge(&origin, |_| ());
+    let mut visitor = Visitor::new(&edge);
+    visitor.say(&format!("GET /own/large HTTP/1.1\r\nHost: blog.example\r\n{SESSION}\r\n"));
+    thread::sleep(Duration::from_millis(200));
+    assert_eq!((edge.metrics().requests_active, edge.metrics().origin_in_flight), (1, 0), "a long body gives its place up at its head");
+    visitor.say(&format!("GET /slow HTTP/1.1\r\nHost: blog.example\r\n{SESSION}\r\n"));
+    let (_, large) = visitor.hear();
+    assert!(large.len() == 3_000_000 && large.starts_with(b"large ") && large.ends_with(b"large "));
+    // What comes while the origin is at work is kept, in its order.
+    thread::sleep(Duration::from_millis(100));
+    visitor.say(&format!("GET /own HTTP/1.1\r\nHost: blog.example\r\n{SESSION}\r\nGET /own HTTP/1.1\r\nHost: blog"));
+    thread::sleep(Duration::from_millis(400));
+    visitor.say(".example\r\n\r\n");
+    let bodies: Vec<_> = (0..3).map(|_| visitor.hear().1).collect();
+    assert_eq!(bodies, [&b"slow"[..], b"yours", b"yours"]);
+    assert_eq!(visitor.get("/own", SESSION).1, b"yours");
+}
+
+#[test]
+fn nobody_asks_on_for_a_visitor_who_left() {
+    let origin = Origin::new(|_| Act::SayAfter(LONG, ok("", "late")));
+    let edge = edge(&origin, |_| ());
+    let mut visitor = Visitor::new(&edge);
+    visitor.say(&format!("GET / HTTP/1.1\r\nHost: blog.example\r\n{SESSION}\r\n"));
+    until("it is at the origin", || edge.metrics().origin_in_flight == 1);
+    drop(visitor);
+    until("its place is free", || edge.metrics().origin_in_flight == 0);
+    until("its account is closed", || edge.metrics().requests_active == 0);
+    assert_eq!((edge.metrics().requests, edge.metrics().responses_5xx), (1, 0));
+}
+
+#[test]
+fn an_origin_that_says_nothing_is_given_up_and_the_connection_is_not() {
+    let origin =
+        Origin::new(|head| if head.starts_with("GET /slow") { Act::SayAfter(LONG, ok("", "late")) } else { Act::Say(ok("", "fast")) });
+    let edge = edge(&origin, |config| config.timeouts.origin_head = Duration::from_millis(300));
+    let mut visitor = Visitor::new(&edge);
+    let (head, body) = visitor.get("/slow", &format!("{SESSION}Accept: text/html\r\n"));
+    assert!(head.starts_with("HTTP/1.1 503 ") && field(&head, "retry-after").is_some(), "{head}");
+    assert!(String::from_utf8(body).unwrap().contains("slow"));
+    assert_eq!(visitor.get("/fast", SESSION).1, b"fast");
+    assert_eq!((expressed(&edge), edge.metrics().origin_timeouts), (2, 1));
+}
+
+#[test]
+fn a_body_that_breaks_off_ends_the_connection() {
+    let origin = Origin::new(|_| Act::Say(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 9\r\n\r\nabc".to_vec()));
+    let edge = edge(&origin, |config| config.timeouts.origin_idle = Duration::from_millis(300));
+    let mut visitor = Visitor::new(&edge);
+    visitor.say(&format!("GET / HTTP/1.1\r\nHost: blog.example\r\n{SESSION}\r\n"));
+    let head = read_head(&mut visitor.0).unwrap();
+    assert_eq!(field(&head, "content-length").as_deref(), Some("9"));
+    let mut body = Vec::new();
+    assert!(visitor.0.read_to_end(&mut body).is_ok() && body == b"abc", "{body:?}");
+    until("its account is closed", || edge.metrics().requests_active == 0);
 }

@@ -14,7 +14,7 @@ use std::{
 use bytes::{Buf, BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
-use httparse::EMPTY_HEADER;
+use httparse::{EMPTY_HEADER, Header};
 use overspill_governance::time::Now;
 use tokio::{
     io::AsyncWrite,
@@ -25,7 +25,7 @@ use super::{
     Waiting,
     ask::Ask,
     frozen::{fields_of, write_fields, write_status},
-    lane::{Lane, WELL_KNOWN, map},
+    lane::{Lane, map},
     passed::Passed,
 };
 use crate::{
@@ -46,7 +46,6 @@ use crate::{
     origin::{Arriving, Fault, Fields as _, Head, Length},
     pass,
     paths::is_entrance,
-    spill::mark::may_be_marked,
     waiting::Wish,
 };
 
@@ -82,16 +81,11 @@ enum State {
 type Outcome = Result<(Permit, Result<(Head<Passed>, Arriving), Fault>), Full>;
 
 impl Lane {
-    /// Begins to forward a request of which this is the head; nothing if it must go the usual way.
-    pub(super) fn forward(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Option<Box<Forwarding>> {
-        let mut room = [EMPTY_HEADER; EXPRESS_FIELDS_MAX];
-        let (ask, fields) = Ask::read(bytes, &mut room)?;
-        self.look_up_host(ask.host)?;
-        let path = ask.target.split('?').next().unwrap_or_default();
-        if may_be_marked(ask.target) || ask.target.starts_with(WELL_KNOWN) || is_entrance(path) {
+    /// Begins to forward a request whose key is at hand; nothing if it must go the usual way.
+    pub(super) fn forward(&mut self, ask: &Ask<'_>, fields: &[Header<'_>], bytes: &[u8], cx: &Context<'_>) -> Option<Box<Forwarding>> {
+        if is_entrance(ask.target.split('?').next().unwrap_or_default()) {
             return None;
         }
-        self.key.push_str(ask.target);
         let class = self.class(ask.target, fields);
         let (edge, site, now) = (&self.edge, Arc::clone(&self.known.as_ref()?.site), self.edge.clock.now());
         let rank = match ask.cookies {
@@ -121,7 +115,7 @@ impl Lane {
             miss_budget: budget,
             passing: None,
             charged: 0,
-            record: edge.keeps_records().then(|| Box::new(self.record(cut_off, &ask, (fields, class), now))),
+            record: edge.keeps_records().then(|| Box::new(self.record(cut_off, ask, (fields, class), now))),
         };
         Some(Box::new(Forwarding {
             edge: Arc::clone(edge),
@@ -142,7 +136,7 @@ impl Lane {
 
 /// Waits for a place at the origin and asks it.
 async fn journey(edge: Arc<Edge>, settings: Arc<Settings>, early: Arc<Early>, rank: Class, head: Bytes) -> Outcome {
-    let permit = settings.admission.enter(rank, &Arc::default()).await?;
+    let permit = settings.admission.enter_alone(rank).await?;
     edge.counters.origin_requests.one();
     let answer = settings.origin.fetch_plain(head, &early, settings.config.timeouts.origin_head).await;
     Ok((permit, answer))

@@ -1,7 +1,7 @@
 //! Which requests the express lane answers, and with what. Every question that it cannot answer at once it leaves to the usual way
 //! ([`crate::request`]), untouched and uncounted.
 
-use std::{str, sync::Arc, time::Duration};
+use std::{str, sync::Arc, task::Context, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version, uri::Scheme};
@@ -9,6 +9,7 @@ use httparse::{EMPTY_HEADER, Header};
 use overspill_governance::time::Now;
 
 use super::{
+    Work,
     ask::Ask,
     frozen::{Tail, head},
     outgoing::Outgoing,
@@ -33,7 +34,7 @@ use crate::{
 };
 
 /// Below this the edge answers for itself, for members and for authorities; none of it is in the cache's way.
-pub(super) const WELL_KNOWN: &str = "/.well-known/";
+const WELL_KNOWN: &str = "/.well-known/";
 
 /// One connection's way past the library.
 pub(crate) struct Lane {
@@ -66,15 +67,26 @@ impl Lane {
         Self { edge, peer, early, known: None, named: None, key: String::new() }
     }
 
-    /// The answer to a request of which this is the head; nothing if it must go the usual way.
-    pub(super) fn answer(&mut self, bytes: &[u8]) -> Option<Outgoing> {
+    /// What is done with a request of which this is the head; nothing if it must go the usual way.
+    pub(super) fn take(&mut self, bytes: &[u8], cx: &Context<'_>) -> Option<Work> {
         let mut fields = [EMPTY_HEADER; EXPRESS_FIELDS_MAX];
-        let (ask, fields) = Ask::read(bytes, &mut fields).filter(|(ask, _)| ask.cookies == Cookies::Free)?;
+        let (ask, fields) = Ask::read(bytes, &mut fields)?;
         self.look_up_host(ask.host)?;
         if may_be_marked(ask.target) || ask.target.starts_with(WELL_KNOWN) {
             return None;
         }
         self.key.push_str(ask.target);
+        match self.answer(&ask, fields) {
+            Some(outgoing) => Some(Work::Answering(outgoing)),
+            None => self.forward(&ask, fields, bytes, cx).map(Work::Forwarding),
+        }
+    }
+
+    /// The answer, if one is stored that may be used as it is.
+    fn answer(&mut self, ask: &Ask<'_>, fields: &[Header<'_>]) -> Option<Outgoing> {
+        if ask.cookies != Cookies::Free {
+            return None;
+        }
         let stored = self.edge.store.find_plain(&self.key, ask.encoding)?;
         let now = self.edge.clock.now();
         if !stored.is_fresh(now.time) || !has_plain_body(stored.status) {
@@ -85,11 +97,11 @@ impl Lane {
             Some(_) => self.asset(&stored, fields, class, now)?,
             None => self.page(&stored, now)?,
         };
-        Some(self.send(answer, &ask, (fields, class), now))
+        Some(self.send(answer, ask, (fields, class), now))
     }
 
     /// Finds out once, and again after new settings, whether the site answers for this host at all, and readies the key.
-    pub(super) fn look_up_host(&mut self, text: &[u8]) -> Option<()> {
+    fn look_up_host(&mut self, text: &[u8]) -> Option<()> {
         let settings = self.edge.settings.load();
         if self.known.as_ref().is_none_or(|known| *known.text != *text || !Arc::ptr_eq(&known.settings, &settings)) {
             self.known = None;
