@@ -36,6 +36,7 @@ use forwarding::Forwarding;
 pub(crate) use frozen::Frozen;
 use lane::Lane;
 use outgoing::Outgoing;
+pub(crate) use passed::Passed;
 
 /// How many requests of a connection the library has answered.
 #[derive(Debug, Default)]
@@ -76,6 +77,7 @@ pub(crate) struct Express<S> {
 }
 
 /// What the lane is doing.
+#[expect(clippy::large_enum_variant, reason = "an answer from memory costs no allocation")]
 enum Work {
     Answering(Outgoing),
     Forwarding(Box<Forwarding>),

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode, header,
     request::Parts,
@@ -36,10 +36,12 @@ use crate::{
         vary::Encoding,
     },
     cookies,
+    express::Passed,
     gate::{self, gated::Gated},
     h2::manners::{Manners, Patience, Verdict},
     headers::{Asker, from_origin, has_looped, to_origin},
     limits::{FIELDS_MAX, HEAD_BYTES_MAX},
+    origin::answer::{self, Next},
 };
 
 pub use crate::cache::disk::fifo::{Fifo, Uses};
@@ -125,6 +127,43 @@ impl AsyncRead for Reads {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// One answer of the origin's, and what is made of it for visitors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadAnswer {
+    /// Its status.
+    pub status: StatusCode,
+    /// The fields that a visitor gets, as lines.
+    pub lines: Vec<u8>,
+    /// Its body, unless that was cut off.
+    pub body: Option<Vec<u8>>,
+}
+
+/// Reads the answer that a connection to the origin brings, at most `piece` bytes at once. `None` when it is malformed, or its head is cut
+/// off; what follows the answer is left.
+#[must_use]
+pub fn read_answer(bytes: &[u8], piece: usize) -> Option<(ReadAnswer, usize)> {
+    let (mut reads, mut input, mut searched) = (bytes.chunks(piece.max(1)), BytesMut::new(), 0);
+    let head = loop {
+        match answer::head::<Passed>(&mut input, &mut searched, false).ok()? {
+            Some(head) => break head,
+            None => input.extend_from_slice(reads.next()?),
+        }
+    };
+    let (mut rest, mut body) = (answer::Body::new(head.length), Vec::new());
+    let whole = loop {
+        match rest.next(&mut input).ok()? {
+            Next::Data(data) => body.extend(data),
+            Next::Trailers(_) | Next::End => break true,
+            Next::Wanted => match reads.next() {
+                Some(read) => input.extend_from_slice(read),
+                None => break rest.ends_with_connection(),
+            },
+        }
+    };
+    let left = input.len() + reads.map(<[u8]>::len).sum::<usize>();
+    Some((ReadAnswer { status: head.status, lines: head.fields.lines.to_vec(), body: whole.then_some(body) }, left))
 }
 
 /// What became of one HTTP/2 connection, as far as the heads of its frames tell.

@@ -24,7 +24,7 @@ use crate::{
     wire::{Socket, Wire},
 };
 
-mod answer;
+pub(crate) mod answer;
 mod arriving;
 mod asking;
 mod connection;

@@ -112,6 +112,33 @@ pub(crate) fn connection(bytes: &[u8]) {
     assert!(!whole.speechless, "{whole:?}");
 }
 
+pub(crate) fn answers() -> Vec<Vec<u8>> {
+    [
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: keep-alive\r\nCache-Control: private\r\n\r\nabcHTTP/1.1 200 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nDate: x\r\n\r\n2;x=\"y\"\r\nab\r\n001  \r\nc\r\n0\r\nX-Sum: 1\r\n\r\n",
+        "HTTP/1.0 404 Not Found\nConnection: X-Secret\nX-Secret: 1\nUpgrade: h2c\n\nabc",
+        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec()
+}
+
+/// What a connection to the origin brings. Where its answer ends does not depend on how its bytes come, and what a visitor gets of it has
+/// lines of its own and nothing that is for one hop.
+pub(crate) fn answer(bytes: &[u8]) {
+    let read = inside::read_answer(bytes, usize::MAX);
+    assert_eq!(read, inside::read_answer(bytes, 1));
+    let Some((answer, left)) = read else { return };
+    assert!(left + answer.body.map_or(0, |body| body.len()) <= bytes.len());
+    for line in answer.lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let colon = line.windows(2).position(|pair| pair == b": ").unwrap_or_else(|| panic!("no field: {line:?}"));
+        let name = HeaderName::from_bytes(&line[..colon]).unwrap();
+        assert!(HeaderValue::from_bytes(&line[colon + 2..]).is_ok(), "{line:?}");
+        assert!(!ONE_HOP.contains(&name) && name != header::CONTENT_LENGTH, "{name}");
+    }
+}
+
 pub(crate) fn responses() -> Vec<Vec<u8>> {
     let date = "Date: Sun, 22 Nov 2026 00:00:00 GMT";
     let heads = [

@@ -28,7 +28,7 @@ pub(crate) fn stretch(headers: &HeaderMap) -> Option<(Range<u64>, u64)> {
     let (first, last) = range.split_once('-')?;
     let (first, last, total) = (number(first)?, number(last)?, number(total)?);
     let is_strong = headers.get(header::ETAG).is_some_and(|tag| tag.as_bytes().starts_with(b"\""));
-    (first <= last && last < total && is_strong).then_some((first..last + 1, total))
+    (first <= last && last < total && is_strong).then(|| (first..last + 1, total))
 }
 
 impl Part {

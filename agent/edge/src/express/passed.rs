@@ -13,9 +13,9 @@ use crate::{
 };
 
 /// Fields, as far as the origin's word goes.
-pub(super) struct Passed {
+pub(crate) struct Passed {
     /// Those that a visitor gets, as lines.
-    pub(super) lines: BytesMut,
+    pub(crate) lines: BytesMut,
     /// Date is among them.
     pub(super) dated: bool,
     /// On the face of it, no cache may keep the answer.
