@@ -19,16 +19,18 @@ use crate::{
     access::{AccessRecord, Account, CacheUse},
     addresses::{Addresses, Debts},
     admission::Admission,
-    cache::{key::Key, store::Store},
+    cache::{key::Key, store::Store, stored::Stored},
     clock::Clock,
     config::{Config, DiskCache},
     flight::Flights,
+    hot::Hot,
     limits::{ACCESS_RECORDS_MAX, UNSEEN_BYTES},
     metrics::{Counters, Gauge, Metrics},
     observe::Readings,
     origin::{Fault, Origin, Standing},
     overflow::Overflow,
     sites::Sites,
+    spill::names::Names,
     tls::Certificates,
 };
 
@@ -41,8 +43,8 @@ pub(crate) struct Settings {
     pub(crate) member_key: Option<String>,
     /// Further sites. Only the first site's settings have any.
     pub(crate) sites: Sites,
-    /// Whether helpers may have what this site holds: manifests name paths, and those are the first site's.
-    spills: bool,
+    /// How helpers know what this site holds.
+    pub(crate) names: Names,
 }
 
 impl Settings {
@@ -50,13 +52,13 @@ impl Settings {
         let admission = Admission::new(config.origin_limits.clone(), clock.clone());
         let origin = Origin::new(&config, clock.clone(), Arc::clone(counters));
         let sites = Sites::new(&config, &Sites::default(), clock, counters);
-        Self { sites, spills: true, ..Self::of_site(config, admission, origin) }
+        Self { sites, ..Self::of_site(config, admission, origin, Names::default()) }
     }
 
     /// Of one site alone.
-    pub(crate) fn of_site(config: Config, admission: Arc<Admission>, origin: Origin) -> Self {
+    pub(crate) fn of_site(config: Config, admission: Arc<Admission>, origin: Origin, names: Names) -> Self {
         let member_key = config.member_key.clone();
-        Self { config, origin, admission, member_key, sites: Sites::default(), spills: false }
+        Self { config, origin, admission, member_key, sites: Sites::default(), names }
     }
 
     /// Of a new configuration; what was learned of origins stays, and so do the connections to those that stay the same.
@@ -65,7 +67,7 @@ impl Settings {
         let member_key = config.member_key.clone().or_else(|| self.member_key.clone());
         let sites = Sites::new(&config, &self.sites, clock, counters);
         let origin = self.origin.renewed(&config, clock.clone());
-        Self { member_key, sites, spills: true, ..Self::of_site(config, Arc::clone(&self.admission), origin) }
+        Self { member_key, sites, ..Self::of_site(config, Arc::clone(&self.admission), origin, Names::default()) }
     }
 
     /// Of the site that `host` is; nothing if none of ours is.
@@ -73,9 +75,11 @@ impl Settings {
         self.sites.find(host).or_else(|| self.config.accepts(host).then_some(self)).map(Arc::clone)
     }
 
-    /// Tells whether what stands under `key` may be offered to helpers.
-    pub(crate) fn offers(&self, key: &Key) -> bool {
-        self.spills && self.config.is_canonical(key)
+    /// Offers to helpers what they may have of a response that is about to be stored, if it stands under the site's own name.
+    pub(crate) fn offer(&self, stored: &mut Stored, hot: &Hot) {
+        if self.config.is_canonical(&stored.key) && self.names.may_be_given(stored.media_type(), &stored.body) {
+            stored.offer(hot, &self.names);
+        }
     }
 
     /// All origins.
@@ -173,6 +177,13 @@ impl Edge {
         };
         let certified = settings.config.tls.guests.then(|| self.certificates.names());
         Observation { certified, ..self.overflow.observe(readings, self.clock.now()) }
+    }
+
+    /// Has helpers stop serving what stands under `key`.
+    pub(crate) fn recall_from_helpers(&self, key: &Key) {
+        let settings = self.settings.load();
+        let names = settings.sites.iter().map(|site| &site.names).find(|names| names.are_of(key)).unwrap_or(&settings.names);
+        self.overflow.hot.purge(&names.name(key.path()));
     }
 
     /// The body of a spillable object that is stored.

@@ -245,12 +245,10 @@ async fn fill(
 
 /// Stores a response that was asked for at a time, and offers it to helpers if it may be spilled and stands under the site's own name.
 pub(crate) fn store(edge: &Edge, settings: &Settings, mut stored: Stored, was_spillable: bool, asked: Time) -> Arc<Stored> {
-    if settings.offers(&stored.key) {
-        stored.offer(&edge.overflow.hot);
-        if stored.spillable.is_none() && was_spillable {
-            // Helpers may hold what it was.
-            edge.overflow.hot.purge(stored.key.path());
-        }
+    settings.offer(&mut stored, &edge.overflow.hot);
+    if stored.spillable.is_none() && was_spillable {
+        // Helpers may hold what it was.
+        edge.recall_from_helpers(&stored.key);
     }
     edge.store.insert(stored, asked)
 }

@@ -136,8 +136,8 @@ async fn pass_unshared(visit: Visit, key: Key, edge: &Arc<Edge>, cookies: Cookie
 /// Finds on disk what memory lacks, and offers it to helpers again.
 async fn recall(visit: &Visit, key: &Key, encoding: Encoding, edge: &Edge) -> Option<Arc<Stored>> {
     let offer = |stored: &mut Stored| {
-        if visit.settings.config.is_canonical(&stored.key) && stored.is_fresh(edge.clock.time()) {
-            stored.offer(&edge.overflow.hot);
+        if stored.is_fresh(edge.clock.time()) {
+            visit.settings.offer(stored, &edge.overflow.hot);
         }
     };
     edge.store.recall(key, (&visit.parts.headers, encoding), &edge.clock, offer).await
