@@ -17,11 +17,12 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     access::{AccessRecord, Account, CacheUse},
-    addresses::{Addresses, Debts},
+    addresses::Addresses,
     admission::Admission,
     cache::{key::Key, store::Store, stored::Stored},
     clock::Clock,
     config::{Config, DiskCache},
+    debts::{Debts, Reservation},
     flight::Flights,
     hot::Hot,
     limits::{ACCESS_RECORDS_MAX, UNSEEN_BYTES},
@@ -111,7 +112,7 @@ pub(crate) struct Edge {
     pub(crate) counters: Arc<Counters>,
     pub(crate) connections: Gauge,
     pub(crate) addresses: Addresses,
-    pub(crate) debts: Debts,
+    pub(crate) debts: Arc<Debts>,
     pub(crate) active: Gauge,
     /// Open WebSockets.
     pub(crate) tunnels: Gauge,
@@ -144,7 +145,7 @@ impl Edge {
             counters,
             connections: Gauge::default(),
             addresses: Addresses::default(),
-            debts: Debts::default(),
+            debts: Arc::default(),
             active: Gauge::default(),
             tunnels: Gauge::default(),
             loop_token: loop_token(),
@@ -273,10 +274,13 @@ impl Edge {
 
     /// Charges a visitor for what may have left the origin before the visitor is known to be gone; how much that is. Later would be too
     /// late: requests that are made together, or one after the other by whoever does not read, would all be let through.
-    pub(crate) fn charge_ahead(&self, account: &Account, length: Option<u64>) -> u64 {
+    pub(crate) fn charge_ahead(&self, account: &Account, reserved: Option<Reservation>, length: Option<u64>) -> u64 {
         let Some(budget) = account.miss_budget else { return 0 };
-        let bytes = length.unwrap_or(u64::MAX).min(UNSEEN_BYTES);
-        self.debts.charge(account.visitor, bytes, budget.0, self.clock.time());
+        let (bytes, now) = (length.unwrap_or(u64::MAX).min(UNSEEN_BYTES), self.clock.time());
+        match reserved {
+            Some(reserved) => _ = reserved.charge(bytes, budget.0, now),
+            None => self.debts.charge(account.visitor, bytes, budget.0, now),
+        }
         bytes
     }
 
