@@ -1,4 +1,4 @@
-//! What was fetched from the origin for each visitor's address in vain.
+//! What was fetched from the origin for each visitor's address in vain, or is about to be.
 
 use std::{
     collections::HashMap,

@@ -155,7 +155,7 @@ async fn route(mut visit: Visit, edge: &Arc<Edge>) -> Answer {
     let Some(site) = visit.settings.of_host(&visit.host) else {
         return (waiting::misdirected(), CacheUse::None);
     };
-    if let Some(response) = names::send_on(&visit.settings.sites, &visit.parts.uri) {
+    if let Some(response) = names::send_on(&visit.settings, &visit.parts) {
         return (response.map(Payload::whole), CacheUse::None);
     }
     visit.settings = site;

@@ -8,6 +8,7 @@ use std::{
     fs::File,
     io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    os::fd::AsFd as _,
     process::{Command, Stdio},
     thread,
     time::Duration,
@@ -56,7 +57,7 @@ impl Machine {
         let space = File::open(format!("/run/netns/{}", self.name)).unwrap();
         thread::spawn(move || {
             // Of this thread alone, and of the sockets that it opens.
-            move_into_link_name_space((&space).into(), Some(LinkNameSpaceType::Network)).unwrap();
+            move_into_link_name_space(space.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
             what()
         })
     }

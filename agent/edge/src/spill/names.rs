@@ -4,15 +4,15 @@
 //! by a path of the first site as well, below [`SITES`]: the first site sends whoever asks for it on to where it belongs, so that each name is an
 //! address that works, and helpers need to know nothing of further sites.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
-use http::{HeaderValue, Response, Uri, uri::Scheme};
+use http::{HeaderValue, Method, Response, request::Parts, uri::Scheme};
 
 use super::found;
 use crate::{
     cache::key::{self, Key},
     config::Canonical,
-    sites::Sites,
+    edge::Settings,
 };
 
 /// Path of the first site below which further sites' objects have their names. Not below the path at which members publish their key, of
@@ -61,10 +61,11 @@ impl Names {
     }
 }
 
-/// The answer to a request for what a further site holds by its name: where it is. Nothing if it is no such name.
-pub(crate) fn send_on(sites: &Sites, asked: &Uri) -> Option<Response<bytes::Bytes>> {
-    let (host, rest) = asked.path_and_query()?.as_str().strip_prefix(SITES)?.split_once('/')?;
-    let canonical = sites.find(&host.parse().ok()?)?.config.canonical.as_ref()?;
+/// The answer to a request for what a site holds by its name: where it is. Nothing if it is no such name.
+pub(crate) fn send_on(settings: &Arc<Settings>, asked: &Parts) -> Option<Response<bytes::Bytes>> {
+    let (host, rest) = asked.uri.path_and_query()?.as_str().strip_prefix(SITES)?.split_once('/')?;
+    let site = settings.of_host(&host.parse().ok()?).filter(|_| matches!(asked.method, Method::GET | Method::HEAD))?;
+    let canonical = site.config.canonical.as_ref()?;
     let location = format!("{}://{}/{rest}", canonical.scheme, canonical.authority);
     Some(found(HeaderValue::try_from(location).ok()?))
 }

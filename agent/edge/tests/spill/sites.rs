@@ -1,7 +1,8 @@
 //! Stories of an owner with two sites behind one agent: what the second holds is spilled as what the first holds is.
 
 use http::uri::{Authority, Scheme};
-use overspill_edge::{Canonical, Site};
+use overspill_edge::{Canonical, Config, Site};
+use overspill_governance::units::ByteRate;
 
 use super::{Act, Mesh, Origin, Reply, asset, common, lease, ok, parse, raw, until};
 
@@ -27,11 +28,14 @@ fn shop() -> Origin {
     })
 }
 
+fn canonical(host: &'static str) -> Canonical {
+    Canonical { scheme: Scheme::HTTP, authority: Authority::from_static(host) }
+}
+
 /// An owner with a blog and a shop, and a helper.
 fn mesh(shop: &Origin) -> Mesh {
     Mesh::with(|config| {
-        let canonical = Canonical { scheme: Scheme::HTTP, authority: Authority::from_static("shop.example") };
-        config.sites = vec![Site::new(canonical, shop.address.to_string().parse().unwrap(), config)];
+        config.sites = vec![Site::new(canonical("shop.example"), shop.address.to_string().parse().unwrap(), config)];
     })
 }
 
@@ -139,6 +143,23 @@ fn a_purge_at_one_site_leaves_the_others_files_where_they_are() {
 }
 
 #[test]
+fn sites_that_change_places_leave_no_name_of_before() {
+    let shop = shop();
+    let mesh = mesh(&shop);
+    for path in ["/a.png", "/page"] {
+        assert_eq!((ask(&mesh, "GET", path).status, mesh.ask_owner(path, "").status), (200, 200));
+    }
+    until("both images are spillable", || listed(&mesh).len() == 2);
+    let mut config = Config::new(shop.address.to_string().parse().unwrap());
+    (config.uplink, config.canonical) = (Some(ByteRate(100_000)), Some(canonical("shop.example")));
+    config.sites = vec![Site::new(canonical("blog.example"), shop.address.to_string().parse().unwrap(), &config)];
+    let before = mesh.owner.observe().generation;
+    mesh.owner.reload(config);
+    assert_eq!(listed(&mesh), [] as [String; 0], "the blog's image is no more at the name that is the shop's from now on");
+    assert!(mesh.owner.observe().generation > before);
+}
+
+#[test]
 fn a_name_of_no_site_is_the_origins_affair() {
     let shop = shop();
     let mesh = mesh(&shop);
@@ -151,4 +172,6 @@ fn a_name_of_no_site_is_the_origins_affair() {
     let on = mesh.ask_owner(&format!("{NAMES}//evil.example/a.png"), "");
     assert_eq!(on.field("location").as_deref(), Some("http://shop.example//evil.example/a.png"), "nowhere but to the shop");
     assert_eq!(common::ask(&mesh.owner, "HEAD", &format!("{NAMES}/a.png"), "").status, 302);
+    let (_, purged) = (ask(&mesh, "GET", "/a.png"), common::ask(&mesh.owner, "PURGE", &format!("{NAMES}/a.png"), ""));
+    assert_eq!(purged.field("overspill-purged").as_deref(), Some("0"), "a name is for fetching");
 }
