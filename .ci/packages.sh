@@ -7,6 +7,7 @@ set -uo pipefail
 wanted=(
     chromium:chromium
     pebble:pebble
+    ip:iproute2
     nginx:nginx
     varnishd:varnish
     haproxy:haproxy

@@ -18,6 +18,9 @@ use common::{read_head, until};
 use overspill_edge::{Config, Handle, Timeouts, start};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+/// Of the link at the other end.
+const ADDRESS: &str = "02:00:5e:00:00:02";
+
 /// Runs one `ip` command; whether it did what it was told.
 fn ip(line: &str) -> bool {
     let command = Command::new("ip").args(line.split(' ')).stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -36,14 +39,17 @@ impl Machine {
     /// Says so and returns nothing where that is not permitted.
     fn new() -> Option<Self> {
         let number = std::process::id();
-        let [third, _] = (number as u16).to_be_bytes();
-        let (here, there) = (Ipv4Addr::new(10, 211, third, 1), Ipv4Addr::new(10, 211, third, 2));
+        // Four addresses for each of many runs at once.
+        let [.., third, fourth] = (number << 2).to_be_bytes();
+        let (here, there) = (Ipv4Addr::new(10, 211, third, fourth | 1), Ipv4Addr::new(10, 211, third, fourth | 2));
         let machine = Self { name: format!("overspill-{number}"), link: format!("ovs{number}"), here, there };
         let Self { name, link, .. } = &machine;
         let built = ip(&format!("netns add {name}"))
-            && ip(&format!("link add {link} type veth peer name there netns {name}"))
+            && ip(&format!("link add {link} type veth peer name there address {ADDRESS} netns {name}"))
             && ip(&format!("addr add {here}/30 dev {link}"))
             && ip(&format!("link set {link} up"))
+            // Known for good, or this machine would notice that nobody answers for the address: routers between two networks hide that.
+            && ip(&format!("neigh replace {there} lladdr {ADDRESS} nud permanent dev {link}"))
             && ip(&format!("-n {name} addr add {there}/30 dev there"))
             && ip(&format!("-n {name} link set there up"));
         if !built {
@@ -135,7 +141,7 @@ fn who_vanishes_holds_no_connection_for_long() {
         ..Timeouts::default()
     };
     config.origin_pool.interval = never;
-    (config.sockets.keepalive, config.sockets.user_timeout) = (Duration::from_secs(1), Duration::from_secs(2));
+    (config.sockets.keepalive, config.sockets.user_timeout) = (Duration::from_secs(1), Duration::from_secs(3));
     let edge = start(config, overspill_edge::Clock::new()).unwrap();
 
     // Something is always on its way to one, one waits for the rest, and one for nothing.
@@ -147,7 +153,7 @@ fn who_vanishes_holds_no_connection_for_long() {
         (metrics.connections, metrics.origin_connections_used, metrics.origin_connections_idle)
     };
     until("all of them are held", || held() == (3, 2, 1));
-    thread::sleep(Duration::from_secs(4));
+    thread::sleep(Duration::from_secs(5));
     assert_eq!(held(), (3, 2, 1), "who is there stays, however long it says nothing");
 
     machine.vanish();
