@@ -126,15 +126,16 @@ impl Debts {
         wait: Duration,
         clock: &Clock,
     ) -> Result<Reservation, Duration> {
-        let (deadline, mut waited) = (clock.time().after(wait), None);
+        let (deadline, mut waited) = (clock.time().after(wait), None::<Arc<Notify>>);
         loop {
-            match self.try_reserve(address, budget, clock.time()) {
+            let attempt = self.try_reserve(address, budget, clock.time());
+            // Whoever had a turn hands it on: there may be room for the next, too, and a debt is told to all who wait at once.
+            if let Some(turn) = waited.take().filter(|_| !matches!(attempt, Attempt::Waits(_))) {
+                turn.notify_one();
+            }
+            match attempt {
                 Attempt::Reserved(reservation) => return Ok(reservation),
-                Attempt::Owes(pause) => {
-                    // Who waits behind it is told the same at once.
-                    waited.inspect(|turn: &Arc<Notify>| turn.notify_one());
-                    return Err(pause);
-                }
+                Attempt::Owes(pause) => return Err(pause),
                 Attempt::Waits(turn) => {
                     let left = deadline.since(clock.time());
                     if left.is_zero() || tokio::time::timeout(left, turn.notified()).await.is_err() {
