@@ -7,7 +7,15 @@ set -uo pipefail
 wanted=(
     chromium:chromium
     pebble:pebble
+    ip:iproute2
+    nginx:nginx
+    varnishd:varnish
+    haproxy:haproxy
+    wrk:wrk
+    h2load:nghttp2-client
 )
+# Where servers are, which not everybody looks through.
+PATH=$PATH:/usr/sbin:/usr/local/sbin
 
 missing=()
 for pair in "${wanted[@]}"; do
@@ -22,7 +30,8 @@ as_root=()
 if [ "$(id -u)" -ne 0 ]; then
     as_root=(sudo -n)
 fi
-export DEBIAN_FRONTEND=noninteractive
+# The run level of maintenance: servers are installed and not started.
+export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
 apt() { timeout 300 "${as_root[@]}" apt-get -qq -o DPkg::Lock::Timeout=60 "$@" >/dev/null 2>&1; }
 if ! command -v apt-get >/dev/null || ! apt update; then
     echo "passed over, this machine cannot install them: ${missing[*]}"

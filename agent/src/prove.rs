@@ -3,9 +3,11 @@
 //! A member names the host, so this is where somebody could make us ask what we should not (SSRF). Hence: only public addresses
 //! (unless a test allows others), the address that was checked is the one connected to, no redirects, port 80 or the one named,
 //! a small answer, little time. It is plain HTTP even for an `https` site, as with ACME's HTTP-01 (RFC 8555 section 8.3): what is
-//! published is public, and whoever controls port 80 of a host can have certificates for it anyway.
+//! published is public, and whoever controls port 80 of a host can have certificates for it anyway. Only an `https` site whose address names a port
+//! has nothing else at that port: it is asked over TLS, and may show any certificate.
 
 mod public;
+mod secure;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -15,7 +17,10 @@ use hyper::{Request, StatusCode, Uri, header, http::uri::Authority};
 use hyper_util::rt::TokioIo;
 use overspill_governance::site::SiteId;
 use overspill_protocol::proof;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 
 use public::is_public;
 
@@ -83,6 +88,11 @@ async fn ask(site: &SiteId, host: &str, reach: Reach) -> Result<(), Unproven> {
         None => Unproven::NoAddress(host.to_owned()),
         Some(error) => no_answer(&error),
     })?;
+    let stream: Box<dyn Stream> = if host.starts_with("https://") && authority.port().is_some() {
+        Box::new(secure::speak(stream, name_of(&authority)).await.map_err(|error| no_answer(&error))?)
+    } else {
+        Box::new(stream)
+    };
     let (mut requests, connection) = hyper::client::conn::http1::Builder::new()
         .max_buf_size(16 * 1024)
         .handshake(TokioIo::new(stream))
@@ -112,6 +122,11 @@ async fn ask(site: &SiteId, host: &str, reach: Reach) -> Result<(), Unproven> {
     if proof::names(&body, site) { Ok(()) } else { Err(Unproven::OtherKey(host.to_owned())) }
 }
 
+/// TCP, or TLS over it.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
 /// The authority of a scheme and authority, and nothing more: no path, no query, no user.
 fn authority_of(host: &str) -> Option<Authority> {
     let uri: Uri = host.parse().ok()?;
@@ -120,9 +135,14 @@ fn authority_of(host: &str) -> Option<Authority> {
     (bare && !authority.as_str().contains('@')).then(|| authority.clone())
 }
 
+/// The host without brackets.
+fn name_of(authority: &Authority) -> &str {
+    authority.host().trim_start_matches('[').trim_end_matches(']')
+}
+
 /// Connects to the first address that may be asked; `Err(None)` when there is none.
 async fn connect(authority: &Authority, reach: Reach) -> Result<TcpStream, Option<std::io::Error>> {
-    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let name = name_of(authority);
     let port = authority.port_u16().unwrap_or(80);
     let addresses: Vec<SocketAddr> = if is_localhost(name) {
         vec![SocketAddr::from(([127, 0, 0, 1], port))]
@@ -183,6 +203,35 @@ mod tests {
         assert!(prove(&site, &host, Reach::Anywhere).await.is_ok());
         let stranger = Key::from_seed([3; 32]).site();
         assert!(matches!(prove(&stranger, &host, Reach::Anywhere).await, Err(Unproven::OtherKey(_))));
+    }
+
+    #[tokio::test]
+    async fn an_https_site_on_a_port_of_its_own_is_asked_over_tls_there() {
+        let site = Key::from_seed([1; 32]).site();
+        let made = rcgen::generate_simple_self_signed(vec!["another.example".to_owned()]).unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let builder = rustls::ServerConfig::builder_with_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()));
+        let config = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let config = config.with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let answer = ok(&published(&site));
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let Ok(mut socket) = acceptor.accept(socket).await else { continue };
+                let mut asked = [0; 1_024];
+                let _ = socket.read(&mut asked).await;
+                let _ = socket.write_all(answer.as_bytes()).await;
+                let _ = socket.shutdown().await;
+            }
+        });
+        assert!(prove(&site, &format!("https://blog.localhost:{port}"), Reach::Anywhere).await.is_ok());
+        let plain = prove(&site, &format!("http://blog.localhost:{port}"), Reach::Anywhere).await;
+        assert!(matches!(plain, Err(Unproven::NoAnswer { .. })), "{plain:?}");
+        let other = Key::from_seed([2; 32]).site();
+        let refused = prove(&other, &format!("https://blog.localhost:{port}"), Reach::Anywhere).await;
+        assert!(matches!(refused, Err(Unproven::OtherKey(_))), "{refused:?}");
     }
 
     #[tokio::test]

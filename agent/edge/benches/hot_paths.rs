@@ -21,7 +21,7 @@ use divan::{Bencher, black_box, counter::BytesCount};
 use http::{HeaderMap, Method, Request, StatusCode};
 use overspill_edge::{
     Clock, Config, Handle,
-    inside::{self, Ask, Course, Guests, Spiller, Uplink},
+    inside::{self, Ask, Course, Guests, KnownPage, Spiller, Uplink},
     start,
 };
 use overspill_governance::{
@@ -168,6 +168,57 @@ fn ticket_taken_and_guest_served(bencher: Bencher<'_, '_>) {
         let served = guests.serve(NAME, &Method::GET, &target, &fields, NOW);
         assert_eq!(runtime.block_on(served).0.status(), StatusCode::OK);
     });
+}
+
+/// A page of some length with twenty files, and text that shrinks in gzip as pages of blogs do: to about a fifth.
+fn page(length: usize) -> String {
+    let mut state = 1_u32;
+    let mut next = move |most: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) % most
+    };
+    let words: Vec<String> = (0..600).map(|_| (0..2 + next(6)).map(|_| (b'a' + next(26) as u8) as char).collect()).collect();
+    let mut page = "<!doctype html><title>A page</title>".to_owned();
+    for number in 0..20 {
+        let file = format!("/wp-content/uploads/2026/11/photo-{number:04}.jpg");
+        page.push_str(&format!("<figure class=\"wp-block-image size-large\"><img src=\"{file}\" alt=\"\"></figure>\n"));
+        while page.len() < length * (number + 1) / 20 {
+            page.push_str("<p class=\"wp-block-paragraph has-medium-font-size\">");
+            for _ in 0..12 {
+                // Few words are used often, as in any language.
+                let most = 1 + next(600);
+                let most = 1 + next(most);
+                page.push_str(&words[next(most) as usize]);
+                page.push(' ');
+            }
+            page.push_str("</p>\n");
+        }
+    }
+    page
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// What a visitor's page takes once its tickets are drawn: addresses put between pieces of the stored one.
+#[divan::bench(args = [16 << 10, 64 << 10, 250 << 10])]
+fn page_rewritten(bencher: Bencher<'_, '_>, length: usize) {
+    let page = KnownPage::new(page(length).into(), false).unwrap();
+    assert_eq!(page.files(), 20);
+    bencher.counter(BytesCount::new(length)).bench_local(|| black_box(&page).rewrite().unwrap());
+}
+
+/// The same of a page that is kept in gzip: opened, put together and closed again.
+#[divan::bench(args = [16 << 10, 64 << 10, 250 << 10])]
+fn gzip_page_rewritten(bencher: Bencher<'_, '_>, length: usize) {
+    let text = page(length);
+    let stored = gzip(&text);
+    assert!((3 * stored.len()..6 * stored.len()).contains(&text.len()), "{} of {}", stored.len(), text.len());
+    let known = KnownPage::new(stored.into(), true).unwrap();
+    bencher.counter(BytesCount::new(length)).bench_local(|| black_box(&known).rewrite().unwrap());
 }
 
 /// The gate, the cache's key, and the fields for the origin.

@@ -2,14 +2,19 @@
 
     python3 agent/edge/benches/side_by_side.py AGENT [--tables hits,tls,h2,pass] [--sizes 1,16,100,1024] [--connections 64,512]
                                                [--rounds 5] [--seconds 2] [--servers overspill,nginx,varnish,haproxy] [--json FILE]
+                                               [--check]
 
 AGENT is the `overspill` program. Each server has the first core and one thread that serves, the load generator (`wrk`; `h2load` for HTTP/2)
 has the second. Whoever is missing is passed over, and said to be; on Debian: apt-get install nginx varnish haproxy wrk nghttp2-client openssl.
 Figures are medians over rounds, within which all servers are measured one after another. The ratios are the agent's divided by that
 server's, round by round: above 1 is better for requests, worse for processor time. Ends with 77 when there is nothing to compare.
+
+With --check nothing is timed: every server is asked for every answer, and its status and its body's bytes are compared with what they have to be,
+before a second of load and after it. The load itself fails if anything but 2xx comes back, with or without --check.
 """
 
 import argparse
+import http.client
 import http.server
 import json
 import os
@@ -17,6 +22,7 @@ import pathlib
 import re
 import shutil
 import socket
+import ssl
 import statistics
 import subprocess
 import sys
@@ -226,6 +232,38 @@ def load(server, table, size, connections, seconds):
     return {"requests_per_s": rate, "cpu_us": spent / done, "p99_ms": late}
 
 
+def answer(server, table, path):
+    """Status (none over HTTP/2, whose client does not say) and body of one answer."""
+    if table == "h2":
+        url = f"https://127.0.0.1:{server.tls_port}{path}"
+        return None, subprocess.run(["nghttp", "--timeout", "20", url], check=True, capture_output=True).stdout
+    if table == "tls":
+        anybody = ssl.create_default_context()
+        anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection("127.0.0.1", server.tls_port, timeout=PATIENCE, context=anybody)
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def check(servers, table, size, connections):
+    """Has every server answer before a load, under it and after it."""
+    path, length = ("/page", 1024) if table == "pass" else (f"/{size << 10}", size << 10)
+    for server in servers:
+        for moment in ("before", "at last"):
+            status, body = answer(server, table, path)
+            if status not in (None, 200) or body != b"x" * length:
+                raise SystemExit(f"{server.name}, {TABLES[table]}, {path}, {moment}: status {status}, {len(body)} bytes for {length}")
+            if moment == "before":
+                load(server, table, size, connections, 1)
+        print(f"{size:>5} KiB {connections:>5}  {server.name:<10} right", flush=True)
+
+
 def middle(rounds, what):
     values = [one[what] for one in rounds if one[what] is not None]
     return statistics.median(values) if values else None
@@ -263,6 +301,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--servers", type=words, default=list(SERVERS))
     parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
     programs = {"nginx": "nginx", "varnish": "varnishd", "haproxy": "haproxy"}
     names = [name for name in options.servers if name == "overspill" or shutil.which(programs[name])]
@@ -291,8 +330,8 @@ def main():
                 servers.append(overspill(options.agent.resolve(), place, origin, pages) if name == "overspill" else starters[name](place, origin, pages))
             for table in options.tables:
                 able = [server for server in servers if server.tls_port or table in ("hits", "pass")]
-                if table == "h2" and not shutil.which("h2load"):
-                    print("\npassed over: HTTP/2, h2load is not installed")
+                if table == "h2" and not (shutil.which("h2load") and shutil.which("nghttp")):
+                    print("\npassed over: HTTP/2, h2load and nghttp are not installed")
                     continue
                 if table == "pass":
                     # Its origin is another one.
@@ -301,6 +340,12 @@ def main():
                     for name in ("cert.pem", "key.pem"):
                         shutil.copy(place / name, place / "pass" / name)
                     able[0] = servers[0] = overspill(options.agent.resolve(), place / "pass", pages, pages)
+                if options.check:
+                    print(f"\n{TABLES[table]}")
+                    for size in [1] if table == "pass" else options.sizes:
+                        for connections in options.connections:
+                            check(able, table, size, connections)
+                    continue
                 print(f"\n{TABLES[table]}; {options.rounds} rounds of {options.seconds} s; medians, ratios of {able[0].name} to each")
                 print(f"{'body':>9} {'conns':>5}  {'server':<10} {'requests/s':>10} {'CPU us':>9} {'p99 ms':>9} {'requests':>9} {'CPU':>6}")
                 for size in [1] if table == "pass" else options.sizes:

@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::{
     access::{Account, CacheUse},
     cache::{disk::large::Reader, growing::Follower},
+    debts::Reservation,
     edge::Edge,
     express::Turn,
     limits::FRAME_BYTES,
@@ -116,17 +117,25 @@ pub(crate) struct Passing {
     deadline: Pin<Box<Sleep>>,
     _held: Option<Held>,
     tee: Option<Tee>,
+    /// What its visitor owes for it, until that is known.
+    reserved: Option<Reservation>,
 }
 
 impl Passing {
     /// Passes `body` on; breaks off when the origin sends nothing for `idle`; lets go of `held` at the end.
     pub(crate) fn new(body: Arriving, idle: Duration, held: Option<Held>) -> Self {
-        Self { body, idle, deadline: Box::pin(sleep(idle)), _held: held, tee: None }
+        Self { body, idle, deadline: Box::pin(sleep(idle)), _held: held, tee: None, reserved: None }
     }
 
     /// The same; `tee` sees what passes.
     pub(crate) fn teed(mut self, tee: Option<Tee>) -> Self {
         self.tee = tee;
+        self
+    }
+
+    /// The same; `reserved` counts until the visitor is charged.
+    pub(crate) fn reserved(mut self, reserved: Option<Reservation>) -> Self {
+        self.reserved = reserved;
         self
     }
 
@@ -180,9 +189,10 @@ impl Metered {
     }
 
     /// Starts the answer, whose head is known now.
-    pub(crate) fn begin(&mut self, payload: Payload, status: StatusCode, cache: CacheUse, prepaid: bool) {
-        if let Payload::Passing(passing) = &payload {
-            self.account.charged = self.edge.charge_ahead(&self.account, passing.body.size_hint().upper());
+    pub(crate) fn begin(&mut self, mut payload: Payload, status: StatusCode, cache: CacheUse, prepaid: bool) {
+        if let Payload::Passing(passing) = &mut payload {
+            let reserved = passing.reserved.take();
+            self.account.charged = self.edge.charge_ahead(&self.account, reserved, passing.body.size_hint().upper());
         }
         self.payload = payload;
         self.account.prepaid = prepaid;

@@ -17,18 +17,21 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     access::{AccessRecord, Account, CacheUse},
-    addresses::{Addresses, Debts},
+    addresses::Addresses,
     admission::Admission,
-    cache::{key::Key, store::Store},
+    cache::{key::Key, store::Store, stored::Stored},
     clock::Clock,
     config::{Config, DiskCache},
+    debts::{Debts, Reservation},
     flight::Flights,
+    hot::Hot,
     limits::{ACCESS_RECORDS_MAX, UNSEEN_BYTES},
     metrics::{Counters, Gauge, Metrics},
     observe::Readings,
     origin::{Fault, Origin, Standing},
     overflow::Overflow,
     sites::Sites,
+    spill::names::Names,
     tls::Certificates,
 };
 
@@ -41,8 +44,8 @@ pub(crate) struct Settings {
     pub(crate) member_key: Option<String>,
     /// Further sites. Only the first site's settings have any.
     pub(crate) sites: Sites,
-    /// Whether helpers may have what this site holds: manifests name paths, and those are the first site's.
-    spills: bool,
+    /// How helpers know what this site holds.
+    pub(crate) names: Names,
 }
 
 impl Settings {
@@ -50,13 +53,13 @@ impl Settings {
         let admission = Admission::new(config.origin_limits.clone(), clock.clone());
         let origin = Origin::new(&config, clock.clone(), Arc::clone(counters));
         let sites = Sites::new(&config, &Sites::default(), clock, counters);
-        Self { sites, spills: true, ..Self::of_site(config, admission, origin) }
+        Self { sites, ..Self::of_site(config, admission, origin, Names::default()) }
     }
 
     /// Of one site alone.
-    pub(crate) fn of_site(config: Config, admission: Arc<Admission>, origin: Origin) -> Self {
+    pub(crate) fn of_site(config: Config, admission: Arc<Admission>, origin: Origin, names: Names) -> Self {
         let member_key = config.member_key.clone();
-        Self { config, origin, admission, member_key, sites: Sites::default(), spills: false }
+        Self { config, origin, admission, member_key, sites: Sites::default(), names }
     }
 
     /// Of a new configuration; what was learned of origins stays, and so do the connections to those that stay the same.
@@ -65,7 +68,7 @@ impl Settings {
         let member_key = config.member_key.clone().or_else(|| self.member_key.clone());
         let sites = Sites::new(&config, &self.sites, clock, counters);
         let origin = self.origin.renewed(&config, clock.clone());
-        Self { member_key, sites, spills: true, ..Self::of_site(config, Arc::clone(&self.admission), origin) }
+        Self { member_key, sites, ..Self::of_site(config, Arc::clone(&self.admission), origin, Names::default()) }
     }
 
     /// Of the site that `host` is; nothing if none of ours is.
@@ -73,9 +76,11 @@ impl Settings {
         self.sites.find(host).or_else(|| self.config.accepts(host).then_some(self)).map(Arc::clone)
     }
 
-    /// Tells whether what stands under `key` may be offered to helpers.
-    pub(crate) fn offers(&self, key: &Key) -> bool {
-        self.spills && self.config.is_canonical(key)
+    /// Offers to helpers what they may have of a response that is about to be stored, if it stands under the site's own name.
+    pub(crate) fn offer(&self, stored: &mut Stored, hot: &Hot) {
+        if self.config.is_canonical(&stored.key) && self.names.may_be_given(stored.media_type(), &stored.body) {
+            stored.offer(hot, &self.names);
+        }
     }
 
     /// All origins.
@@ -107,7 +112,7 @@ pub(crate) struct Edge {
     pub(crate) counters: Arc<Counters>,
     pub(crate) connections: Gauge,
     pub(crate) addresses: Addresses,
-    pub(crate) debts: Debts,
+    pub(crate) debts: Arc<Debts>,
     pub(crate) active: Gauge,
     /// Open WebSockets.
     pub(crate) tunnels: Gauge,
@@ -140,7 +145,7 @@ impl Edge {
             counters,
             connections: Gauge::default(),
             addresses: Addresses::default(),
-            debts: Debts::default(),
+            debts: Arc::default(),
             active: Gauge::default(),
             tunnels: Gauge::default(),
             loop_token: loop_token(),
@@ -173,6 +178,13 @@ impl Edge {
         };
         let certified = settings.config.tls.guests.then(|| self.certificates.names());
         Observation { certified, ..self.overflow.observe(readings, self.clock.now()) }
+    }
+
+    /// Has helpers stop serving what stands under `key`.
+    pub(crate) fn recall_from_helpers(&self, key: &Key) {
+        let settings = self.settings.load();
+        let names = settings.sites.iter().map(|site| &site.names).find(|names| names.are_of(key)).unwrap_or(&settings.names);
+        self.overflow.hot.purge(&names.name(key.path()));
     }
 
     /// The body of a spillable object that is stored.
@@ -262,10 +274,13 @@ impl Edge {
 
     /// Charges a visitor for what may have left the origin before the visitor is known to be gone; how much that is. Later would be too
     /// late: requests that are made together, or one after the other by whoever does not read, would all be let through.
-    pub(crate) fn charge_ahead(&self, account: &Account, length: Option<u64>) -> u64 {
+    pub(crate) fn charge_ahead(&self, account: &Account, reserved: Option<Reservation>, length: Option<u64>) -> u64 {
         let Some(budget) = account.miss_budget else { return 0 };
-        let bytes = length.unwrap_or(u64::MAX).min(UNSEEN_BYTES);
-        self.debts.charge(account.visitor, bytes, budget.0, self.clock.time());
+        let (bytes, now) = (length.unwrap_or(u64::MAX).min(UNSEEN_BYTES), self.clock.time());
+        match reserved {
+            Some(reserved) => _ = reserved.charge(bytes, budget.0, now),
+            None => self.debts.charge(account.visitor, bytes, budget.0, now),
+        }
         bytes
     }
 

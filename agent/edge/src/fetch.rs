@@ -26,6 +26,7 @@ use crate::{
         vary::{Encoding, Vary},
     },
     cookies::Cookies,
+    debts::Reservation,
     early::{Early, relay},
     edge::{Edge, Settings},
     flight::{Closing, Course, Flight, Landing, Shared},
@@ -56,7 +57,12 @@ pub(crate) struct Order {
     pub(crate) class: Class,
     /// Where the first visitor hears early hints.
     pub(crate) early: Option<Arc<Early>>,
+    /// What its visitor owes for it, until that is known.
+    pub(crate) reserved: Option<Reservation>,
 }
+
+/// What a fetch holds until its answer is there: a place at the origin, and what its visitor is taken to owe for it.
+type Taken = (Permit, Option<Reservation>);
 
 /// Tells what kind of work a path is for the origin.
 pub(crate) fn work_of(path: &str) -> Work {
@@ -64,7 +70,7 @@ pub(crate) fn work_of(path: &str) -> Work {
 }
 
 /// Runs the fetch. `permit` is the place at the origin if it was taken already, by a background refresh.
-pub(crate) async fn fly(edge: Arc<Edge>, order: Order, flight: Arc<Flight>, permit: Option<Permit>) {
+pub(crate) async fn fly(edge: Arc<Edge>, mut order: Order, flight: Arc<Flight>, permit: Option<Permit>) {
     let background = permit.is_some();
     let _closing = Closing { flights: &edge.flights, course: &order.course, flight: &flight };
     let permit = match permit {
@@ -85,7 +91,8 @@ pub(crate) async fn fly(edge: Arc<Edge>, order: Order, flight: Arc<Flight>, perm
             }
         }
     };
-    fetch(&edge, &order, &flight, permit, background).await;
+    let reserved = order.reserved.take();
+    fetch(&edge, &order, &flight, (permit, reserved), background).await;
 }
 
 /// Waits until nobody wants the answer any more: then it needs no place in the queue.
@@ -95,7 +102,7 @@ async fn deserted(flight: &Flight) {
     }
 }
 
-async fn fetch(edge: &Arc<Edge>, order: &Order, flight: &Flight, permit: Permit, background: bool) {
+async fn fetch(edge: &Arc<Edge>, order: &Order, flight: &Flight, (permit, reserved): Taken, background: bool) {
     let asked_at = edge.clock.now();
     let timeouts = &order.settings.config.timeouts;
     edge.counters.origin_requests.one();
@@ -141,11 +148,11 @@ async fn fetch(edge: &Arc<Edge>, order: &Order, flight: &Flight, permit: Permit,
     let shared_error = parts.status.is_server_error() && is_for_everybody(&parts.headers);
     if admitted.is_none() && !shared_error {
         edge.store.pass(&order.course.key, now.time);
-        flight.land_alone(Response::from_parts(parts, body), permit);
+        flight.land_alone((Response::from_parts(parts, body), permit, reserved));
         return;
     }
     headers::from_origin(&mut parts.headers);
-    fill(edge, order, flight, (parts, body), (admitted, asked_at.time, now), permit, background).await;
+    fill(edge, order, flight, (parts, body), (admitted, asked_at.time, now), (permit, reserved), background).await;
 }
 
 /// An error page may be shown to all who wait for the same thing; it is not stored.
@@ -171,7 +178,7 @@ async fn fill(
     flight: &Flight,
     (parts, body): (http::response::Parts, Arriving),
     (admitted, asked_at, came): (Option<Admitted>, Time, Now),
-    permit: Permit,
+    (permit, reserved): Taken,
     background: bool,
 ) {
     let growing = Arc::new(Growing::default());
@@ -191,8 +198,18 @@ async fn fill(
     // Charged before the visitor has a byte: whoever leaves then may ask for the next thing at once, and the next, before the first has come.
     let budget = order.settings.config.miss_budget.filter(|_| !background);
     let mut charged = length.unwrap_or(UNSEEN_BYTES).min(STORED_BODY_BYTES_MAX);
-    if let Some(budget) = budget {
-        edge.debts.charge(order.visitor, charged, budget.0, edge.clock.time());
+    match (budget, reserved) {
+        (Some(budget), Some(reserved)) => {
+            // What began together is known one after the other: what is too much by now is given up, unless others wait for it, too.
+            let is_within = reserved.charge(charged, budget.0, edge.clock.time());
+            if !is_within && flight.is_one_visitors() {
+                edge.debts.amend(order.visitor, (charged, charged.min(UNSEEN_BYTES)), budget.0, edge.clock.time());
+                flight.land(Landing::Alone);
+                return;
+            }
+        }
+        (Some(budget), None) => edge.debts.charge(order.visitor, charged, budget.0, edge.clock.time()),
+        (None, _) => {}
     }
     let hasher = is_spillable((shared.status, &shared.headers), shared.kept, &shared.vary, shared.length).then(Sha256::new);
     let values = shared.values.clone();
@@ -245,12 +262,10 @@ async fn fill(
 
 /// Stores a response that was asked for at a time, and offers it to helpers if it may be spilled and stands under the site's own name.
 pub(crate) fn store(edge: &Edge, settings: &Settings, mut stored: Stored, was_spillable: bool, asked: Time) -> Arc<Stored> {
-    if settings.offers(&stored.key) {
-        stored.offer(&edge.overflow.hot);
-        if stored.spillable.is_none() && was_spillable {
-            // Helpers may hold what it was.
-            edge.overflow.hot.purge(stored.key.path());
-        }
+    settings.offer(&mut stored, &edge.overflow.hot);
+    if stored.spillable.is_none() && was_spillable {
+        // Helpers may hold what it was.
+        edge.recall_from_helpers(&stored.key);
     }
     edge.store.insert(stored, asked)
 }

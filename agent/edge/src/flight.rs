@@ -19,6 +19,7 @@ use crate::{
         stored::Stored,
         vary::{Encoding, Vary},
     },
+    debts::Reservation,
     limits::FLIGHTS_MAX,
     origin::{Arriving, Fault},
 };
@@ -61,12 +62,15 @@ pub(crate) struct Course {
     pub(crate) with_cookies: bool,
 }
 
+/// An answer for one visitor only, its place at the origin, and what that visitor owes for it.
+pub(crate) type Leftover = (http::Response<Arriving>, Permit, Option<Reservation>);
+
 /// A fetch on its way.
 pub(crate) struct Flight {
     pub(crate) began: Time,
     landing: watch::Sender<Option<Landing>>,
     /// The answer for one visitor only, until that visitor takes it.
-    leftover: Mutex<Option<(http::Response<Arriving>, Permit)>>,
+    leftover: Mutex<Option<Leftover>>,
     /// Held by everybody who waits or follows; and once by the flight itself.
     pub(crate) interest: Arc<Interest>,
 }
@@ -93,13 +97,13 @@ impl Flight {
     }
 
     /// Lands with an answer for one visitor only.
-    pub(crate) fn land_alone(&self, response: http::Response<Arriving>, permit: Permit) {
-        *self.leftover.lock().unwrap_or_else(PoisonError::into_inner) = Some((response, permit));
+    pub(crate) fn land_alone(&self, leftover: Leftover) {
+        *self.leftover.lock().unwrap_or_else(PoisonError::into_inner) = Some(leftover);
         self.land(Landing::Alone);
     }
 
     /// Takes the answer for one visitor only.
-    pub(crate) fn take_leftover(&self) -> Option<(http::Response<Arriving>, Permit)> {
+    pub(crate) fn take_leftover(&self) -> Option<Leftover> {
         self.leftover.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -108,6 +112,11 @@ impl Flight {
         let mut landing = self.landing.subscribe();
         let landed = landing.wait_for(Option::is_some).await;
         landed.ok().and_then(|landing| landing.clone()).unwrap_or(Landing::Failed(Fault::Broken))
+    }
+
+    /// Tells whether at most one visitor waits or follows.
+    pub(crate) fn is_one_visitors(&self) -> bool {
+        Arc::strong_count(&self.interest) <= 2
     }
 
     /// Tells whether nobody waits or follows any more.

@@ -249,7 +249,11 @@ impl Handle {
         self.edge.overflow.configure(&config);
         self.edge.store.resize(config.memory.0);
         self.edge.store.use_disk(config.disk.as_ref().map(DiskCache::parts), &self.edge.clock);
+        let is_renamed = self.edge.settings.load().config.canonical != config.canonical;
         self.edge.change_settings(|settings| *settings = settings.changed(config.clone(), &self.edge.clock, &self.edge.counters));
+        if is_renamed {
+            self.edge.overflow.hot.clear();
+        }
     }
 
     /// Counters and gauges.

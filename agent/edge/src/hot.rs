@@ -114,6 +114,13 @@ impl Hot {
         }
     }
 
+    /// Forgets all of them, as a purge of each would: their names have changed.
+    pub fn clear(&self) {
+        let mut inner = self.lock();
+        inner.objects.clear();
+        inner.generation += 1;
+    }
+
     /// The bytes of an object that is held, for fills.
     #[must_use]
     pub fn held(&self, digest: &ObjectDigest) -> Option<Bytes> {
@@ -219,7 +226,10 @@ mod tests {
         hot.purge("/a");
         hot.purge("/a");
         assert_eq!((paths(&hot, 3), generation()), (Vec::<String>::new(), start + 2));
-        drop(again);
+        let last = register(&hot, "/a", "two");
+        hot.clear();
+        assert_eq!((paths(&hot, 4), generation()), (Vec::<String>::new(), start + 3));
+        drop((again, last));
     }
 
     #[test]

@@ -45,7 +45,7 @@ use crate::{
 };
 
 pub use crate::cache::disk::fifo::{Fifo, Uses};
-pub use crate::rewrite::fuzz::{SplicedPage, splice_page};
+pub use crate::rewrite::fuzz::{KnownPage, SplicedPage, splice_page};
 pub use crate::{
     guest::Guests,
     spill::{Ask, Course, Spiller, mark::Target},

@@ -22,7 +22,7 @@ pub(crate) fn by_answer(key: &Key, status: StatusCode, answer: &HeaderMap, edge:
     //= RFC 9875 section 3: whatever the status; this function is not called for safe methods.
     for group in named(answer, &CACHE_GROUP_INVALIDATION) {
         for spilled in edge.store.remove_group(key, &group, now) {
-            edge.overflow.hot.purge(spilled.path());
+            edge.recall_from_helpers(&spilled);
         }
     }
 }
@@ -52,7 +52,7 @@ fn forget(key: &Key, edge: &Edge, now: Time) {
     // Nobody joins a fetch that the origin may have answered before the change.
     edge.flights.close_all(key);
     if edge.store.remove(key, now) {
-        edge.overflow.hot.purge(key.path());
+        edge.recall_from_helpers(key);
     }
 }
 

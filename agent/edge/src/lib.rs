@@ -22,6 +22,7 @@ pub mod classes;
 mod clock;
 mod config;
 mod cookies;
+mod debts;
 mod door;
 mod early;
 mod edge;

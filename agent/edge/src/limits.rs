@@ -89,7 +89,7 @@ pub(crate) const ADDRESSES_MAX: usize = 8;
 pub(crate) const LOOKUP_PATIENCE: Duration = Duration::from_secs(5);
 /// Pause between two questions for the origin's name, also while it cannot be reached.
 pub(crate) const LOOKUP_PAUSE: Duration = Duration::from_secs(1);
-/// Pause between two questions to a silent other end whether it is still there.
+/// Longest pause between two questions to a silent other end whether it is still there.
 pub(crate) const KEEPALIVE_PAUSE: Duration = Duration::from_secs(10);
 /// Such questions without an answer, after which a connection is dead.
 pub(crate) const KEEPALIVE_PROBES: u32 = 3;

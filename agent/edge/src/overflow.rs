@@ -26,6 +26,7 @@ use crate::{
     spill::{
         Ask, Course, Spiller,
         mark::{Mark, Target},
+        names::Names,
     },
     uplink::{SHED_PAGES_DEBT, Uplink, head_bytes},
 };
@@ -105,15 +106,16 @@ impl Overflow {
         Some((response, usage))
     }
 
-    /// Takes Overspill's own parameters out of a request's target. Returns what its mark said.
-    pub(crate) fn unmark(&self, uri: &mut Uri, now: Now) -> Mark {
+    /// Takes Overspill's own parameters out of the target of a request to a site whose objects have these names. Returns what its mark said.
+    pub(crate) fn unmark(&self, uri: &mut Uri, names: &Names, now: Now) -> Mark {
         let target = Target::of(uri.path_and_query().map_or("/", PathAndQuery::as_str));
         if !target.was_marked() {
             return Mark::None;
         }
+        let name = names.name(&target.path);
         let mark = match (target.back, target.ticket) {
-            (Some(mark), _) => self.spiller.read_mark(mark, &target.path, now),
-            (None, Some(ticket)) => self.spiller.read_ticket(ticket, &target.path, now),
+            (Some(mark), _) => self.spiller.read_mark(mark, &name, now),
+            (None, Some(ticket)) => self.spiller.read_ticket(ticket, &name, now),
             (None, None) => Mark::None,
         };
         if let Ok(path) = PathAndQuery::try_from(target.path.as_ref()) {
@@ -169,7 +171,7 @@ mod tests {
         let (overflow, _wanted) = Overflow::new(&config, Now::default());
         let unmarked = |text: &str| {
             let mut uri = Uri::try_from(text).unwrap();
-            assert_eq!(overflow.unmark(&mut uri, Now::default()), Mark::None, "no lease made these marks");
+            assert_eq!(overflow.unmark(&mut uri, &Names::default(), Now::default()), Mark::None, "no lease made these marks");
             uri.to_string()
         };
         assert_eq!(unmarked("/a?x=1&overspill-back=AAAA"), "/a?x=1");

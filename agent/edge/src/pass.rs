@@ -12,6 +12,7 @@ use crate::{
     cache::key::Key,
     classes::RequestClass,
     cookies::Cookies,
+    debts::Reservation,
     early::{Open, relay},
     edge::{Edge, Settings},
     fetch::work_of,
@@ -42,9 +43,10 @@ pub(crate) async fn forward(
     let settings = Arc::clone(&visit.settings);
     let timeouts = &settings.config.timeouts;
     let safe = is_safe(&visit.parts.method);
-    if safe && let Some(pause) = pause_of(&visit, edge) {
-        return (waiting::wasteful(pause), CacheUse::None);
-    }
+    let reserved = match if safe { reserve(&visit, edge).await } else { Ok(None) } {
+        Ok(reserved) => reserved,
+        Err(pause) => return (waiting::wasteful(pause), CacheUse::None),
+    };
     let class = class_of(&visit, cookies);
     let patience = if safe { timeouts.origin_head } else { timeouts.origin_head_unsafe };
     let wish = Wish::new(&visit.parts);
@@ -88,7 +90,7 @@ pub(crate) async fn forward(
                 edge.store.settled().await;
             }
             let tee = heard(&response);
-            (passing(response, timeouts.origin_idle, (Some(Box::new(permit)), tee), why), CacheUse::Bypass)
+            (passing(response, timeouts.origin_idle, (Some(Box::new(permit)), tee, reserved), why), CacheUse::Bypass)
         }
         Err(fault) => {
             if fault != Fault::Unreachable {
@@ -104,6 +106,13 @@ pub(crate) async fn forward(
 pub(crate) fn pause_of(visit: &Visit, edge: &Edge) -> Option<Duration> {
     let budget = visit.settings.config.miss_budget?;
     edge.debts.pause(visit.asker.visitor, budget.0, edge.clock.time())
+}
+
+/// Has something fetched for this visitor count before it is known how much it is; nothing if nothing is counted.
+pub(crate) async fn reserve(visit: &Visit, edge: &Edge) -> Result<Option<Reservation>, Duration> {
+    let Some(budget) = visit.settings.config.miss_budget else { return Ok(None) };
+    let wait = visit.settings.config.origin_limits.queue_wait;
+    edge.debts.reserve(visit.asker.visitor, budget.0, wait, &edge.clock).await.map(Some)
 }
 
 /// Whoever is somebody, is about to be, or changes something, goes before anybody; who reads the web by machine or looks for holes, after.
@@ -161,7 +170,7 @@ fn unsent(error: &io::Error, edge: &Edge) -> Response<Payload> {
 pub(crate) fn passing(
     response: Response<Arriving>,
     idle: Duration,
-    (held, tee): (Option<Held>, Option<Tee>),
+    (held, tee, reserved): (Option<Held>, Option<Tee>, Option<Reservation>),
     why: &str,
 ) -> Response<Payload> {
     let (mut parts, body) = response.into_parts();
@@ -174,7 +183,7 @@ pub(crate) fn passing(
     respond::mark(&mut parts.headers, &format!("overspill; {why}; fwd-status={}", parts.status.as_u16()));
     let short = body.size_hint().upper().is_some_and(|length| length <= HELD_BODY_BYTES_MAX);
     let held = held.filter(|_| short);
-    Response::from_parts(parts, Payload::Passing(Box::new(Passing::new(body, idle, held).teed(tee))))
+    Response::from_parts(parts, Payload::Passing(Box::new(Passing::new(body, idle, held).teed(tee).reserved(reserved))))
 }
 
 /// The answer that says what is wrong with the origin.

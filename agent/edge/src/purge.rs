@@ -83,7 +83,7 @@ fn purge(key: &Key, selection: &Selection, manner: Manner, edge: &Edge) -> u64 {
     };
     let count = purged.count();
     for key in purged.spilled {
-        edge.overflow.hot.purge(key.path());
+        edge.recall_from_helpers(&key);
     }
     edge.counters.purged.add(count);
     tracing::info!(site = key.origin(), ?selection, ?manner, count, "purged");

@@ -24,7 +24,7 @@ use crate::{
     purge,
     rewrite::restore,
     serve,
-    spill::mark::Mark,
+    spill::{mark::Mark, names},
     tls::redirect,
     waiting,
 };
@@ -155,12 +155,15 @@ async fn route(mut visit: Visit, edge: &Arc<Edge>) -> Answer {
     let Some(site) = visit.settings.of_host(&visit.host) else {
         return (waiting::misdirected(), CacheUse::None);
     };
+    if let Some(response) = names::send_on(&visit.settings, &visit.parts) {
+        return (response.map(Payload::whole), CacheUse::None);
+    }
     visit.settings = site;
     // Before marks are taken out: who is sent on keeps them.
     if let Some(response) = redirect::to_https(&visit.settings.config, &edge.certificates, visit.asker, (&visit.host, &visit.parts)) {
         return (response, CacheUse::None);
     }
-    visit.mark = edge.overflow.unmark(&mut visit.parts.uri, edge.clock.now());
+    visit.mark = edge.overflow.unmark(&mut visit.parts.uri, &visit.settings.names, edge.clock.now());
     if visit.parts.method.as_str() == purge::METHOD {
         return purge::answer(&visit, edge).await;
     }

@@ -40,7 +40,7 @@ use crate::{
     edge::Edge,
     hot::Spillable,
     request::Visit,
-    spill::{Ask, Spiller},
+    spill::{Ask, Spiller, names::Names},
 };
 
 pub(crate) use splice::Pieces;
@@ -182,7 +182,7 @@ pub(crate) fn rewritten(visit: &Visit, stored: &Stored, plain: &Response<Payload
         return None;
     }
     let may_leave = visit.class == RequestClass::Person && is_read(request) && Spiller::may_leave(request, false, visit.mark, visit.class);
-    if !may_leave || !edge.overflow.names_others(now) || !visit.settings.offers(key) {
+    if !may_leave || !edge.overflow.names_others(now) || !config.is_canonical(key) {
         return None;
     }
     let base = Base::new(config.scheme(visit.asker.secure), &visit.host, key.path());
@@ -198,7 +198,7 @@ pub(crate) fn rewritten(visit: &Visit, stored: &Stored, plain: &Response<Payload
         return None;
     }
     let text = if page.is_packed { packed::unpack(&stored.body).ok()? } else { stored.body.clone() };
-    let placed = page.place(edge, &own, now);
+    let placed = page.place(edge, (&visit.settings.names, &own), now);
     let script = restore::tag(!page.outline.policies.is_empty());
     let Some(pieces) = splice::splice(&text, &page.outline, &placed, script) else {
         if page.is_forbidden(edge, &own) {
@@ -251,24 +251,26 @@ impl Page {
     }
 
     /// Finds a helper for each file that the site's own link cannot carry, and draws the tickets.
-    fn place(&self, edge: &Edge, own: &str, now: Now) -> Vec<Option<Placed>> {
+    fn place(&self, edge: &Edge, (names, own): (&Names, &str), now: Now) -> Vec<Option<Placed>> {
         let (mut left_here, https) = (0, own.starts_with("https:"));
         let place = |(path, need): (&String, &Need)| {
-            let held = edge.overflow.hot.find(path).filter(|held| !need.uses.is_empty() && fits(need, held))?;
+            let name = names.name(path);
+            let held = edge.overflow.hot.find(&name).filter(|held| !need.uses.is_empty() && fits(need, held))?;
             let size = held.object.size.0;
             if edge.overflow.spiller.serves(left_here + size, size, now) {
                 left_here += size;
                 return None;
             }
             let (digest, may_leave) = (&held.object.digest, held.object.fresh_until > now.date);
-            let ask = Ask { method: ticket::Method::Get, path, digest, size, head: 0, may_leave, secure: https };
+            let ask = Ask { method: ticket::Method::Get, path: &name, digest, size, head: 0, may_leave, secure: https };
             let fits = |base: &str| {
                 base.bytes().all(is_plain)
                     && (!https || base.starts_with("https:"))
                     && need.uses.iter().all(|what| self.outline.policies.permit(*what, base, own))
             };
             let helped = edge.overflow.spiller.place(&ask, need.unchecked, fits, now);
-            let url = helped.or_else(|| place_agentless(edge, &ask, need, fits, now))?;
+            // The other service fetches from the first site alone.
+            let url = helped.or_else(|| if names.are_paths() { place_agentless(edge, &ask, need, fits, now) } else { None })?;
             held.want();
             let scheme = own.find("//").unwrap_or_default();
             // As short as browsers let it be: it crosses the line with each page.

@@ -136,8 +136,8 @@ async fn pass_unshared(visit: Visit, key: Key, edge: &Arc<Edge>, cookies: Cookie
 /// Finds on disk what memory lacks, and offers it to helpers again.
 async fn recall(visit: &Visit, key: &Key, encoding: Encoding, edge: &Edge) -> Option<Arc<Stored>> {
     let offer = |stored: &mut Stored| {
-        if visit.settings.config.is_canonical(&stored.key) && stored.is_fresh(edge.clock.time()) {
-            stored.offer(&edge.overflow.hot);
+        if stored.is_fresh(edge.clock.time()) {
+            visit.settings.offer(stored, &edge.overflow.hot);
         }
     };
     edge.store.recall(key, (&visit.parts.headers, encoding), &edge.clock, offer).await
@@ -234,6 +234,7 @@ fn order(visit: &Visit, course: Course, cookies: Cookies, copy: Option<&Arc<Stor
         copy_helps: copy.is_some_and(|copy| !copy.forbids_stale),
         class: pass::class_of(visit, cookies),
         early: None,
+        reserved: None,
     }
 }
 
@@ -286,11 +287,17 @@ impl Errand {
         let unshared = |copy: &Arc<Stored>| copy.kept == Kept::Contract && !self.preview.is_granted();
         let authorized = self.visit.parts.headers.contains_key(header::AUTHORIZATION);
         let alone = authorized || (!pressure && self.copy.as_ref().is_some_and(unshared)) || edge.store.is_passed(&self.course.key, now);
-        let mut part = self.depart(alone, edge).await;
+        let mut part = match self.depart(alone, edge).await {
+            Ok(part) => part,
+            Err(pause) => return (waiting::wasteful(pause), CacheUse::None),
+        };
         let mut waited = self.wait(&part, edge).await;
         if matches!(waited, Waited::Stalled) {
             // Its leader is stuck; of those who waited with it, one leads anew.
-            part = self.depart(alone, edge).await;
+            part = match self.depart(alone, edge).await {
+                Ok(part) => part,
+                Err(pause) => return (waiting::wasteful(pause), CacheUse::None),
+            };
             waited = self.wait(&part, edge).await;
         }
         let landing = match waited {
@@ -308,9 +315,9 @@ impl Errand {
             Landing::Confirmed(_) => pass::pass(self.visit, edge, self.cookies).await,
             // Whoever joined leaves it to the first.
             Landing::Alone => match first.then(|| flight.take_leftover()).flatten() {
-                Some((response, permit)) => {
+                Some((response, permit, reserved)) => {
                     let idle = self.visit.settings.config.timeouts.origin_idle;
-                    (pass::passing(response, idle, (Some(Box::new(permit)), None), "fwd=miss"), CacheUse::Miss)
+                    (pass::passing(response, idle, (Some(Box::new(permit)), None, reserved), "fwd=miss"), CacheUse::Miss)
                 }
                 None => pass::pass(self.visit, edge, self.cookies).await,
             },
@@ -325,11 +332,13 @@ impl Errand {
         }
     }
 
-    /// Joins a fetch that others wait for, or begins one.
-    async fn depart(&self, alone: bool, edge: &Arc<Edge>) -> Departed {
+    /// Joins a fetch that others wait for, or begins one, unless too much was fetched in vain for this visitor: then for how long.
+    async fn depart(&self, alone: bool, edge: &Arc<Edge>) -> Result<Departed, Duration> {
+        // Whoever has a copy costs the origin a confirmation, mostly.
+        let reserved = if self.copy.is_none() { pass::reserve(&self.visit, edge).await? } else { None };
         let (now, attached) = (edge.clock.time(), self.visit.settings.config.timeouts.attached);
         let boarding = if alone { Boarding::First(Flight::new(now)) } else { edge.flights.board(&self.course, attached, now) };
-        match boarding {
+        Ok(match boarding {
             Boarding::First(flight) => {
                 let interest = Arc::clone(&flight.interest);
                 let hints = match self.visit.early.clone() {
@@ -338,6 +347,7 @@ impl Errand {
                 };
                 let mut order = order(&self.visit, self.course.clone(), self.cookies, self.copy.as_ref(), edge);
                 order.early.clone_from(&self.visit.early);
+                order.reserved = reserved;
                 tokio::spawn(fly(Arc::clone(edge), order, Arc::clone(&flight), None));
                 Departed { flight, interest, first: true, _hints: hints }
             }
@@ -347,7 +357,7 @@ impl Errand {
                 }
                 Departed { interest: Arc::clone(&flight.interest), flight, first: false, _hints: None }
             }
-        }
+        })
     }
 
     /// Waits for the fetch: with a copy that will do in need, or for a fetch that another began, only for a while.

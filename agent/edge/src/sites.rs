@@ -14,6 +14,7 @@ use crate::{
     guest::lower_case,
     metrics::Counters,
     origin::{Origin, trust::OriginTls},
+    spill::names::Names,
     tls::Tls,
 };
 
@@ -95,7 +96,7 @@ pub(crate) struct Sites {
 impl Sites {
     /// Those of `config`. A site that was there `before` goes on with what was learned of its origin.
     pub(crate) fn new(config: &Config, before: &Self, clock: &Clock, counters: &Arc<Counters>) -> Self {
-        let mut sites = Self::default();
+        let (mut sites, first) = (Self::default(), config.canonical.as_ref());
         for (at, site) in config.sites.iter().enumerate() {
             let known = before.find(&site.canonical.authority);
             let learned = known.map(|settings| Arc::clone(&settings.admission));
@@ -109,7 +110,8 @@ impl Sites {
                 Some(settings) => settings.origin.renewed(&config, clock.clone()),
                 None => Origin::new(&config, clock.clone(), Arc::clone(counters)),
             };
-            sites.list.push(Arc::new(Settings::of_site(config, admission, origin)));
+            let names = Names::of_site(&site.canonical, first);
+            sites.list.push(Arc::new(Settings::of_site(config, admission, origin, names)));
         }
         sites
     }

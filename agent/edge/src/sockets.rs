@@ -57,11 +57,13 @@ pub(crate) async fn to_origin(address: SocketAddr, options: Sockets) -> io::Resu
 /// Nothing waits for more to send; who is silent is asked, and who does not acknowledge is given up.
 fn alive(socket: &SockRef<'_>, options: Sockets) -> io::Result<()> {
     let second = Duration::from_secs(1);
-    let keepalive =
-        TcpKeepalive::new().with_time(options.keepalive.max(second)).with_interval(KEEPALIVE_PAUSE).with_retries(KEEPALIVE_PROBES);
+    let user_timeout = options.user_timeout.max(second);
+    // All of them within the time in which what was sent has to be acknowledged: that ends it then.
+    let pause = (user_timeout / KEEPALIVE_PROBES).clamp(second, KEEPALIVE_PAUSE);
+    let keepalive = TcpKeepalive::new().with_time(options.keepalive.max(second)).with_interval(pause).with_retries(KEEPALIVE_PROBES);
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&keepalive)?;
-    socket.set_tcp_user_timeout(Some(options.user_timeout.max(second)))
+    socket.set_tcp_user_timeout(Some(user_timeout))
 }
 
 #[cfg(test)]
@@ -75,6 +77,9 @@ mod tests {
         let (opened, accepted) = tokio::join!(to_origin(listener.local_addr().unwrap(), options), listener.accept());
         let (opened, (accepted, _)) = (opened.unwrap(), accepted.unwrap());
         of_visitor(&accepted, options);
+        let brief = Sockets { user_timeout: Duration::from_secs(9), ..options };
+        let asked = to_origin(listener.local_addr().unwrap(), brief).await.unwrap();
+        assert_eq!(SockRef::from(&asked).tcp_keepalive_interval().unwrap(), Duration::from_secs(3), "three times within nine seconds");
         for stream in [&opened, &accepted] {
             let socket = SockRef::from(stream);
             assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());

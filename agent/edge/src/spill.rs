@@ -9,6 +9,7 @@ mod choose;
 mod holders;
 pub mod limits;
 pub mod mark;
+pub(crate) mod names;
 mod stay;
 
 use std::{

@@ -15,7 +15,7 @@ use std::{
 };
 
 use common::{Act, LONG, Origin, ask, edge, edge_at, field, get, ok, parse, raw, read_head, together, until};
-use overspill_edge::Handle;
+use overspill_edge::{Handle, OriginLimits};
 use overspill_governance::units::Bytes;
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -163,6 +163,11 @@ const OBJECT: usize = 2_000_000;
 impl Counting {
     /// `ranges`: whether it knows Range.
     fn new(ranges: bool, fields: &'static str) -> Self {
+        Self::slow(ranges, fields, Duration::ZERO)
+    }
+
+    /// The same, which thinks for so long before it begins to answer.
+    fn slow(ranges: bool, fields: &'static str, thinks: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let counting = Self { address: listener.local_addr().unwrap(), sent: Arc::default() };
         let sent = Arc::clone(&counting.sent);
@@ -171,14 +176,15 @@ impl Counting {
                 // What lies in the origin's own buffer was not sent yet.
                 SockRef::from(&stream).set_send_buffer_size(16_384).unwrap();
                 let sent = Arc::clone(&sent);
-                thread::spawn(move || Self::serve(stream, ranges, fields, &sent));
+                thread::spawn(move || Self::serve(stream, ranges, fields, (thinks, &sent)));
             }
         });
         counting
     }
 
-    fn serve(mut stream: TcpStream, ranges: bool, fields: &str, sent: &AtomicU64) {
+    fn serve(mut stream: TcpStream, ranges: bool, fields: &str, (thinks, sent): (Duration, &AtomicU64)) {
         while let Some(head) = read_head(&mut stream) {
+            thread::sleep(thinks);
             let part = ranges && field(&head, "range").is_some();
             let (status, length, range) = match part {
                 true => ("206 Partial Content", 1, "Content-Range: bytes 0-0/2000000\r\n"),
@@ -271,6 +277,38 @@ fn who_asks_and_leaves_pulls_twice_what_it_received_and_a_budget() {
         let whole = take(&edge, 2, "GET /film.mp4?other", asks, usize::MAX);
         assert!(whole > OBJECT as u64, "another visitor got {whole}");
     }
+}
+
+#[test]
+fn those_who_ask_together_and_leave_pull_no_more_than_one_after_the_other() {
+    for (fields, asks) in [
+        ("Cache-Control: max-age=60\r\n", ""),
+        ("Cache-Control: max-age=60\r\n", "Range: bytes=0-0\r\n"),
+        ("Cache-Control: no-store\r\n", ""),
+        ("Cache-Control: private\r\n", "Cookie: sid=1\r\n"),
+    ] {
+        // All of them are let through before the first answer begins, if nothing is reserved.
+        let origin = Counting::slow(false, fields, Duration::from_millis(500));
+        let edge = edge_at(origin.address, |config| {
+            (config.trusted_proxies, config.miss_budget) = (vec![LOCALHOST], Some(Bytes(BUDGET)));
+            config.origin_limits = OriginLimits { min: 64, initial: 64, ..OriginLimits::default() };
+        });
+        let received: u64 = together(64, |index| take(&edge, 1, &format!("GET /film.mp4?{index}"), asks, 2_000)).iter().sum();
+        until("nothing is fetched any more", || edge.metrics().requests_active == 0 && edge.metrics().origin_in_flight == 0);
+        let sent = origin.sent.load(SeqCst);
+        assert!(sent <= 2 * received + BUDGET + 2 * OBJECT as u64, "{sent} for {received} with {fields:?} and {asks:?}");
+        assert!(take(&edge, 2, "GET /film.mp4?other", asks, usize::MAX) > OBJECT as u64, "another visitor is not hurt");
+    }
+}
+
+#[test]
+fn many_small_things_for_one_address_wait_for_each_other_and_are_all_served() {
+    let origin = Origin::new(|_| Act::SayAfter(Duration::from_millis(50), ok("Cache-Control: no-store\r\n", "small")));
+    let edge = edge(&origin, |config| {
+        (config.trusted_proxies, config.miss_budget) = (vec![LOCALHOST], Some(Bytes(BUDGET)));
+    });
+    let replies = together(40, |index| ask(&edge, "GET", &format!("/{index}"), "X-Forwarded-For: 203.0.113.1\r\n").text());
+    assert!(replies.iter().all(|reply| reply == "small"), "{replies:?}");
 }
 
 #[test]

@@ -4,6 +4,8 @@
 mod common;
 #[path = "spill/rewriting.rs"]
 mod rewriting;
+#[path = "spill/sites.rs"]
+mod sites;
 
 use std::{sync::Arc, thread};
 
@@ -54,7 +56,7 @@ impl Mesh {
     }
 
     /// With another setting at the owner.
-    fn with(change: fn(&mut Config)) -> Self {
+    fn with(change: impl Fn(&mut Config)) -> Self {
         let (site, other_site, clock) = (site(), site(), Clock::new());
         let begin = |origin: &Origin, change: &dyn Fn(&mut Config)| {
             let mut config = Config::new(origin.address.to_string().parse().unwrap());

@@ -103,7 +103,7 @@ fn partner(partner: &PartnerReport, line: Option<&LineReport>) -> Value {
 }
 
 fn offer(offer: &Offer) -> Value {
-    json!({ "requests_per_s": offer.requests.0, "bytes_per_s": offer.bytes.0, "storage_bytes": offer.storage.0 })
+    json!({ "requests_per_s": offer.requests.0, "bytes_per_s": offer.bytes.0, "storage_bytes": offer.storage.0, "https": offer.https })
 }
 
 fn lease(lease: &LeaseReport) -> Value {

@@ -72,8 +72,10 @@ fn check(loaded: &Loaded) -> Outcome {
     for doubt in certificates::doubts(&identities, loaded, Clock::shifted(loaded.settings.clock_offset).date()) {
         out::line(format_args!("warning: {doubt}"))?;
     }
-    for name in loaded.sites.keys().filter(|_| loaded.settings.uplink.is_some()) {
-        out::line(format_args!("warning: {SECTION}.{name}: its files never go to helpers; only the first site's do"))?;
+    for name in sites::without_helpers(loaded).filter(|_| loaded.settings.uplink.is_some()) {
+        out::line(format_args!(
+            "warning: {SECTION}.{name}: its files never go to helpers, who send visitors back by way of the first site: write `site` with https:// there"
+        ))?;
     }
     let differ = format!("{} of {} settings differ from their defaults", loaded.sources.len(), TABLE.len());
     let further = match loaded.sites.len() {

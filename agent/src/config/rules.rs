@@ -4,7 +4,7 @@ use super::{Loaded, fault::Fault, table::Settings};
 
 /// Adds a fault for each rule that the configuration breaks.
 pub fn check(loaded: &Loaded, faults: &mut Vec<Fault>) {
-    for rule in RULES {
+    for rule in RULES.iter().chain(RULES_OF_THE_FIRST) {
         if let Some((name, wrong)) = (rule.broken)(&loaded.settings) {
             faults.push(Fault { at: loaded.source(name), wrong, write: rule.write.to_owned() });
         }
@@ -99,21 +99,14 @@ const RULES: &[Rule] = &[
     },
     Rule {
         broken: |all| {
-            let (target, site) = (all.agentless.as_ref()?, all.site.as_ref());
-            let own = |host: &str| host == target.authority();
-            let guests = all.guest_suffix.iter().any(|suffix| target.authority().ends_with(&suffix.0));
-            let loops = guests || site.is_some_and(|site| own(&site.authority)) || all.hosts.iter().any(|host| own(&host.0));
+            let target = all.agentless.as_ref()?;
+            let own = all.site.iter().map(|site| &site.authority).chain(all.hosts.iter().map(|host| &host.0));
+            let is_guests = |suffix: &str| is_same_host(target.authority(), suffix) || target.authority().ends_with(&format!(".{suffix}"));
+            let loops = all.guest_suffix.iter().any(|suffix| is_guests(&suffix.0))
+                || own.into_iter().any(|own| is_same_host(target.authority(), own));
             loops.then(|| ("spill.agentless", format!("spill.agentless: {} is this agent's own name", target.authority())))
         },
         write: "the host of the other service, which fetches from this site",
-    },
-    Rule {
-        broken: |all| {
-            let (target, site) = (all.agentless.as_ref()?, all.site.as_ref()?);
-            let mixed = site.scheme == "https" && target.base().starts_with("http://");
-            mixed.then(|| ("spill.agentless", "spill.agentless: browsers load nothing over http into a page over https".to_owned()))
-        },
-        write: "https:// before its host",
     },
     Rule {
         broken: |all| (all.memory.0 < 1 << 20).then(|| ("memory", "memory: less than 1MiB holds no page".to_owned())),
@@ -155,6 +148,22 @@ const RULES: &[Rule] = &[
     },
 ];
 
+/// Rules that say nothing of further sites.
+const RULES_OF_THE_FIRST: &[Rule] = &[Rule {
+    broken: |all| {
+        let (target, site) = (all.agentless.as_ref()?, all.site.as_ref()?);
+        let mixed = site.scheme == "https" && target.base().starts_with("http://");
+        mixed.then(|| ("spill.agentless", "spill.agentless: browsers load nothing over http into a page over https".to_owned()))
+    },
+    write: "https:// before its host",
+}];
+
+/// Whether two authorities are one, whichever of them writes the port that a scheme has anyhow.
+fn is_same_host(one: &str, other: &str) -> bool {
+    let bare = |authority: &str| authority.trim_end_matches(":443").trim_end_matches(":80").to_ascii_lowercase();
+    bare(one) == bare(other)
+}
+
 fn is_reached_by(listen: &std::net::SocketAddr, target: &std::net::SocketAddr) -> bool {
     listen.port() != 0
         && listen.port() == target.port()
@@ -189,6 +198,13 @@ mod tests {
         assert!(faults(&[("origin_pool.start", "33")]).contains("more than max 32"));
         assert!(faults(&[("origin_pool.connect", "0s")]).contains("no time to connect"));
         assert!(faults(&[("tcp.backlog", "0")]).contains("nobody in"));
+        let zone = |more: &[(&'static str, &str)]| faults(&[&[("spill.agentless", "https://zone.example.net{path}")], more].concat());
+        assert_eq!(zone(&[("site", "https://blog.example"), ("guest.suffix", "e.example.net")]), "");
+        for own in [("site", "http://zone.example.net"), ("hosts", "blog.example, zone.example.net:443"), ("guest.suffix", "example.net")] {
+            assert!(zone(&[own]).contains("zone.example.net is this agent's own name"), "{own:?}");
+        }
+        let plain = faults(&[("spill.agentless", "http://zone.example.net{path}"), ("site", "https://blog.example")]);
+        assert!(plain.contains("nothing over http into a page over https"));
         assert_eq!(faults(&[]), "");
     }
 }

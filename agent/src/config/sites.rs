@@ -138,6 +138,18 @@ fn check_hosts(loaded: &Loaded, faults: &mut Vec<Fault>) {
     }
 }
 
+/// The further sites whose files never go to helpers, who send visitors back by way of the first site: a browser takes no such way over http from
+/// a page over https.
+pub fn without_helpers(loaded: &Loaded) -> impl Iterator<Item = &String> {
+    let scheme = |settings: &Settings| settings.site.as_ref().map_or("", |site| if site.scheme == "https" { "https" } else { "http" });
+    let first = scheme(&loaded.settings);
+    loaded
+        .sites
+        .iter()
+        .filter(move |(_, site)| first.is_empty() || first == "http" && scheme(&site.settings) == "https")
+        .map(|(name, _)| name)
+}
+
 fn hosts(settings: &Settings) -> impl Iterator<Item = String> {
     settings.site.iter().map(|site| site.authority.clone()).chain(settings.hosts.iter().map(|host| host.0.clone()))
 }
@@ -190,5 +202,17 @@ mod tests {
         assert!(told.contains("sites.shop: origin_limit: min 9, initial 8"), "{told}");
         assert!(faults(&format!("memory = \"1kB\"\n{SHOP}")).matches("holds no page").count() == 1, "what is the agent's is told once");
         assert!(faults(&SHOP.replace("8081", "x")).contains("sites.shop.origin: \"http://127.0.0.1:x\""));
+    }
+
+    #[test]
+    fn the_agentless_target_is_no_further_sites_host_either() {
+        let zone = |scheme: &str, host: &str| format!("spill.agentless = \"{scheme}://{host}{{path}}\"\nsite = \"http://blog.example\"\n");
+        let shop = format!("{SHOP}hosts = \"www.shop.example\"\n");
+        for own in ["shop.example", "www.shop.example", "Shop.example:443"] {
+            let told = faults(&format!("{}{shop}", zone("https", own)));
+            assert!(told.contains("sites.shop: spill.agentless: ") && told.contains("is this agent's own name"), "{told}");
+        }
+        assert_eq!(faults(&format!("{}{shop}", zone("https", "zone.example.net"))), "");
+        assert_eq!(faults(&format!("{}{shop}", zone("http", "zone.example.net"))), "", "it serves the first site's pages only");
     }
 }

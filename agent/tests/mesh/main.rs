@@ -10,6 +10,7 @@ mod power;
 mod purge;
 mod restart;
 mod rewrite;
+mod secure;
 mod spill;
 mod standstill;
 mod support;

@@ -35,7 +35,7 @@ pub(crate) fn become_partners(owner: &mut Site, helper: &mut Site) {
 }
 
 /// Runs a site and joins it to the owner's mesh.
-fn joins(site: &mut Site, owner: &Site) {
+pub(crate) fn joins(site: &mut Site, owner: &Site) {
     site.run();
     let token = owner.overspill(&["invite"]).ok();
     let token = token.lines().find(|line| line.starts_with("overspill1")).unwrap();

@@ -7,6 +7,7 @@ pub(crate) mod disk;
 pub(crate) mod http;
 pub(crate) mod origin;
 pub(crate) mod site;
+pub(crate) mod tls;
 
 use std::{
     net::TcpListener,

@@ -55,7 +55,10 @@ fn sites_are_checked_and_shown() {
     let said = check(&[]);
     assert!(said.assert_done().out.contains("is good: "), "{said:?}");
     assert!(said.out.contains("and 1 further site"), "{said:?}");
-    assert!(check(&["--uplink", "20Mbit/s"]).assert_done().out.contains("warning: sites.shop: "), "what helpers cannot have is told");
+    let withheld = |first: &str| {
+        check(&["--uplink", "20Mbit/s", "--site", first]).assert_done().out.contains("warning: sites.shop: its files never go")
+    };
+    assert_eq!([withheld("https://blog.example"), withheld("http://blog.example")], [false, true], "what helpers cannot have is told");
     let shown = place.say(&["config", "show", "--explain", "--config", &path]).assert_done().out.clone();
     let shop = shown.split_once("[sites.shop]\n").unwrap().1;
     assert!(shop.contains("origin = \"http://127.0.0.1:8081\" # ") && shop.contains("overspill.toml:6"), "{shop}");

@@ -23,6 +23,7 @@ use crate::{
     express::Frozen,
     hot::{Hot, Spillable},
     rewrite::Looked,
+    spill::names::Names,
 };
 
 /// Fields that no confirmation changes. The tag is among them because a confirmation is asked for with one tag only: another one beside a 304 is
@@ -149,10 +150,10 @@ impl Stored {
         self.uses.note();
     }
 
-    /// Lets helpers have it, if its digest was counted and a manifest can list it.
-    pub(crate) fn offer(&mut self, hot: &Hot) {
+    /// Lets helpers have it, by its site's names, if its digest was counted and a manifest can list it.
+    pub(crate) fn offer(&mut self, hot: &Hot, names: &Names) {
         if let Some(digest) = self.digest {
-            self.spillable = hot.register(self.key.path(), digest, self.media_type(), self.fresh_until, self.body.clone());
+            self.spillable = hot.register(&names.name(self.key.path()), digest, self.media_type(), self.fresh_until, self.body.clone());
         }
     }
 

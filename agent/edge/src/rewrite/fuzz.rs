@@ -6,6 +6,7 @@ use http::uri::{Authority, Scheme};
 use super::{
     csp::Use,
     outline::Outline,
+    packed,
     reference::Base,
     splice::{Placed, splice},
 };
@@ -50,4 +51,42 @@ pub fn splice_page(page: &[u8], policy: &str, chunk: usize) -> Option<SplicedPag
         }
     }
     Some(SplicedPage { assets: outline.assets, kept, sent, permitted })
+}
+
+/// A page that was looked through, with a ticket for every file of it: what is left to do for each visitor.
+#[derive(Debug)]
+pub struct KnownPage {
+    stored: Bytes,
+    is_packed: bool,
+    outline: Outline,
+    placed: Vec<Option<Placed>>,
+}
+
+impl KnownPage {
+    /// Looks through a page of `http://blog.example/post/`, which is kept as it came: in gzip if `is_packed`. Nothing if it is left alone.
+    #[must_use]
+    pub fn new(stored: Bytes, is_packed: bool) -> Option<Self> {
+        let text = if is_packed { packed::unpack(&stored).ok()? } else { stored.clone() };
+        let outline = Outline::of(&text, &Base::new(&Scheme::HTTP, &Authority::from_static("blog.example"), "/post/")).ok()?;
+        let (ticket, digest) = ("A".repeat(64), "B".repeat(44));
+        let placed = |path: &String| {
+            Some(Placed { url: format!("//blog-7x.helper.example{path}?overspill-ticket={ticket}"), integrity: format!("sha256-{digest}") })
+        };
+        let placed = outline.assets.iter().map(placed).collect();
+        Some(Self { stored, is_packed, outline, placed })
+    }
+
+    /// How many files it names.
+    #[must_use]
+    pub fn files(&self) -> usize {
+        self.placed.len()
+    }
+
+    /// Makes one visitor's page of it; how long that is. Nothing if it is left alone.
+    #[must_use]
+    pub fn rewrite(&self) -> Option<u64> {
+        let text = if self.is_packed { packed::unpack(&self.stored).ok()? } else { self.stored.clone() };
+        let pieces = splice(&text, &self.outline, &self.placed, super::restore::tag(false))?;
+        Some(if self.is_packed { packed::pack(pieces)? } else { pieces }.length())
+    }
 }

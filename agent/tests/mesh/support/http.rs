@@ -1,10 +1,12 @@
-//! A visitor: plain HTTP/1.1, one connection for each request, every `.localhost` name on this machine, redirects by hand.
+//! A visitor: HTTP/1.1, plain or over TLS, one connection for each request, every `.localhost` name on this machine, redirects by hand.
 
 use std::{
-    io::{self, Read as _, Write as _},
+    io::{self, Read, Write},
     net::TcpStream,
     time::Duration,
 };
+
+use super::tls;
 
 /// How long a visitor waits for any byte.
 const STALL: Duration = Duration::from_secs(10);
@@ -58,6 +60,11 @@ fn absolute(base: &str, to: &str) -> String {
     format!("{}{to}", origin.join("/"))
 }
 
+/// TCP, or TLS over it.
+trait ReadWrite: Read + Write {}
+
+impl<T: Read + Write> ReadWrite for T {}
+
 type Parts = (u16, Vec<(String, String)>, Vec<u8>);
 
 /// Asks once, following nothing.
@@ -68,13 +75,15 @@ pub(crate) fn ask(url: &str) -> io::Result<Parts> {
 /// The same with another method and more fields, each ended by CRLF.
 pub(crate) fn say(url: &str, method: &str, fields: &str) -> io::Result<Parts> {
     let bad = |what: &str| io::Error::other(format!("{what}: {url}"));
-    let rest = url.strip_prefix("http://").ok_or_else(|| bad("not plain HTTP"))?;
+    let (scheme, rest) = url.split_once("://").filter(|(scheme, _)| ["http", "https"].contains(scheme)).ok_or_else(|| bad("not HTTP"))?;
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let port: u16 = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).ok_or_else(|| bad("no port"))?;
-    let mut socket = TcpStream::connect(("127.0.0.1", port))?;
+    let (host, port) = authority.rsplit_once(':').ok_or_else(|| bad("no port"))?;
+    let port: u16 = port.parse().map_err(|_| bad("no port"))?;
+    let socket = TcpStream::connect(("127.0.0.1", port))?;
     socket.set_read_timeout(Some(STALL))?;
     socket.set_write_timeout(Some(STALL))?;
     let path = if path.is_empty() { "/" } else { path };
+    let mut socket: Box<dyn ReadWrite> = if scheme == "https" { Box::new(tls::speak(socket, host)?) } else { Box::new(socket) };
     write!(socket, "{method} {path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: visitor\r\nConnection: close\r\n{fields}\r\n")?;
     let mut bytes = Vec::new();
     socket.read_to_end(&mut bytes)?;

@@ -38,6 +38,8 @@ pub(crate) struct Site {
     pub(crate) origin: Origin,
     /// Where visitors are served.
     pub(crate) port: u16,
+    /// Whether visitors are served over TLS there.
+    secure: bool,
     /// Where partners are.
     pub(crate) mesh_port: u16,
     dir: TempDir,
@@ -52,7 +54,7 @@ impl Site {
     pub(crate) fn new(name: &'static str) -> Self {
         let (origin, port, mesh_port, dir) = (Origin::start(), free_port(), free_port(), TempDir::new().unwrap());
         let state = dir.path().join("state");
-        let mut site = Self { name, origin, port, mesh_port, dir, state, settings: Vec::new(), agent: None, runs: 0 };
+        let mut site = Self { name, origin, port, secure: false, mesh_port, dir, state, settings: Vec::new(), agent: None, runs: 0 };
         let defaults = [
             ("ORIGIN", format!("http://127.0.0.1:{}", site.origin.port)),
             ("LISTEN", format!("127.0.0.1:{port}")),
@@ -90,9 +92,29 @@ impl Site {
         self
     }
 
+    /// The same, over TLS: its own pages, and its guests'.
+    pub(crate) fn over_tls(mut self) -> Self {
+        let names = [format!("{}.localhost", self.name), format!("*.{}-guests.localhost", self.name)];
+        let (chain, key) = super::tls::certify(self.dir.path(), &names);
+        self.secure = true;
+        let port = free_port();
+        for (setting, value) in [
+            ("LISTEN", format!("127.0.0.1:{port}")),
+            ("TLS_LISTEN", format!("127.0.0.1:{}", self.port)),
+            ("TLS_CERTIFICATE", chain.display().to_string()),
+            ("TLS_KEY", key.display().to_string()),
+            ("SITE", self.canonical()),
+            ("GUEST_SCHEME", "https".to_owned()),
+        ] {
+            self.set(setting, &value);
+        }
+        self
+    }
+
     /// How visitors name it.
     pub(crate) fn canonical(&self) -> String {
-        format!("http://{}.localhost:{}", self.name, self.port)
+        let scheme = if self.secure { "https" } else { "http" };
+        format!("{scheme}://{}.localhost:{}", self.name, self.port)
     }
 
     /// The URL of a path on it.
