@@ -1,6 +1,6 @@
 //! Requests that go to the origin for one visitor and are not looked up.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
@@ -43,7 +43,7 @@ pub(crate) async fn forward(
     let settings = Arc::clone(&visit.settings);
     let timeouts = &settings.config.timeouts;
     let safe = is_safe(&visit.parts.method);
-    let reserved = match if safe { reserve(&visit, edge).await } else { Ok(None) } {
+    let reserved = match if safe { reserve(visit.asker.visitor, &settings, edge).await } else { Ok(None) } {
         Ok(reserved) => reserved,
         Err(pause) => return (waiting::wasteful(pause), CacheUse::None),
     };
@@ -109,10 +109,9 @@ pub(crate) fn pause_of(visit: &Visit, edge: &Edge) -> Option<Duration> {
 }
 
 /// Has something fetched for this visitor count before it is known how much it is; nothing if nothing is counted.
-pub(crate) async fn reserve(visit: &Visit, edge: &Edge) -> Result<Option<Reservation>, Duration> {
-    let Some(budget) = visit.settings.config.miss_budget else { return Ok(None) };
-    let wait = visit.settings.config.origin_limits.queue_wait;
-    edge.debts.reserve(visit.asker.visitor, budget.0, wait, &edge.clock).await.map(Some)
+pub(crate) async fn reserve(visitor: IpAddr, settings: &Settings, edge: &Edge) -> Result<Option<Reservation>, Duration> {
+    let Some(budget) = settings.config.miss_budget else { return Ok(None) };
+    edge.debts.reserve(visitor, budget.0, settings.config.origin_limits.queue_wait, &edge.clock).await.map(Some)
 }
 
 /// Whoever is somebody, is about to be, or changes something, goes before anybody; who reads the web by machine or looks for holes, after.

@@ -335,7 +335,7 @@ impl Errand {
     /// Joins a fetch that others wait for, or begins one, unless too much was fetched in vain for this visitor: then for how long.
     async fn depart(&self, alone: bool, edge: &Arc<Edge>) -> Result<Departed, Duration> {
         // Whoever has a copy costs the origin a confirmation, mostly.
-        let reserved = if self.copy.is_none() { pass::reserve(&self.visit, edge).await? } else { None };
+        let reserved = if self.copy.is_none() { pass::reserve(self.visit.asker.visitor, &self.visit.settings, edge).await? } else { None };
         let (now, attached) = (edge.clock.time(), self.visit.settings.config.timeouts.attached);
         let boarding = if alone { Boarding::First(Flight::new(now)) } else { edge.flights.board(&self.course, attached, now) };
         Ok(match boarding {

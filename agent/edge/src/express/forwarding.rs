@@ -5,6 +5,7 @@
 use std::{
     future::Future,
     io::{self, IoSlice},
+    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -39,6 +40,7 @@ use crate::{
     },
     classes::RequestClass,
     cookies::Cookies,
+    debts::Reservation,
     early::{Early, Open},
     edge::{Edge, Settings},
     fetch::work_of,
@@ -46,7 +48,7 @@ use crate::{
     origin::{Arriving, Fault, Fields as _, Head, Length},
     pass,
     paths::is_entrance,
-    waiting::Wish,
+    waiting::{self, Wish},
 };
 
 /// A request on its way to the origin, or its answer on the way back. Dropped when that is out, or when its visitor is gone.
@@ -77,8 +79,16 @@ enum State {
     Answering(Answering),
 }
 
-/// What came of asking: no place at the origin, or one and an answer or none.
-type Outcome = Result<(Permit, Result<(Head<Passed>, Arriving), Fault>), Full>;
+/// What came of asking: an answer or none, and what was held for it.
+type Outcome = Result<(Permit, Option<Reservation>, Result<(Head<Passed>, Arriving), Fault>), Unasked>;
+
+/// Why the origin was not asked.
+enum Unasked {
+    /// It has no place in time.
+    Full,
+    /// Too much was fetched for this visitor in vain: for so long nothing is.
+    Wasteful(Duration),
+}
 
 impl Lane {
     /// Begins to forward a request whose key is at hand; nothing if it must go the usual way.
@@ -93,17 +103,16 @@ impl Lane {
             Cookies::Free if edge.store.only_passes(&self.key, now.time) => Class::Visit,
             Cookies::Free | Cookies::Unknown => return None,
         };
-        let (visitor, budget) = (self.peer.address, site.config.miss_budget);
-        let owes = budget.is_some_and(|budget| edge.debts.pause(visitor, budget.0, now.time).is_some());
-        if class != RequestClass::Person || edge.overflow.is_drowned(now.time) || owes {
+        if class != RequestClass::Person || edge.overflow.is_drowned(now.time) {
             return None;
         }
+        let (visitor, budget) = (self.peer.address, site.config.miss_budget);
         let head = self.known.as_ref()?.told.head(ask.target, fields);
         if ask.cookies == Cookies::Free {
             site.admission.wanted(now.time);
         }
         edge.active.rise();
-        let journey = Box::pin(journey(Arc::clone(edge), Arc::clone(&site), Arc::clone(&self.early), rank, head));
+        let journey = Box::pin(journey(Arc::clone(edge), Arc::clone(&site), Arc::clone(&self.early), (visitor, rank), head));
         let cut_off = (StatusCode::from_u16(499).unwrap_or_default(), CacheUse::Bypass);
         let account = Account {
             start: now.time,
@@ -135,11 +144,12 @@ impl Lane {
 }
 
 /// Waits for a place at the origin and asks it.
-async fn journey(edge: Arc<Edge>, settings: Arc<Settings>, early: Arc<Early>, rank: Class, head: Bytes) -> Outcome {
-    let permit = settings.admission.enter_alone(rank).await?;
+async fn journey(edge: Arc<Edge>, settings: Arc<Settings>, early: Arc<Early>, (visitor, rank): (IpAddr, Class), head: Bytes) -> Outcome {
+    let reserved = pass::reserve(visitor, &settings, &edge).await.map_err(Unasked::Wasteful)?;
+    let permit = settings.admission.enter_alone(rank).await.map_err(|Full| Unasked::Full)?;
     edge.counters.origin_requests.one();
     let answer = settings.origin.fetch_plain(head, &early, settings.config.timeouts.origin_head).await;
-    Ok((permit, answer))
+    Ok((permit, reserved, answer))
 }
 
 impl Forwarding {
@@ -158,9 +168,10 @@ impl Forwarding {
                 return Poll::Pending;
             };
             let answering = match answer {
-                Ok((permit, Ok(answer))) => self.on_answer(permit, answer),
-                Ok((permit, Err(fault))) => self.on_fault(&permit, fault),
-                Err(Full) => self.instead(|this, wish| pass::shed(&this.edge, wish, &this.settings)),
+                Ok((permit, reserved, Ok(answer))) => self.on_answer((permit, reserved), answer),
+                Ok((permit, _, Err(fault))) => self.on_fault(&permit, fault),
+                Err(Unasked::Full) => self.instead(CacheUse::Bypass, |this, wish| pass::shed(&this.edge, wish, &this.settings)),
+                Err(Unasked::Wasteful(pause)) => self.instead(CacheUse::None, |_, _| waiting::wasteful(pause)),
             };
             self.state = State::Answering(answering);
         }
@@ -194,7 +205,7 @@ impl Forwarding {
     }
 
     /// The answer's head is here: it is learned from, and changed for the visitor.
-    fn on_answer(&mut self, permit: Permit, (head, body): (Head<Passed>, Arriving)) -> Answering {
+    fn on_answer(&mut self, (permit, reserved): (Permit, Option<Reservation>), (head, body): (Head<Passed>, Arriving)) -> Answering {
         match head.status {
             StatusCode::SERVICE_UNAVAILABLE => permit.on_drop(),
             _ => permit.on_answer(work_of(self.target())),
@@ -205,7 +216,7 @@ impl Forwarding {
         self.begin(head.status, CacheUse::Bypass);
         let upper = body.size_hint().upper();
         self.permit = Some(permit).filter(|_| upper.is_some_and(|length| length <= HELD_BODY_BYTES_MAX));
-        self.account.charged = self.edge.charge_ahead(&self.account, upper);
+        self.account.charged = self.edge.charge_ahead(&self.account, reserved, upper);
         let mut text = BytesMut::with_capacity(head.fields.lines.len() + ROOM);
         write_status(&mut text, head.status);
         text.put_slice(&head.fields.lines);
@@ -246,13 +257,13 @@ impl Forwarding {
             permit.on_drop();
         }
         self.edge.count_fault(fault);
-        self.instead(|this, wish| pass::failed(fault, wish, &this.settings))
+        self.instead(CacheUse::Bypass, |this, wish| pass::failed(fault, wish, &this.settings))
     }
 
     /// The edge's own answer, where there is none of the origin's.
-    fn instead(&mut self, answer: impl FnOnce(&Self, Wish) -> Response<Payload>) -> Answering {
+    fn instead(&mut self, cache: CacheUse, answer: impl FnOnce(&Self, Wish) -> Response<Payload>) -> Answering {
         let (parts, body) = answer(self, self.wish()).map(Payload::into_bytes).into_parts();
-        self.begin(parts.status, CacheUse::Bypass);
+        self.begin(parts.status, cache);
         let text = ended(fields_of(parts.status, &parts.headers), parts.status, Length::Exact(body.len() as u64));
         self.account.prepaid = true;
         self.edge.overflow.uplink.charge((text.len() + body.len()) as u64, self.edge.clock.time());
