@@ -271,7 +271,7 @@ impl Edge {
 
     /// Sets what the visitor received against what was fetched for it.
     fn settle(&self, account: &Account) {
-        let Some(budget) = account.miss_budget else { return };
+        let Some(budget) = account.miss_budget.filter(|_| account.passing.is_some() || self.debts.has_any()) else { return };
         let now = self.clock.time();
         let unseen = if account.complete { 0 } else { UNSEEN_BYTES };
         if let Some(left) = account.passing {

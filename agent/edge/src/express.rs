@@ -3,16 +3,18 @@
 //!
 //! The library holds the connection all the time. While it waits for a request and owes the visitor nothing, each read that is one whole
 //! head is shown to [`lane::Lane`] first; of what that answers, the library sees nothing. Everything else it gets as it came, so there is one
-//! way for whatever is not plain, and the lane needs to know only what is.
+//! way for whatever is not plain, and the lane needs to know only what is. While nothing else comes, the library is not even asked ([`held`]).
 
 mod ask;
 mod frozen;
+pub(crate) mod held;
 pub(crate) mod lane;
 mod outgoing;
 
 use std::{
     future::Future,
     io,
+    mem::MaybeUninit,
     pin::Pin,
     sync::{
         Arc,
@@ -22,12 +24,13 @@ use std::{
     time::Duration,
 };
 
+use bytes::{Buf as _, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep_until},
 };
 
-use crate::gate::gated::Gated;
+use crate::{gate::gated::Gated, limits::EXPRESS_READ_BYTES};
 pub(crate) use frozen::Frozen;
 use lane::Lane;
 use outgoing::Outgoing;
@@ -62,13 +65,21 @@ pub(crate) struct Express<S> {
     /// What the library wrote since has left.
     flushed: bool,
     outgoing: Option<Outgoing>,
+    /// Answers of the lane's.
+    answered: u64,
+    /// The library waits for a request.
+    awaited: bool,
+    /// What was read beneath the library and is for it, and how many heads are in it; or why no more can be.
+    ahead: (Bytes, u64),
+    failed: Option<io::Error>,
     waiting: Waiting,
 }
 
 impl<S> Express<S> {
     /// `patience`: for a request's head, and for the next request.
     pub(crate) fn new(stream: Gated<S>, lane: Lane, turns: Arc<Turns>, patience: Duration) -> Self {
-        Self { stream, lane, turns, passed: 0, flushed: true, outgoing: None, waiting: Waiting::new(patience) }
+        let (ahead, waiting) = ((Bytes::new(), 0), Waiting::new(patience));
+        Self { stream, lane, turns, passed: 0, flushed: true, outgoing: None, answered: 0, awaited: true, ahead, failed: None, waiting }
     }
 
     /// The stream itself, for what comes after HTTP.
@@ -79,6 +90,20 @@ impl<S> Express<S> {
     /// All requests that the library got are answered, as far as the library is concerned.
     fn is_settled(&self) -> bool {
         self.passed == self.turns.0.load(Relaxed)
+    }
+
+    /// The library owes the visitor nothing, and the visitor has not begun to ask.
+    fn is_idle(&self) -> bool {
+        self.is_settled() && self.flushed && self.stream.framing().is_between()
+    }
+
+    /// The library got bytes with so many heads in them.
+    fn took(&mut self, heads: u64) {
+        self.awaited = false;
+        if heads > 0 {
+            (self.passed, self.flushed) = (self.passed + heads, false);
+            self.waiting.end();
+        }
     }
 }
 
@@ -91,38 +116,75 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
         self.waiting.end();
         Poll::Ready(result)
     }
+
+    /// Reads on, and answers what the lane can. Ready with what is for the library, and how many heads are in it.
+    fn poll_next(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<u64>> {
+        let mut asked = None;
+        loop {
+            ready!(self.poll_outgoing(cx))?;
+            if let Some(at) = asked.take() {
+                // One clock reading less.
+                self.waiting.begin(at);
+            }
+            let idle = self.is_idle();
+            let (before, heads) = (buffer.filled().len(), self.stream.framing().heads());
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+            let framing = self.stream.framing();
+            let came = framing.heads() - heads;
+            if idle && came == 1 && framing.is_between() {
+                self.outgoing = self.lane.answer(&buffer.filled()[before..]);
+            }
+            let Some(outgoing) = &self.outgoing else { return Poll::Ready(Ok(came)) };
+            asked = Some(outgoing.asked());
+            self.answered += 1;
+            buffer.set_filled(before);
+        }
+    }
+
+    /// Goes on without the library while that waits for a request, too. Tells whether it need not be asked: then something was answered,
+    /// and whatever comes next will wake the connection.
+    pub(super) fn poll_beneath(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.awaited || !self.ahead.0.is_empty() || self.failed.is_some() || !self.is_idle() {
+            return false;
+        }
+        let mut room = [const { MaybeUninit::uninit() }; EXPRESS_READ_BYTES];
+        let (mut buffer, before) = (ReadBuf::uninit(&mut room), self.answered);
+        match self.poll_next(cx, &mut buffer) {
+            Poll::Ready(Ok(heads)) => self.ahead = (Bytes::copy_from_slice(buffer.filled()), heads),
+            Poll::Ready(Err(error)) => self.failed = Some(error),
+            Poll::Pending => return self.answered > before && (self.outgoing.is_some() || self.waiting.stands(cx)),
+        }
+        false
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Express<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        loop {
-            ready!(this.poll_outgoing(cx))?;
-            let settled = this.is_settled();
-            let idle = settled && this.flushed && this.stream.framing().is_between();
-            let (before, heads) = (buffer.filled().len(), this.stream.framing().heads());
-            match Pin::new(&mut this.stream).poll_read(cx, buffer) {
-                Poll::Ready(result) => result?,
-                Poll::Pending if settled => {
-                    ready!(this.waiting.poll(cx));
-                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-                }
-                Poll::Pending => return Poll::Pending,
-            }
-            let framing = this.stream.framing();
-            let came = framing.heads() - heads;
-            if idle && came == 1 && framing.is_between() {
-                this.outgoing = this.lane.answer(&buffer.filled()[before..]);
-            }
-            if this.outgoing.is_none() {
-                if came > 0 {
-                    (this.passed, this.flushed) = (this.passed + came, false);
-                    this.waiting.end();
-                }
+        if let Some(error) = this.failed.take() {
+            return Poll::Ready(Err(error));
+        }
+        if !this.ahead.0.is_empty() {
+            let (ahead, heads) = &mut this.ahead;
+            let count = ahead.len().min(buffer.remaining());
+            buffer.put_slice(&ahead[..count]);
+            ahead.advance(count);
+            let heads = std::mem::take(heads);
+            this.took(heads);
+            return Poll::Ready(Ok(()));
+        }
+        match this.poll_next(cx, buffer) {
+            Poll::Ready(came) => {
+                this.took(came?);
                 return Poll::Ready(Ok(()));
             }
-            buffer.set_filled(before);
+            Poll::Pending => this.awaited = true,
         }
+        if this.outgoing.is_none() && this.is_settled() {
+            ready!(this.waiting.poll(cx));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        Poll::Pending
     }
 }
 
@@ -150,6 +212,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Express<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.awaited = false;
         ready!(self.poll_outgoing(cx))?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
@@ -170,6 +233,17 @@ impl Waiting {
     /// A head is there. The next wait begins when somebody waits again.
     fn end(&mut self) {
         self.since = None;
+    }
+
+    /// The next wait has begun.
+    fn begin(&mut self, at: Instant) {
+        self.since = Some(at);
+    }
+
+    /// Tells whether the wait goes on, with an alarm that will wake whoever waits.
+    fn stands(&mut self, cx: &mut Context<'_>) -> bool {
+        let is_set = self.since.is_some() && self.alarm.as_ref().is_some_and(|alarm| !alarm.is_elapsed());
+        is_set || self.poll(cx).is_pending()
     }
 
     /// Ready when the wait has been too long.

@@ -46,7 +46,7 @@ pub use crate::cache::disk::fifo::{Fifo, Uses};
 pub use crate::rewrite::fuzz::{SplicedPage, splice_page};
 pub use crate::{
     guest::Guests,
-    spill::{Ask, Course, Spiller, mark::Target},
+    spill::{Ask, Course, Redirect, Spiller, mark::Target},
     uplink::Uplink,
 };
 

@@ -1,6 +1,7 @@
 //! An answer of the lane's on its way to a visitor.
 
 use std::{
+    cell::RefCell,
     future::Future,
     io::{self, IoSlice},
     pin::Pin,
@@ -12,11 +13,16 @@ use std::{
 use bytes::Bytes;
 use tokio::{
     io::AsyncWrite,
-    time::{Sleep, sleep},
+    time::{Instant, Sleep, sleep},
 };
 
 use super::frozen::Tail;
-use crate::{access::Account, edge::Edge};
+use crate::{access::Account, edge::Edge, limits::EXPRESS_JOINED_BYTES};
+
+thread_local! {
+    /// Where a short answer is put together: to copy it is cheaper than to have the kernel read a list of its parts.
+    static JOINED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Head and body, and how much of them has left. Dropped when it is out or when its visitor is gone; either way its account is closed.
 pub(super) struct Outgoing {
@@ -36,6 +42,11 @@ impl Outgoing {
         Self { edge, account, pause, head, tail, body, written: 0 }
     }
 
+    /// When it was asked for.
+    pub(super) fn asked(&self) -> Instant {
+        self.edge.clock.instant(self.account.start).into()
+    }
+
     fn head_length(&self) -> usize {
         self.head.len() + self.tail.as_bytes().len()
     }
@@ -45,6 +56,14 @@ impl Outgoing {
         if let Some(pause) = &mut self.pause {
             ready!(pause.as_mut().poll(cx));
             self.pause = None;
+        }
+        if self.written == 0 && self.head_length() + self.body.len() <= EXPRESS_JOINED_BYTES {
+            let parts = [&self.head[..], self.tail.as_bytes(), &self.body[..]];
+            self.written = ready!(JOINED.with_borrow_mut(|joined| {
+                joined.clear();
+                parts.iter().for_each(|part| joined.extend_from_slice(part));
+                stream.as_mut().poll_write(cx, joined)
+            }))?;
         }
         while self.written < self.head_length() + self.body.len() {
             let mut at = self.written;
