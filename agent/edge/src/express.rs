@@ -62,6 +62,8 @@ pub(crate) struct Express<S> {
     turns: Arc<Turns>,
     /// Heads that the library got.
     passed: u64,
+    /// They were all answered when last looked at: whoever only uses the lane need not look again.
+    settled: bool,
     /// What the library wrote since has left.
     flushed: bool,
     outgoing: Option<Outgoing>,
@@ -79,7 +81,20 @@ impl<S> Express<S> {
     /// `patience`: for a request's head, and for the next request.
     pub(crate) fn new(stream: Gated<S>, lane: Lane, turns: Arc<Turns>, patience: Duration) -> Self {
         let (ahead, waiting) = ((Bytes::new(), 0), Waiting::new(patience));
-        Self { stream, lane, turns, passed: 0, flushed: true, outgoing: None, answered: 0, awaited: true, ahead, failed: None, waiting }
+        Self {
+            stream,
+            lane,
+            turns,
+            passed: 0,
+            settled: true,
+            flushed: true,
+            outgoing: None,
+            answered: 0,
+            awaited: true,
+            ahead,
+            failed: None,
+            waiting,
+        }
     }
 
     /// The stream itself, for what comes after HTTP.
@@ -88,12 +103,13 @@ impl<S> Express<S> {
     }
 
     /// All requests that the library got are answered, as far as the library is concerned.
-    fn is_settled(&self) -> bool {
-        self.passed == self.turns.0.load(Relaxed)
+    fn is_settled(&mut self) -> bool {
+        self.settled = self.settled || self.passed == self.turns.0.load(Relaxed);
+        self.settled
     }
 
     /// The library owes the visitor nothing, and the visitor has not begun to ask.
-    fn is_idle(&self) -> bool {
+    fn is_idle(&mut self) -> bool {
         self.is_settled() && self.flushed && self.stream.framing().is_between()
     }
 
@@ -101,7 +117,7 @@ impl<S> Express<S> {
     fn took(&mut self, heads: u64) {
         self.awaited = false;
         if heads > 0 {
-            (self.passed, self.flushed) = (self.passed + heads, false);
+            (self.passed, self.settled, self.flushed) = (self.passed + heads, false, false);
             self.waiting.end();
         }
     }
@@ -218,11 +234,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Express<S> {
     }
 }
 
+/// Times of the edge's clock are cut to microseconds, those of alarms to milliseconds.
+const ALARM_GRAIN: Duration = Duration::from_millis(2);
+
 /// How long a connection waits for a head. The library's own clock would go on while the lane answers.
 struct Waiting {
     patience: Duration,
     since: Option<Instant>,
-    alarm: Option<Pin<Box<Sleep>>>,
+    /// When it rings stands beside it: to look at the alarm itself costs a line of the processor's cache.
+    alarm: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
 impl Waiting {
@@ -242,20 +262,22 @@ impl Waiting {
 
     /// Tells whether the wait goes on, with an alarm that will wake whoever waits.
     fn stands(&mut self, cx: &mut Context<'_>) -> bool {
-        let is_set = self.since.is_some() && self.alarm.as_ref().is_some_and(|alarm| !alarm.is_elapsed());
+        // The wait began in this very turn of the task, before which no alarm has rung that is still to ring then.
+        let is_set = self.since.zip(self.alarm.as_ref()).is_some_and(|(since, (rings, _))| since + ALARM_GRAIN < *rings);
         is_set || self.poll(cx).is_pending()
     }
 
     /// Ready when the wait has been too long.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let due = *self.since.get_or_insert_with(Instant::now) + self.patience;
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        let (rings, alarm) = self.alarm.get_or_insert_with(|| (due, Box::pin(sleep_until(due))));
         // An alarm that was set for an earlier wait is set anew when it rings, not at each request.
         while alarm.as_mut().poll(cx).is_ready() {
-            if alarm.deadline() >= due {
+            if *rings >= due {
                 return Poll::Ready(());
             }
             alarm.as_mut().reset(due);
+            *rings = due;
         }
         Poll::Pending
     }
