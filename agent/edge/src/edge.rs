@@ -22,6 +22,7 @@ use crate::{
     cache::{key::Key, store::Store},
     clock::Clock,
     config::{Config, DiskCache},
+    express::sheets::Sheets,
     flight::Flights,
     limits::{ACCESS_RECORDS_MAX, UNSEEN_BYTES},
     metrics::{Counters, Gauge, Metrics},
@@ -103,6 +104,8 @@ pub(crate) struct Edge {
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) overflow: Overflow,
     pub(crate) store: Store,
+    /// Copies of large bodies that it holds.
+    pub(crate) sheets: Sheets,
     pub(crate) flights: Flights,
     pub(crate) counters: Arc<Counters>,
     pub(crate) connections: Gauge,
@@ -128,11 +131,12 @@ impl Edge {
         let (access, access_receiver) = mpsc::channel(ACCESS_RECORDS_MAX);
         let (overflow, wanted) = Overflow::new(&config, clock.now());
         let counters = Arc::<Counters>::default();
-        let store = Store::new(config.memory.0);
+        let (store, sheets) = (Store::new(config.memory.0), Sheets::new(config.memory.0));
         store.use_disk(config.disk.as_ref().map(DiskCache::parts), &clock);
         let edge = Arc::new(Self {
             certificates: Certificates::new(&config.tls.identities),
             store,
+            sheets,
             flights: Flights::default(),
             settings: ArcSwap::from_pointee(Settings::new(config, &clock, &counters)),
             clock,

@@ -10,6 +10,7 @@ mod frozen;
 pub(crate) mod held;
 pub(crate) mod lane;
 mod outgoing;
+pub(crate) mod sheets;
 
 use std::{
     future::Future,
@@ -30,7 +31,7 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use crate::{gate::gated::Gated, limits::EXPRESS_READ_BYTES};
+use crate::{gate::gated::Gated, limits::EXPRESS_READ_BYTES, wire::SendsFiles};
 pub(crate) use frozen::Frozen;
 use lane::Lane;
 use outgoing::Outgoing;
@@ -123,7 +124,7 @@ impl<S> Express<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
+impl<S: AsyncRead + AsyncWrite + SendsFiles + Unpin> Express<S> {
     /// Writes an answer of the lane's to its end. The library may write only after it.
     fn poll_outgoing(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(outgoing) = &mut self.outgoing else { return Poll::Ready(Ok(())) };
@@ -174,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Express<S> {
+impl<S: AsyncRead + AsyncWrite + SendsFiles + Unpin> AsyncRead for Express<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if let Some(error) = this.failed.take() {
@@ -204,7 +205,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Express<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Express<S> {
+impl<S: AsyncRead + AsyncWrite + SendsFiles + Unpin> AsyncWrite for Express<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_outgoing(cx))?;
         Pin::new(&mut self.stream).poll_write(cx, bytes)

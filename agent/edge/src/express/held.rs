@@ -14,6 +14,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Express;
+use crate::wire::SendsFiles;
 
 /// Both ends of it: the library's and the task's. Both are used by the task alone, one after the other.
 pub(crate) struct Held<S>(Arc<Mutex<Option<Express<S>>>>);
@@ -39,7 +40,7 @@ impl<S> Held<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Held<S> {
+impl<S: AsyncRead + AsyncWrite + SendsFiles + Unpin> Held<S> {
     /// Goes on without the library; see [`Express::poll_beneath`].
     pub(crate) fn poll_beneath(&self, cx: &mut Context<'_>) -> bool {
         self.lock().as_mut().is_some_and(|express| express.poll_beneath(cx))
@@ -53,13 +54,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Held<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Held<S> {
+impl<S: AsyncRead + AsyncWrite + SendsFiles + Unpin> AsyncRead for Held<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.with(|express| express.poll_read(cx, buffer))
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Held<S> {
+impl<S: AsyncRead + AsyncWrite + SendsFiles + Unpin> AsyncWrite for Held<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.with(|express| express.poll_write(cx, bytes))
     }
