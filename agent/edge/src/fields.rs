@@ -43,7 +43,7 @@ mod tests {
                 map
             });
         for (name, expected) in [("via", &[&b"1.1 a"[..], b"1.1 b"][..]), ("cdn-loop", &[b"x"]), ("te", &[])] {
-            assert_eq!(map.values(name).collect::<Vec<_>>(), expected);
+            assert_eq!(Fields::values(&map, name).collect::<Vec<_>>(), expected);
             assert_eq!(read.values(name).collect::<Vec<_>>(), expected);
             assert_eq!((map.has(name), read.has(name)), (!expected.is_empty(), !expected.is_empty()));
         }
