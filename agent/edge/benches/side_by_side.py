@@ -2,10 +2,12 @@
 
     python3 agent/edge/benches/side_by_side.py AGENT [--tables hits,tls,h2,pass] [--sizes 1,16,100,1024] [--connections 64,512]
                                                [--rounds 5] [--seconds 2] [--servers overspill,nginx,varnish,haproxy] [--json FILE]
-                                               [--check]
+                                               [--check] [--congestion reno]
 
 AGENT is the `overspill` program. Each server has the first core and one thread that serves, the load generator (`wrk`; `h2load` for HTTP/2)
 has the second. Whoever is missing is passed over, and said to be; on Debian: apt-get install nginx varnish haproxy wrk nghttp2-client openssl.
+Connections have the machine's congestion control, or, in a network namespace of the comparison's own (as root), the one that is named: with
+BBR, which paces, servers that write a body in several pieces wait on loopback for no reason but that.
 Figures are medians over rounds, within which all servers are measured one after another. The ratios are the agent's divided by that
 server's, round by round: above 1 is better for requests, worse for processor time. Ends with 77 when there is nothing to compare.
 
@@ -39,6 +41,7 @@ TABLES = {
 }
 PATIENCE = 30
 NOTHING_TO_DO = 77
+CONGESTION = "/proc/sys/net/ipv4/tcp_congestion_control"
 os.environ["PATH"] += ":/usr/sbin:/usr/local/sbin"
 
 
@@ -264,6 +267,16 @@ def check(servers, table, size, connections):
         print(f"{size:>5} KiB {connections:>5}  {server.name:<10} right", flush=True)
 
 
+def apart(congestion):
+    """Goes on in a network namespace with nothing but loopback and this congestion control."""
+    if "OVERSPILL_APART" not in os.environ:
+        os.environ["OVERSPILL_APART"] = "1"
+        os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.argv])
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    pathlib.Path(CONGESTION).write_text(congestion)
+    pathlib.Path("/proc/sys/net/core/somaxconn").write_text("4096")
+
+
 def middle(rounds, what):
     values = [one[what] for one in rounds if one[what] is not None]
     return statistics.median(values) if values else None
@@ -302,7 +315,11 @@ def main():
     parser.add_argument("--servers", type=words, default=list(SERVERS))
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--congestion")
     options = parser.parse_args()
+    if options.congestion:
+        apart(options.congestion)
+    print(f"congestion control: {pathlib.Path(CONGESTION).read_text().strip()}")
     programs = {"nginx": "nginx", "varnish": "varnishd", "haproxy": "haproxy"}
     names = [name for name in options.servers if name == "overspill" or shutil.which(programs[name])]
     missing = [tool for tool in ("taskset", "wrk", "openssl", "nginx") if not shutil.which(tool)]

@@ -1,6 +1,6 @@
 //! The one clock of the process, shared with the agent's driver so that both speak of the same [`Time`].
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use overspill_governance::time::{Date, Now, Time};
 
@@ -34,6 +34,11 @@ impl Clock {
     #[must_use]
     pub fn time(&self) -> Time {
         Time::from_micros(u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// The moment of a running time.
+    pub(crate) fn instant(&self, time: Time) -> Instant {
+        self.start + Duration::from_micros(time.as_micros())
     }
 
     /// The calendar, as the operating system believes it, with the clock's shift.

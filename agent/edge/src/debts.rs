@@ -80,6 +80,11 @@ impl Debts {
         self.count.store(debts.len(), Relaxed);
     }
 
+    /// Tells whether anybody owes anything.
+    pub(crate) fn has_any(&self) -> bool {
+        self.count.load(Relaxed) > 0
+    }
+
     /// Notes bytes that `address` received: they pay for twice as many.
     pub(crate) fn pay(&self, address: IpAddr, bytes: u64, budget: u64, now: Time) {
         self.forgive(address, bytes.saturating_mul(2), budget, now);

@@ -4,6 +4,7 @@
 //! nothing of its answer has been written yet: so they stand between two answers and never within one.
 
 use std::{
+    fs::File,
     future::poll_fn,
     io,
     pin::Pin,
@@ -18,7 +19,7 @@ use bytes::{Buf, BytesMut};
 use http::{HeaderMap, Request, header};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::limits::EARLY_BYTES_MAX;
+use crate::{limits::EARLY_BYTES_MAX, wire::SendsFiles};
 
 /// The early hints of one connection, on which one request is answered at a time.
 #[derive(Debug, Default)]
@@ -136,6 +137,22 @@ impl<S> Hinted<S> {
 impl<S: AsyncWrite + Unpin> Hinted<S> {
     fn poll_drain(&mut self, all: bool, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.early.is_pending() { self.early.poll_drain(all, Pin::new(&mut self.stream), cx) } else { Poll::Ready(Ok(())) }
+    }
+}
+
+impl<S: AsyncWrite + SendsFiles + Unpin> SendsFiles for Hinted<S> {
+    fn sends_files(&self) -> bool {
+        self.stream.sends_files()
+    }
+
+    fn poll_write_more(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_drain(false, cx))?;
+        self.stream.poll_write_more(cx, bytes)
+    }
+
+    fn poll_send_file(&mut self, cx: &mut Context<'_>, file: &File, offset: u64, count: usize) -> Poll<io::Result<usize>> {
+        ready!(self.poll_drain(false, cx))?;
+        self.stream.poll_send_file(cx, file, offset, count)
     }
 }
 

@@ -23,6 +23,7 @@ use crate::{
     clock::Clock,
     config::{Config, DiskCache},
     debts::{Debts, Reservation},
+    express::sheets::Sheets,
     flight::Flights,
     hot::Hot,
     limits::{ACCESS_RECORDS_MAX, UNSEEN_BYTES},
@@ -108,6 +109,8 @@ pub(crate) struct Edge {
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) overflow: Overflow,
     pub(crate) store: Store,
+    /// Copies of large bodies that it holds.
+    pub(crate) sheets: Sheets,
     pub(crate) flights: Flights,
     pub(crate) counters: Arc<Counters>,
     pub(crate) connections: Gauge,
@@ -133,11 +136,12 @@ impl Edge {
         let (access, access_receiver) = mpsc::channel(ACCESS_RECORDS_MAX);
         let (overflow, wanted) = Overflow::new(&config, clock.now());
         let counters = Arc::<Counters>::default();
-        let store = Store::new(config.memory.0);
+        let (store, sheets) = (Store::new(config.memory.0), Sheets::new(config.memory.0));
         store.use_disk(config.disk.as_ref().map(DiskCache::parts), &clock);
         let edge = Arc::new(Self {
             certificates: Certificates::new(&config.tls.identities),
             store,
+            sheets,
             flights: Flights::default(),
             settings: ArcSwap::from_pointee(Settings::new(config, &clock, &counters)),
             clock,
@@ -286,7 +290,7 @@ impl Edge {
 
     /// Sets what the visitor received against what was fetched for it.
     fn settle(&self, account: &Account) {
-        let Some(budget) = account.miss_budget else { return };
+        let Some(budget) = account.miss_budget.filter(|_| account.passing.is_some() || self.debts.has_any()) else { return };
         let now = self.clock.time();
         let unseen = if account.complete { 0 } else { UNSEEN_BYTES };
         if let Some(left) = account.passing {

@@ -3,19 +3,22 @@
 //!
 //! The library holds the connection all the time. While it waits for a request and owes the visitor nothing, each read that is one whole
 //! head is shown to [`lane::Lane`] first; of what that answers, the library sees nothing. Everything else it gets as it came, so there is one
-//! way for whatever is not plain, and the lane needs to know only what is.
+//! way for whatever is not plain, and the lane needs to know only what is. While nothing else comes, the library is not even asked ([`held`]).
 
 mod ask;
 mod forwarding;
 mod frozen;
+pub(crate) mod held;
 pub(crate) mod lane;
 mod outgoing;
 mod passed;
+pub(crate) mod sheets;
 mod told;
 
 use std::{
     future::Future,
     io,
+    mem::MaybeUninit,
     pin::Pin,
     sync::{
         Arc,
@@ -25,13 +28,17 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf as _, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep_until},
 };
 
-use crate::{gate::gated::Gated, limits::AHEAD_BYTES};
+use crate::{
+    gate::gated::Gated,
+    limits::{AHEAD_BYTES, EXPRESS_READ_BYTES},
+    wire::SendsFiles,
+};
 use forwarding::Forwarding;
 pub(crate) use frozen::Frozen;
 use lane::Lane;
@@ -65,11 +72,18 @@ pub(crate) struct Express<S> {
     turns: Arc<Turns>,
     /// Heads that the library got.
     passed: u64,
+    /// They were all answered when last looked at: whoever only uses the lane need not look again.
+    settled: bool,
     /// What the library wrote since has left.
     flushed: bool,
     work: Option<Work>,
-    /// Bytes of the visitor's that the library has not got yet, and the heads among them.
-    ahead: (BytesMut, u64),
+    /// Requests that the lane took.
+    answered: u64,
+    /// The library waits for a request.
+    awaited: bool,
+    /// What was read and the library has not got yet, and how many heads are in it; or why no more can be.
+    ahead: (Bytes, u64),
+    failed: Option<io::Error>,
     /// How long the visitor, and how long the origin is waited for.
     waiting: Waiting,
     clock: Waiting,
@@ -86,8 +100,22 @@ enum Work {
 impl<S> Express<S> {
     /// `patience`: for a request's head, and for the next request.
     pub(crate) fn new(stream: Gated<S>, lane: Lane, turns: Arc<Turns>, patience: Duration) -> Self {
-        let (waiting, clock) = (Waiting::default(), Waiting::default());
-        Self { stream, lane, turns, passed: 0, flushed: true, work: None, ahead: (BytesMut::new(), 0), waiting, clock, patience }
+        Self {
+            stream,
+            lane,
+            turns,
+            passed: 0,
+            settled: true,
+            flushed: true,
+            work: None,
+            answered: 0,
+            awaited: true,
+            ahead: (Bytes::new(), 0),
+            failed: None,
+            waiting: Waiting::default(),
+            clock: Waiting::default(),
+            patience,
+        }
     }
 
     /// The stream itself, for what comes after HTTP.
@@ -96,12 +124,27 @@ impl<S> Express<S> {
     }
 
     /// All requests that the library got are answered, as far as the library is concerned.
-    fn is_settled(&self) -> bool {
-        self.passed == self.turns.0.load(Relaxed)
+    fn is_settled(&mut self) -> bool {
+        self.settled = self.settled || self.passed == self.turns.0.load(Relaxed);
+        self.settled
+    }
+
+    /// The library owes the visitor nothing, and the visitor has not begun to ask.
+    fn is_idle(&mut self) -> bool {
+        self.is_settled() && self.flushed && self.stream.framing().is_between()
+    }
+
+    /// The library got bytes with so many heads in them.
+    fn took(&mut self, heads: u64) {
+        self.awaited = false;
+        if heads > 0 {
+            (self.passed, self.settled, self.flushed) = (self.passed + heads, false, false);
+            self.waiting.end();
+        }
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
+impl<S: AsyncRead + AsyncWrite + SendsFiles + Unpin> Express<S> {
     /// Does what the lane has begun, to its end. The library may write only after it.
     fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let result = match &mut self.work {
@@ -130,65 +173,89 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Express<S> {
             if room.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            self.ahead.0.extend_from_slice(room.filled());
-            self.ahead.1 += self.stream.framing().heads() - heads;
+            self.ahead = (Bytes::copy_from_slice(room.filled()), self.stream.framing().heads() - heads);
         }
         Poll::Pending
     }
 
-    /// Gives the library what came while the lane was at work.
-    fn give(&mut self, buffer: &mut ReadBuf<'_>) {
-        let count = self.ahead.0.len().min(buffer.remaining());
-        buffer.put_slice(&self.ahead.0[..count]);
-        self.ahead.0.advance(count);
-        let heads = std::mem::take(&mut self.ahead.1);
-        self.took(heads);
+    /// Gives out what was read already; how many heads are in it.
+    fn give(&mut self, buffer: &mut ReadBuf<'_>) -> u64 {
+        let (ahead, heads) = &mut self.ahead;
+        let count = ahead.len().min(buffer.remaining());
+        buffer.put_slice(&ahead[..count]);
+        ahead.advance(count);
+        std::mem::take(heads)
     }
 
-    /// The library got so many heads more.
-    fn took(&mut self, heads: u64) {
-        if heads > 0 {
-            (self.passed, self.flushed) = (self.passed + heads, false);
-            self.waiting.end();
-        }
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Express<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
+    /// Reads on, and does what the lane can. Ready with what is for the library, and how many heads are in it.
+    fn poll_next(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<u64>> {
+        let mut asked = None;
         loop {
-            ready!(this.poll_work(cx))?;
-            if !this.ahead.0.is_empty() {
-                this.give(buffer);
-                return Poll::Ready(Ok(()));
+            ready!(self.poll_work(cx))?;
+            if let Some(at) = asked.take() {
+                // One clock reading less.
+                self.waiting.begin(at);
             }
-            let settled = this.is_settled();
-            let idle = settled && this.flushed && this.stream.framing().is_between();
-            let (before, heads) = (buffer.filled().len(), this.stream.framing().heads());
-            match Pin::new(&mut this.stream).poll_read(cx, buffer) {
-                Poll::Ready(result) => result?,
-                Poll::Pending if settled => {
-                    ready!(this.waiting.poll(this.patience, cx));
-                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-                }
-                Poll::Pending => return Poll::Pending,
+            if !self.ahead.0.is_empty() {
+                return Poll::Ready(Ok(self.give(buffer)));
             }
-            let framing = this.stream.framing();
+            let idle = self.is_idle();
+            let (before, heads) = (buffer.filled().len(), self.stream.framing().heads());
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+            let framing = self.stream.framing();
             let came = framing.heads() - heads;
             if idle && came == 1 && framing.is_between() {
-                this.work = this.lane.take(&buffer.filled()[before..], cx);
+                self.work = self.lane.take(&buffer.filled()[before..], cx);
             }
-            if this.work.is_none() {
-                this.took(came);
-                return Poll::Ready(Ok(()));
-            }
+            asked = match &self.work {
+                Some(Work::Answering(outgoing)) => Some(outgoing.asked()),
+                Some(Work::Forwarding(_)) => None,
+                None => return Poll::Ready(Ok(came)),
+            };
+            self.answered += 1;
             buffer.set_filled(before);
         }
     }
+
+    /// Goes on without the library while that waits for a request, too. Tells whether it need not be asked: then the lane is at work or has
+    /// answered something, and whatever comes next will wake the connection.
+    pub(super) fn poll_beneath(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.awaited || !self.ahead.0.is_empty() || self.failed.is_some() || !self.is_idle() {
+            return false;
+        }
+        let mut room = [const { MaybeUninit::uninit() }; EXPRESS_READ_BYTES];
+        let (mut buffer, before) = (ReadBuf::uninit(&mut room), self.answered);
+        match self.poll_next(cx, &mut buffer) {
+            Poll::Ready(Ok(heads)) => self.ahead = (Bytes::copy_from_slice(buffer.filled()), heads),
+            Poll::Ready(Err(error)) => self.failed = Some(error),
+            Poll::Pending => return self.work.is_some() || (self.answered > before && self.waiting.stands(self.patience, cx)),
+        }
+        false
+    }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Express<S> {
+impl<S: AsyncRead + AsyncWrite + SendsFiles + Unpin> AsyncRead for Express<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if let Some(error) = this.failed.take() {
+            return Poll::Ready(Err(error));
+        }
+        match this.poll_next(cx, buffer) {
+            Poll::Ready(came) => {
+                this.took(came?);
+                return Poll::Ready(Ok(()));
+            }
+            Poll::Pending => this.awaited = true,
+        }
+        if this.work.is_none() && this.is_settled() {
+            ready!(this.waiting.poll(this.patience, cx));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        Poll::Pending
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + SendsFiles + Unpin> AsyncWrite for Express<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_work(cx))?;
         Pin::new(&mut self.stream).poll_write(cx, bytes)
@@ -215,16 +282,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Express<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.awaited = false;
         ready!(self.poll_work(cx))?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
+/// Times of the edge's clock are cut to microseconds, those of alarms to milliseconds.
+const ALARM_GRAIN: Duration = Duration::from_millis(2);
+
 /// How long somebody is waited for: a visitor with its next head (the library's own clock would go on while the lane answers), or the origin.
 #[derive(Default)]
 struct Waiting {
     since: Option<Instant>,
-    alarm: Option<Pin<Box<Sleep>>>,
+    /// When it rings stands beside it: to look at the alarm itself costs a line of the processor's cache.
+    alarm: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
 impl Waiting {
@@ -233,19 +305,33 @@ impl Waiting {
         self.since = None;
     }
 
+    /// The next wait has begun.
+    fn begin(&mut self, at: Instant) {
+        self.since = Some(at);
+    }
+
+    /// Tells whether the wait goes on, with an alarm that will wake whoever waits.
+    fn stands(&mut self, patience: Duration, cx: &mut Context<'_>) -> bool {
+        // The wait began in this very turn of the task, before which no alarm has rung that is still to ring then.
+        let is_set = self.since.zip(self.alarm.as_ref()).is_some_and(|(since, (rings, _))| since + ALARM_GRAIN < *rings);
+        is_set || self.poll(patience, cx).is_pending()
+    }
+
     /// Ready when the wait has been longer than `patience`.
     fn poll(&mut self, patience: Duration, cx: &mut Context<'_>) -> Poll<()> {
         let due = *self.since.get_or_insert_with(Instant::now) + patience;
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
-        if alarm.deadline() > due {
+        let (rings, alarm) = self.alarm.get_or_insert_with(|| (due, Box::pin(sleep_until(due))));
+        if *rings > due {
             alarm.as_mut().reset(due);
+            *rings = due;
         }
         // An alarm that was set for an earlier wait is set anew when it rings, not at each request.
         while alarm.as_mut().poll(cx).is_ready() {
-            if alarm.deadline() >= due {
+            if *rings >= due {
                 return Poll::Ready(());
             }
             alarm.as_mut().reset(due);
+            *rings = due;
         }
         Poll::Pending
     }

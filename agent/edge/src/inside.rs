@@ -48,7 +48,7 @@ pub use crate::cache::disk::fifo::{Fifo, Uses};
 pub use crate::rewrite::fuzz::{KnownPage, SplicedPage, splice_page};
 pub use crate::{
     guest::Guests,
-    spill::{Ask, Course, Spiller, mark::Target},
+    spill::{Ask, Course, Redirect, Spiller, mark::Target},
     uplink::Uplink,
 };
 

@@ -28,6 +28,7 @@ mod early;
 mod edge;
 mod express;
 mod fetch;
+mod fields;
 mod flight;
 mod gate;
 mod gradient;

@@ -8,6 +8,21 @@ pub(crate) const FIRST_BYTES: usize = 2 * 1024;
 pub(crate) const FIELDS_MAX: usize = 100;
 /// Fields of a request head that the express lane looks at: browsers send about 20; more than this takes the usual way.
 pub(crate) const EXPRESS_FIELDS_MAX: usize = 32;
+/// Bytes of one read beneath the HTTP library: a browser's head is a tenth of it. What is longer is read on by the library.
+pub(crate) const EXPRESS_READ_BYTES: usize = 8 * 1024;
+/// Bodies from this length on are sent from a copy that the kernel can refer to, once they are asked for often; below it that costs as much as
+/// copying them for each visitor.
+pub(crate) const SHEET_BYTES_MIN: usize = 16 * 1024;
+/// How often a body is asked for before it gets such a copy: making one costs as much as some answers.
+pub(crate) const SHEET_ASKED_MIN: u32 = 8;
+/// Such copies, each of which is an open file.
+pub(crate) const SHEETS_MAX: usize = 256;
+/// Bytes of such copies, beside the memory for responses: a crowd's few large files fit.
+pub(crate) const SHEETS_BYTES_MAX: u64 = 64 << 20;
+/// The same as a part of that memory, where it is little.
+pub(crate) const SHEETS_SHARE: u64 = 8;
+/// Answers up to this long are copied into one piece before they are written: above it, the copy costs more than a list of parts does.
+pub(crate) const EXPRESS_JOINED_BYTES: usize = 4 * 1024;
 /// Bytes of one request head: RFC 9112 asks for 8,000 of request line; cookies of many applications on one host may take the rest.
 pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// How long a connection that the edge closes may still send what nobody reads: closed at once, it would take back the answer.

@@ -1,8 +1,11 @@
 //! Listening sockets and the connections that come out of them.
 
 use std::{
+    future::{Future, poll_fn},
     net::IpAddr,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
+    task::Poll,
     time::Duration,
 };
 
@@ -26,7 +29,7 @@ use crate::{
     door::{Door, Speech},
     early::Hinted,
     edge::Edge,
-    express::{Express, lane::Lane},
+    express::{Express, held::Held, lane::Lane},
     gate::gated::Gated,
     h2,
     limits::{FIELDS_MAX, HEAD_BYTES_MAX},
@@ -115,7 +118,7 @@ fn refuse(stream: &TcpStream, door: &Door) {
 }
 
 /// A visitor's end of a connection, as hyper holds it.
-pub(crate) type Visitor = TokioIo<Express<Hinted<Patient>>>;
+pub(crate) type Visitor = TokioIo<Held<Hinted<Patient>>>;
 
 /// Lets a connection in and serves it to its end.
 async fn enter(stream: TcpStream, door: Door, peer: Peer, edge: Arc<Edge>, admitted: Admitted) {
@@ -150,7 +153,8 @@ async fn serve(stream: Wire, peer: Peer, edge: Arc<Edge>) {
     let line = Line::new(peer);
     let stream = Gated::new(Hinted::new(Patient::new(stream, timeouts.visitor_stall), Arc::clone(&line.early)));
     let lane = Lane::new(Arc::clone(&edge), peer, Arc::clone(&line.early));
-    let stream: Visitor = TokioIo::new(Express::new(stream, lane, Arc::clone(&line.turns), timeouts.header_read));
+    let held = Held::new(Express::new(stream, lane, Arc::clone(&line.turns), timeouts.header_read));
+    let stream: Visitor = TokioIo::new(held.clone());
     let refused: Mutex<Option<OnUpgrade>> = Mutex::default();
     let service = service_fn(|request: Request<Incoming>| {
         let upgrade = request.extensions().get::<OnUpgrade>().cloned();
@@ -170,7 +174,7 @@ async fn serve(stream: Wire, peer: Peer, edge: Arc<Edge>) {
         .half_close(false)
         .serve_connection(stream, service)
         .with_upgrades();
-    let result = finish(connection, edge.stopping.subscribe()).await;
+    let result = finish(connection, held, edge.stopping.subscribe()).await;
     let refused = refused.into_inner().unwrap_or_else(PoisonError::into_inner);
     // A connection whose last request asked for another protocol (CONNECT does) and did not get it is handed out as if it had, unclosed.
     if let Some(upgrade) = refused
@@ -189,18 +193,34 @@ async fn serve(stream: Wire, peer: Peer, edge: Arc<Edge>) {
 }
 
 /// Drives a connection to its end; tells it to end after its request once the edge stops.
-async fn finish<S>(connection: UpgradeableConnection<Visitor, S>, mut stopping: watch::Receiver<bool>) -> hyper::Result<()>
+async fn finish<S>(
+    connection: UpgradeableConnection<Visitor, S>,
+    held: Held<Hinted<Patient>>,
+    mut stopping: watch::Receiver<bool>,
+) -> hyper::Result<()>
 where
     S: HttpService<Incoming, ResBody = Metered>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        biased;
-        result = connection.as_mut() => result,
-        () = turned_true(&mut stopping) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let mut connection = pin!(connection);
+    let news = stopping.clone();
+    let mut stopped = pin!(turned_true(&mut stopping));
+    let (mut watched, mut told) = (false, false);
+    poll_fn(|cx| {
+        let beneath = !told && held.poll_beneath(cx);
+        if beneath && watched && !news.has_changed().unwrap_or(true) {
+            return Poll::Pending;
         }
-    }
+        if !beneath && let Poll::Ready(result) = connection.as_mut().poll(cx) {
+            return Poll::Ready(result);
+        }
+        watched = true;
+        if !told && stopped.as_mut().poll(cx).is_ready() {
+            told = true;
+            connection.as_mut().graceful_shutdown();
+            return connection.as_mut().poll(cx);
+        }
+        Poll::Pending
+    })
+    .await
 }

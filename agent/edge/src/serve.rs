@@ -204,7 +204,7 @@ fn hit(visit: &Visit, stored: &Arc<Stored>, cache: CacheUse, edge: &Edge) -> Ans
             (response, cache)
         }
         Turn::Spill(redirect) => {
-            let mut redirect = redirect.map(Payload::whole);
+            let mut redirect = redirect.response().map(Payload::whole);
             redirect.extensions_mut().insert(Prepaid);
             (redirect, CacheUse::Spilled)
         }

@@ -10,6 +10,7 @@ mod holders;
 pub mod limits;
 pub mod mark;
 pub(crate) mod names;
+mod redirect;
 mod stay;
 
 use std::{
@@ -22,8 +23,6 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use overspill_governance::{digest::ObjectDigest, site::SiteId, time::Now};
 use overspill_protocol::{
     observation::Spilled,
@@ -32,16 +31,21 @@ use overspill_protocol::{
 };
 
 use self::{
-    book::{Book, Page},
+    book::{Book, Draw, Page},
     choose::Chooser,
     limits::{LOCATION_BYTES_MAX, SHORT_BYTES_MIN},
-    mark::{Mark, with_parameter},
+    mark::{Mark, open_parameter},
+    redirect::{CLOSING, OPENING},
 };
 use crate::{
     agentless,
     classes::RequestClass,
-    uplink::{SHED_DEBT, SHED_PAGES_DEBT, Uplink, head_bytes},
+    fields::Fields,
+    uplink::{SHED_DEBT, SHED_PAGES_DEBT, Uplink},
 };
+
+pub use redirect::Redirect;
+pub(crate) use redirect::found;
 
 /// A request for a passive asset that the site holds, whole and fresh.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +72,7 @@ pub enum Course {
     /// Serve it here; head and body are already charged to the uplink.
     Serve,
     /// Send the visitor to a helper.
-    Spill(Response<Bytes>),
+    Spill(Redirect),
     /// Refuse it: neither this site nor a helper can carry it in time.
     Shed,
 }
@@ -185,8 +189,8 @@ impl Spiller {
     ///
     /// `has_session` is the cookie table's word; `mark` is [`Spiller::read_mark`]'s.
     #[must_use]
-    pub fn may_leave(headers: &HeaderMap, has_session: bool, mark: Mark, class: RequestClass) -> bool {
-        !has_session && !mark.stays() && class.is_worth_credit() && !stay::must_stay(headers)
+    pub fn may_leave(fields: &(impl Fields + ?Sized), has_session: bool, mark: Mark, class: RequestClass) -> bool {
+        !has_session && !mark.stays() && class.is_worth_credit() && !stay::must_stay(fields)
     }
 
     /// Checks the mark of a request for `path` that says a helper sent it back. A bad mark is as good as none; one that cannot be checked
@@ -263,7 +267,7 @@ impl Spiller {
     /// address. `unchecked`: the browser would take any bytes for it. `fits` says of a helper's scheme and authority whether it will do.
     #[must_use]
     pub fn place(&self, ask: &Ask<'_>, unchecked: bool, fits: impl Fn(&str) -> bool, now: Now) -> Option<String> {
-        let url = if ask.may_leave { self.draw(ask, unchecked, fits, now) } else { None }?;
+        let url = if ask.may_leave { self.draw(ask, ("", ""), unchecked, fits, now) } else { None }?;
         self.uplink.note_excess(now.time);
         self.uplink.turn_away(ask.size);
         self.counters.spilled_bytes.fetch_add(ask.size, Relaxed);
@@ -286,11 +290,11 @@ impl Spiller {
         }
         self.uplink.note_excess(now.time);
         if ask.may_leave
-            && let Some(response) = self.redirect(ask, now)
+            && let Some(redirect) = self.redirect(ask, now)
         {
             self.uplink.turn_away(ask.size);
-            self.uplink.charge(head_bytes(response.headers()), now.time);
-            return Course::Spill(response);
+            self.uplink.charge(redirect.head_bytes(), now.time);
+            return Course::Spill(redirect);
         }
         let bound = if ask.may_leave { SHED_DEBT } else { SHED_PAGES_DEBT };
         if self.uplink.debt(now.time) >= bound {
@@ -305,16 +309,16 @@ impl Spiller {
 
     /// Draws a ticket for the object and makes the redirect, if a helper can take it.
     #[must_use]
-    pub fn redirect(&self, ask: &Ask<'_>, now: Now) -> Option<Response<Bytes>> {
+    pub fn redirect(&self, ask: &Ask<'_>, now: Now) -> Option<Redirect> {
         // Nobody knows here whether the browser will check it.
-        let url = self.draw(ask, true, |_| true, now)?;
-        let location = HeaderValue::from_maybe_shared(Bytes::from(url)).ok()?;
+        let redirect = Redirect::new(self.draw(ask, (OPENING, CLOSING), true, |_| true, now)?)?;
         self.counters.spilled.fetch_add(1, Relaxed);
         self.counters.spilled_bytes.fetch_add(ask.size, Relaxed);
-        Some(found(location))
+        Some(redirect)
     }
 
-    fn draw(&self, ask: &Ask<'_>, unchecked: bool, fits: impl Fn(&str) -> bool, now: Now) -> Option<String> {
+    /// Draws a ticket for the object. Returns the address, `within` two other texts.
+    fn draw(&self, ask: &Ask<'_>, within: (&str, &str), unchecked: bool, fits: impl Fn(&str) -> bool, now: Now) -> Option<String> {
         let book = self.book.load();
         if book.pages.is_empty() || !book.is_current(now.time) {
             return None;
@@ -330,13 +334,13 @@ impl Spiller {
         ORDER.with_borrow_mut(|order| {
             self.chooser.order(object, book.pages.iter().map(|page| (page.helper_hash, page.spill.weight)), order);
             book.arrange(ask.digest, order, now);
-            let draw = |at: &u16| {
+            let drawn = |at: &u16| {
                 let page = book.pages.get(usize::from(*at)).filter(|page| will_do(&page.spill))?;
-                Some((*at, address(page, ask, now)?))
+                Some((*at, page, draw(page, ask, now)?))
             };
-            let (at, address) = order.iter().find_map(draw)?;
+            let (at, page, draw) = order.iter().find_map(drawn)?;
             book.note_sent(ask.digest, at, now);
-            Some(address)
+            Some(address(page, ask, &draw, within))
         })
     }
 
@@ -369,30 +373,28 @@ impl Spiller {
     }
 }
 
-/// Where a visitor finds the object at this lease's helper; nothing if the lease cannot take it.
-fn address(page: &Page, ask: &Ask<'_>, now: Now) -> Option<String> {
+/// Draws on a lease for the object; nothing if the lease cannot take it.
+fn draw(page: &Page, ask: &Ask<'_>, now: Now) -> Option<Draw> {
     let spill = &page.spill;
     let object = spill.manifest.object(ask.path)?;
     if object.digest != *ask.digest || ask.path.len() + spill.base.len() > LOCATION_BYTES_MAX - 128 {
         return None;
     }
-    let draw = page.draw(ask.size, now)?;
-    let bound = Bound { method: ask.method, owner: &spill.manifest.owner, path: ask.path };
-    let ticket = Ticket::issue(&spill.key, spill.lease, draw.serial, draw.word, draw.expires, bound);
-    Some(with_parameter(&spill.base, ask.path, TICKET_PARAMETER, &ticket.to_text()))
+    page.draw(ask.size, now)
 }
 
-/// RFC 9110 section 15.4.3. Not stored anywhere: the next request may well be served here. Without the note that the section
-/// recommends: a crowd gets thousands of these over an uplink that is full, and browsers show none.
-pub(crate) fn found(location: HeaderValue) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::new());
-    *response.status_mut() = StatusCode::FOUND;
-    let headers = response.headers_mut();
-    headers.insert(header::LOCATION, location);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // Fonts, modules and scripts under SRI are fetched in CORS mode, in which a redirect must allow the page's origin as well.
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    response
+/// Where a visitor finds the object at this lease's helper, `within` two other texts.
+fn address(page: &Page, ask: &Ask<'_>, draw: &Draw, (before, after): (&str, &str)) -> String {
+    let spill = &page.spill;
+    let bound = Bound { method: ask.method, owner: &spill.manifest.owner, path: ask.path };
+    let ticket = Ticket::issue(&spill.key, spill.lease, draw.serial, draw.word, draw.expires, bound);
+    let address = spill.base.len() + ask.path.len() + TICKET_PARAMETER.len() + Ticket::TEXT_BYTES + "?=".len();
+    let mut text = String::with_capacity(before.len() + address + after.len());
+    text.push_str(before);
+    open_parameter(&mut text, &spill.base, ask.path, TICKET_PARAMETER);
+    ticket.write_text(&mut text);
+    text.push_str(after);
+    text
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! connection, and a body in memory, for ever.
 
 use std::{
+    fs::File,
     future::Future,
     io,
     pin::Pin,
@@ -14,7 +15,10 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use crate::{limits::PROGRESS_BYTES, wire::Wire};
+use crate::{
+    limits::PROGRESS_BYTES,
+    wire::{SendsFiles, Wire},
+};
 
 /// A connection whose writes may not stall longer than a bound. (Reads of heads are bounded by the connection's own timer.)
 pub(crate) struct Patient {
@@ -50,6 +54,22 @@ impl Patient {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         Poll::Pending
+    }
+}
+
+impl SendsFiles for Patient {
+    fn sends_files(&self) -> bool {
+        self.stream.sends_files()
+    }
+
+    fn poll_write_more(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let progress = self.stream.poll_write_more(cx, bytes);
+        self.watch(progress, |bytes| *bytes as u64, cx)
+    }
+
+    fn poll_send_file(&mut self, cx: &mut Context<'_>, file: &File, offset: u64, count: usize) -> Poll<io::Result<usize>> {
+        let progress = self.stream.poll_send_file(cx, file, offset, count);
+        self.watch(progress, |bytes| *bytes as u64, cx)
     }
 }
 

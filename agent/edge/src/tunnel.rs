@@ -66,7 +66,7 @@ pub(crate) fn open(response: Response<Arriving>, visitor: OnUpgrade, edge: &Arc<
 /// whether that was a second request or the beginning of something else is not for the edge to guess.
 fn out_of_http(visitor: Upgraded) -> Option<Hinted<Patient>> {
     let parts = visitor.downcast::<Visitor>().ok()?;
-    parts.read_buf.is_empty().then(|| parts.io.into_inner().into_inner())
+    parts.io.into_inner().into_inner().filter(|_| parts.read_buf.is_empty())
 }
 
 /// A tunnel's entry in the books.

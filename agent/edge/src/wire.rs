@@ -1,14 +1,19 @@
 //! A connection as bytes, with or without TLS; what was read of it before its speech was known comes first.
 
 use std::{
+    fs::File,
     io,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, Bytes};
+use rustix::{
+    fs::sendfile,
+    net::{SendFlags, send},
+};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::TlsStream;
@@ -34,6 +39,44 @@ impl Wire {
     /// The same; `begun` was read of it, too.
     pub(crate) fn begun(self, begun: Bytes) -> Self {
         Self { begun, ..self }
+    }
+}
+
+/// A stream of which the kernel can send files.
+pub(crate) trait SendsFiles {
+    /// Tells whether it can. TLS wants to see every byte.
+    fn sends_files(&self) -> bool;
+    /// Writes bytes after which more follows at once.
+    fn poll_write_more(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
+    /// Sends at most `count` bytes of a file from `offset` on.
+    fn poll_send_file(&mut self, cx: &mut Context<'_>, file: &File, offset: u64, count: usize) -> Poll<io::Result<usize>>;
+}
+
+impl SendsFiles for Wire {
+    fn sends_files(&self) -> bool {
+        matches!(self.socket, Socket::Plain(_))
+    }
+
+    fn poll_write_more(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_plain(cx, |socket| Ok(send(socket, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?))
+    }
+
+    fn poll_send_file(&mut self, cx: &mut Context<'_>, file: &File, offset: u64, count: usize) -> Poll<io::Result<usize>> {
+        self.poll_plain(cx, |socket| Ok(sendfile(socket, file, Some(&mut { offset }), count)?))
+    }
+}
+
+impl Wire {
+    /// Does what only a socket without TLS can do, as soon as it takes something.
+    fn poll_plain<T>(&mut self, cx: &mut Context<'_>, does: impl Fn(&TcpStream) -> io::Result<T>) -> Poll<io::Result<T>> {
+        let Socket::Plain(socket) = &self.socket else { return Poll::Ready(Err(io::ErrorKind::Unsupported.into())) };
+        loop {
+            ready!(socket.poll_write_ready(cx))?;
+            match socket.try_io(Interest::WRITABLE, || does(socket)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
     }
 }
 

@@ -302,10 +302,44 @@ fn the_lane_closes_with_the_edge() {
     let mut visitor = Visitor::new(&edge);
     visitor.get("/plain", "");
     until("it is stored", || edge.metrics().stored_responses == 1);
+    // One that the library has answered, one that it has never seen, one that has said nothing yet.
+    let (mut other, mut silent) = (Visitor::new(&edge), Visitor::new(&edge));
     visitor.get("/plain", "");
-    assert_eq!(expressed(&edge), 1);
+    other.get("/plain", "");
+    assert_eq!(expressed(&edge), 2);
     assert!(edge.shutdown(LONG));
-    assert!(visitor.is_closed());
+    assert!(visitor.is_closed() && other.is_closed() && silent.is_closed());
+}
+
+#[test]
+fn a_connection_that_the_library_has_never_seen_is_given_up_when_it_waits_too_long() {
+    let origin = site();
+    let edge = edge(&origin, |config| config.timeouts.header_read = Duration::from_millis(300));
+    get(&edge, "/plain");
+    until("it is stored", || edge.metrics().stored_responses == 1);
+    let (mut idle, mut begun) = (Visitor::new(&edge), Visitor::new(&edge));
+    for visitor in [&mut idle, &mut begun] {
+        assert_eq!(visitor.get("/plain", "").1, b"plain");
+    }
+    begun.say("GET /plain HTTP/1.1\r\n");
+    assert!(idle.is_closed() && begun.is_closed());
+    assert_eq!(expressed(&edge), 2);
+}
+
+#[test]
+fn what_is_longer_than_one_read_reaches_the_library_whole() {
+    let origin = site();
+    let edge = edge(&origin, |_| ());
+    get(&edge, "/plain");
+    until("it is stored", || edge.metrics().stored_responses == 1);
+    let mut visitor = Visitor::new(&edge);
+    for round in 1..4 {
+        assert_eq!(visitor.get("/plain", "").1, b"plain");
+        assert_eq!(expressed(&edge), round);
+        assert_eq!(visitor.get("/plain", &format!("X-Long: {}\r\n", "x".repeat(30_000))).1, b"plain");
+        visitor.say(&format!("POST /form HTTP/1.1\r\nHost: blog.example\r\nContent-Length: 30000\r\n\r\n{}", "x".repeat(30_000)));
+        assert_eq!(visitor.hear().1, b"other");
+    }
 }
 
 #[test]

@@ -26,7 +26,7 @@ use super::{
     Waiting,
     ask::Ask,
     frozen::{fields_of, write_fields, write_status},
-    lane::{Lane, map},
+    lane::Lane,
     passed::Passed,
 };
 use crate::{
@@ -44,6 +44,7 @@ use crate::{
     early::{Early, Open},
     edge::{Edge, Settings},
     fetch::work_of,
+    fields::map,
     limits::{EXPRESS_FIELDS_MAX, HELD_BODY_BYTES_MAX},
     origin::{Arriving, Fault, Fields as _, Head, Length},
     pass,

@@ -4,7 +4,7 @@
 use std::{str, sync::Arc, task::Context, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version, uri::Scheme};
+use http::{HeaderValue, Method, Response, StatusCode, Uri, Version, uri::Scheme};
 use httparse::{EMPTY_HEADER, Header};
 use overspill_governance::time::Now;
 
@@ -27,7 +27,7 @@ use crate::{
     limits::EXPRESS_FIELDS_MAX,
     request::Peer,
     spill::{
-        Course, Spiller,
+        Course, Redirect, Spiller,
         mark::{Mark, may_be_marked},
     },
     waiting,
@@ -151,14 +151,11 @@ impl Lane {
         let answer = Answer::of(stored, now);
         let size = answer.body.len() as u64;
         let secure = self.known.as_ref().is_some_and(|known| known.secure);
-        let may_leave = overflow.spiller.asks_who() && Spiller::may_leave(&map(fields)?, false, Mark::None, class);
+        let may_leave = overflow.spiller.asks_who() && Spiller::may_leave(fields, false, Mark::None, class);
         match overflow.course(&Method::GET, spillable, (answer.head_length(), size), (may_leave, secure), now) {
             Course::Serve => Some(Answer { pause: overflow.uplink.pause(size, size, now.time), ..answer }),
-            Course::Spill(redirect) => Some(Answer::made(redirect, CacheUse::Spilled)),
-            Course::Shed => {
-                let refusal = waiting::overloaded().map(Payload::into_bytes);
-                Some(Answer::made(refusal, CacheUse::None))
-            }
+            Course::Spill(redirect) => Some(Answer::redirect(redirect)),
+            Course::Shed => Some(Answer::made(waiting::overloaded().map(Payload::into_bytes), CacheUse::None)),
         }
     }
 
@@ -251,6 +248,12 @@ impl Answer {
         }
     }
 
+    /// With the way to a helper.
+    fn redirect(redirect: Redirect) -> Self {
+        let (status, cache) = (StatusCode::FOUND, CacheUse::Spilled);
+        Self { status, cache, head: redirect.into_head(), tail: Tail::END, body: Bytes::new(), pause: Duration::ZERO }
+    }
+
     /// With a response that was made for the occasion.
     fn made(response: Response<Bytes>, cache: CacheUse) -> Self {
         let (parts, body) = response.into_parts();
@@ -266,15 +269,4 @@ impl Answer {
 /// Responses that say nothing of a body have other rules for its length.
 fn has_plain_body(status: StatusCode) -> bool {
     !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
-}
-
-/// The fields as the rest of the edge reads them.
-pub(super) fn map(fields: &[Header<'_>]) -> Option<HeaderMap> {
-    let read = |field: &Header<'_>| Some((HeaderName::from_bytes(field.name.as_bytes()).ok()?, HeaderValue::from_bytes(field.value).ok()?));
-    let mut map = HeaderMap::with_capacity(fields.len());
-    for field in fields {
-        let (name, value) = read(field)?;
-        map.append(name, value);
-    }
-    Some(map)
 }

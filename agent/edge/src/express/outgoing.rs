@@ -1,6 +1,8 @@
 //! An answer of the lane's on its way to a visitor.
 
 use std::{
+    cell::RefCell,
+    fs::File,
     future::Future,
     io::{self, IoSlice},
     pin::Pin,
@@ -12,11 +14,21 @@ use std::{
 use bytes::Bytes;
 use tokio::{
     io::AsyncWrite,
-    time::{Sleep, sleep},
+    time::{Instant, Sleep, sleep},
 };
 
 use super::frozen::Tail;
-use crate::{access::Account, edge::Edge};
+use crate::{
+    access::Account,
+    edge::Edge,
+    limits::{EXPRESS_JOINED_BYTES, SHEET_BYTES_MIN},
+    wire::SendsFiles,
+};
+
+thread_local! {
+    /// Where a short answer is put together: to copy it is cheaper than to have the kernel read a list of its parts.
+    static JOINED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Head and body, and how much of them has left. Dropped when it is out or when its visitor is gone; either way its account is closed.
 pub(super) struct Outgoing {
@@ -27,13 +39,20 @@ pub(super) struct Outgoing {
     head: Bytes,
     tail: Tail,
     body: Bytes,
+    /// Its copy of which the kernel can send.
+    file: Option<Arc<File>>,
     written: usize,
 }
 
 impl Outgoing {
     pub(super) fn new(edge: Arc<Edge>, account: Account, (head, tail): (Bytes, Tail), body: Bytes, pause: Duration) -> Self {
         let pause = (!pause.is_zero()).then(|| Box::pin(sleep(pause)));
-        Self { edge, account, pause, head, tail, body, written: 0 }
+        Self { edge, account, pause, head, tail, body, file: None, written: 0 }
+    }
+
+    /// When it was asked for.
+    pub(super) fn asked(&self) -> Instant {
+        self.edge.clock.instant(self.account.start).into()
     }
 
     fn head_length(&self) -> usize {
@@ -41,19 +60,20 @@ impl Outgoing {
     }
 
     /// Writes on.
-    pub(super) fn poll(&mut self, mut stream: Pin<&mut impl AsyncWrite>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll(
+        &mut self,
+        mut stream: Pin<&mut (impl AsyncWrite + SendsFiles + Unpin)>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         if let Some(pause) = &mut self.pause {
             ready!(pause.as_mut().poll(cx));
             self.pause = None;
         }
+        if self.written == 0 && self.body.len() >= SHEET_BYTES_MIN && self.file.is_none() && stream.sends_files() {
+            self.file = self.edge.sheets.find(&self.body);
+        }
         while self.written < self.head_length() + self.body.len() {
-            let mut at = self.written;
-            let left = [&self.head[..], self.tail.as_bytes(), &self.body[..]].map(|part| {
-                let begun = at.min(part.len());
-                at -= begun;
-                IoSlice::new(&part[begun..])
-            });
-            match ready!(stream.as_mut().poll_write_vectored(cx, &left))? {
+            match ready!(self.poll_some(stream.as_mut(), cx))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 count => self.written += count,
             }
@@ -62,6 +82,36 @@ impl Outgoing {
         ready!(stream.poll_flush(cx))?;
         self.account.complete = true;
         Poll::Ready(Ok(()))
+    }
+
+    /// Writes what is next in the way that costs least.
+    fn poll_some(&self, mut stream: Pin<&mut (impl AsyncWrite + SendsFiles + Unpin)>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let head = self.head_length();
+        let joined = |parts: &[&[u8]], write: &mut dyn FnMut(&[u8]) -> Poll<io::Result<usize>>| {
+            JOINED.with_borrow_mut(|joined| {
+                joined.clear();
+                parts.iter().for_each(|part| joined.extend_from_slice(part));
+                write(&joined[self.written..])
+            })
+        };
+        let parts = [&self.head[..], self.tail.as_bytes(), &self.body[..]];
+        match &self.file {
+            Some(_) if self.written < head => joined(&parts[..2], &mut |bytes| stream.poll_write_more(cx, bytes)),
+            Some(file) => {
+                let sent = self.written - head;
+                stream.poll_send_file(cx, file, sent as u64, self.body.len() - sent)
+            }
+            None if head + self.body.len() <= EXPRESS_JOINED_BYTES => joined(&parts, &mut |bytes| stream.as_mut().poll_write(cx, bytes)),
+            None => {
+                let mut at = self.written;
+                let left = parts.map(|part| {
+                    let begun = at.min(part.len());
+                    at -= begun;
+                    IoSlice::new(&part[begun..])
+                });
+                stream.poll_write_vectored(cx, &left)
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A visitor's socket behind the gate: what reads from it gets only bytes whose framing is clear.
 
 use std::{
+    fs::File,
     future::Future,
     io,
     pin::Pin,
@@ -13,7 +14,10 @@ use tokio::{
 };
 
 use super::framing::Framing;
-use crate::limits::{LINGER_BYTES_MAX, LINGER_TIME};
+use crate::{
+    limits::{LINGER_BYTES_MAX, LINGER_TIME},
+    wire::SendsFiles,
+};
 
 /// Follows a head that is refused in its place: no parser takes a NUL, wherever the head broke off, and this one looks at an incomplete
 /// head only when an empty line has come. So the request is answered as what it is, after those before it.
@@ -52,6 +56,20 @@ impl<S> Gated<S> {
     /// The stream itself, for what comes after HTTP.
     pub(crate) fn into_inner(self) -> S {
         self.stream
+    }
+}
+
+impl<S: SendsFiles> SendsFiles for Gated<S> {
+    fn sends_files(&self) -> bool {
+        self.stream.sends_files()
+    }
+
+    fn poll_write_more(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.stream.poll_write_more(cx, bytes)
+    }
+
+    fn poll_send_file(&mut self, cx: &mut Context<'_>, file: &File, offset: u64, count: usize) -> Poll<io::Result<usize>> {
+        self.stream.poll_send_file(cx, file, offset, count)
     }
 }
 

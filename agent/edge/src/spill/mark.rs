@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use http::HeaderMap;
 use overspill_protocol::ticket::{BACK_PARAMETER, TICKET_PARAMETER};
 
 use super::limits::CDN_LOOP_BYTES_MAX;
+use crate::fields::Fields;
 
 /// How agents' names in `CDN-Loop` begin (RFC 8586 section 2, pseudonyms): `overspill`, or `overspill-` and a token.
 pub const CDN_ID: &str = "overspill";
@@ -84,32 +84,35 @@ impl<'a> Target<'a> {
 /// Writes `path` with one more query parameter.
 pub(crate) fn with_parameter(base: &str, path: &str, name: &str, text: &str) -> String {
     let mut url = String::with_capacity(base.len() + path.len() + name.len() + text.len() + 2);
-    url.push_str(base);
-    url.push_str(path);
-    url.push(if path.contains('?') { '&' } else { '?' });
-    url.push_str(name);
-    url.push('=');
+    open_parameter(&mut url, base, path, name);
     url.push_str(text);
     url
 }
 
+/// The same, up to the parameter's text.
+pub(super) fn open_parameter(url: &mut String, base: &str, path: &str, name: &str) {
+    let separator = if path.contains('?') { "&" } else { "?" };
+    for part in [base, path, separator, name, "="] {
+        url.push_str(part);
+    }
+}
+
 /// Tells whether the request has passed an agent before (RFC 8586): it is served here, whatever the load.
 #[must_use]
-pub fn has_passed_an_agent(headers: &HeaderMap) -> bool {
+pub(crate) fn has_passed_an_agent(fields: &(impl Fields + ?Sized)) -> bool {
     let mut left = CDN_LOOP_BYTES_MAX;
-    for value in headers.get_all("cdn-loop") {
+    for value in fields.values("cdn-loop") {
         let Some(rest) = left.checked_sub(value.len()) else { return true };
         left = rest;
-        let Ok(text) = value.to_str() else { continue };
-        if text.split(',').any(names_an_agent) {
+        if value.split(|byte| *byte == b',').any(names_an_agent) {
             return true;
         }
     }
     false
 }
 
-fn names_an_agent(member: &str) -> bool {
-    let id = member.split(';').next().unwrap_or_default().trim().as_bytes();
+fn names_an_agent(member: &[u8]) -> bool {
+    let id = member.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     let (start, rest) = id.split_at(id.len().min(CDN_ID.len()));
     start.eq_ignore_ascii_case(CDN_ID.as_bytes()) && rest.first().is_none_or(|byte| *byte == b'-')
 }
@@ -133,7 +136,7 @@ mod tests {
     #[test]
     fn a_request_that_passed_an_agent_is_known() {
         let passed = |text: &str| {
-            let mut headers = HeaderMap::new();
+            let mut headers = http::HeaderMap::new();
             headers.append("cdn-loop", http::HeaderValue::from_static("other.example"));
             headers.append("cdn-loop", text.parse().unwrap());
             has_passed_an_agent(&headers)

@@ -1,4 +1,5 @@
 use super::*;
+use http::{HeaderMap, HeaderValue, header};
 use overspill_governance::{
     payword::{Chain, LeaseId},
     site::SiteId,
@@ -61,8 +62,8 @@ fn ask<'a>(path: &'a str, digest: &'a ObjectDigest) -> Ask<'a> {
     Ask { method: Method::Get, path, digest, size: 10_000, head: 512, may_leave: true, secure: false }
 }
 
-fn location(response: &Response<Bytes>) -> String {
-    response.headers()[header::LOCATION].to_str().unwrap().to_owned()
+fn location(redirect: &Redirect) -> String {
+    redirect.location().to_owned()
 }
 
 fn spill_one(site: &Spiller, path: &str, now: Now) -> Option<String> {
@@ -70,7 +71,7 @@ fn spill_one(site: &Spiller, path: &str, now: Now) -> Option<String> {
     loop {
         match site.course(&ask(path, &digest), now) {
             Course::Serve if site.metrics().kept == 0 => {}
-            Course::Spill(response) => return Some(location(&response)),
+            Course::Spill(redirect) => return Some(location(&redirect)),
             Course::Serve | Course::Shed => return None,
         }
     }
