@@ -33,7 +33,7 @@ use tokio::{
 
 use crate::{gate::gated::Gated, limits::AHEAD_BYTES};
 use forwarding::Forwarding;
-pub(crate) use frozen::Frozen;
+pub(crate) use frozen::{head_length, put_head};
 use lane::Lane;
 use outgoing::Outgoing;
 pub(crate) use passed::Passed;

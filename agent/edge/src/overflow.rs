@@ -18,9 +18,10 @@ use tokio::sync::mpsc;
 use crate::{
     agentless::Agentless,
     body::Payload,
+    cache::stored::Stored,
     config::Config,
     guest::{FillFailed, GuestUse, Guests},
-    hot::{Hot, Spillable},
+    hot::Hot,
     observe::{Observer, Readings},
     rewrite,
     spill::{
@@ -128,15 +129,16 @@ impl Overflow {
     pub(crate) fn course(
         &self,
         method: &Method,
-        held: &Spillable,
+        held: &Stored,
         (head, size): (u64, u64),
         (may_leave, secure): (bool, bool),
         now: Now,
     ) -> Course {
+        let Some(digest) = held.spillable() else { return Course::Serve };
         held.want();
-        let (path, digest) = (held.object.path.as_str(), &held.object.digest);
+        let path = held.path();
         let method = if *method == Method::HEAD { ticket::Method::Head } else { ticket::Method::Get };
-        let fresh = held.object.fresh_until > now.date;
+        let fresh = held.fresh_until() > now.date;
         self.spiller.course(&Ask { method, path, digest, size, head, may_leave: may_leave && fresh, secure }, now)
     }
 
