@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use overspill_edge::inside::{Fifo, Uses};
+use overspill_edge::inside::Sieve;
+use quick_cache::{OptionsBuilder, Weighter, unsync::Cache};
 
 /// Numbers of objects, in the order in which they are asked for, and their sizes.
 struct Trace {
@@ -29,18 +30,20 @@ fn main() {
     let all: u64 = trace.sizes.values().sum();
     println!("{} requests for {} objects of {} MiB", trace.asks.len(), trace.sizes.len(), all >> 20);
     println!("hits among all requests (bytes that came from the cache), in per cent");
-    println!("{:>8} {:>6}  {:>14} {:>14} {:>14} {:>14} {:>14}", "room", "scan", "FIFO", "LRU", "SIEVE", "W-TinyLFU", "S3-FIFO");
+    let names = ["FIFO", "LRU", "S3-FIFO", "Clock-PRO", "W-TinyLFU", "SIEVE"].map(|name| format!("{name:>14}"));
+    println!("{:>8} {:>6}  {}", "room", "scan", names.join(" "));
     for percent in [1, 3, 10, 30] {
         let room = all * percent / 100;
         for scan in [false, true] {
-            let orders: [Box<dyn Order>; 5] = [
+            let orders: [Box<dyn Order>; 6] = [
                 Box::new(Queue::new(room, false)),
                 Box::new(Queue::new(room, true)),
-                Box::new(Sieve::new(room)),
+                Box::new(S3Fifo::new(room)),
+                Box::new(ClockPro::new(room)),
                 Box::new(TinyLfu::new(room)),
-                Box::new(Ours { fifo: Fifo::default(), uses: HashMap::new(), room }),
+                Box::new(Ours { sieve: Sieve::default(), held: HashMap::new(), bytes: 0, room }),
             ];
-            let told = orders.map(|mut order| format!("{:>14}", trace.play(&mut *order, scan.then_some(room))));
+            let told = orders.map(|mut order| format!("{:>14}", trace.play(&mut *order, (room, scan))));
             println!("{percent:>6} % {:>6}  {}", if scan { "yes" } else { "no" }, told.join(" "));
         }
     }
@@ -85,16 +88,17 @@ impl Trace {
     }
 
     /// Hits of the trace's own requests; with `scan`, in its midst somebody asks for ten times so many bytes, once each.
-    fn play(&self, order: &mut dyn Order, scan: Option<u64>) -> String {
+    fn play(&self, order: &mut dyn Order, (room, scans): (u64, bool)) -> String {
         let (mut hits, mut hit_bytes, mut bytes) = (0, 0, 0);
         for (at, object) in self.asks.iter().enumerate() {
             if at == self.asks.len() / 2 {
-                let scanned = scan.map_or(0, |room| room * 10 / 20_000);
+                let scanned = if scans { room * 10 / 20_000 } else { 0 };
                 (0..scanned).for_each(|next| assert!(!order.ask(1_000_000 + u32::try_from(next).unwrap(), 20_000)));
             }
             let size = self.sizes[object];
             bytes += size;
-            if order.ask(*object, size) {
+            // Neither tier takes in what is longer than an eighth of it.
+            if size <= room / 8 && order.ask(*object, size) {
                 hits += 1;
                 hit_bytes += size;
             }
@@ -103,25 +107,125 @@ impl Trace {
     }
 }
 
-/// What the disk tier uses.
+/// What both tiers use.
 struct Ours {
-    fifo: Fifo<u32>,
-    uses: HashMap<u32, Uses>,
+    sieve: Sieve<u32>,
+    /// Size, and whether it was asked for.
+    held: HashMap<u32, (u64, bool)>,
+    bytes: u64,
     room: u64,
 }
 
 impl Order for Ours {
     fn ask(&mut self, object: u32, size: u64) -> bool {
-        if let Some(uses) = self.uses.get(&object) {
-            uses.note();
+        if let Some(held) = self.held.get_mut(&object) {
+            held.1 = true;
             return true;
         }
-        let uses = Uses::default();
-        self.fifo.insert(object, size, uses.clone());
-        self.uses.insert(object, uses);
-        while self.fifo.bytes() > self.room {
-            let gone = self.fifo.evict(self.room).unwrap();
-            self.uses.remove(&gone);
+        self.sieve.push(object);
+        self.held.insert(object, (size, false));
+        self.bytes += size;
+        while self.bytes > self.room {
+            let held = &mut self.held;
+            let (_, gone) = self.sieve.evict(|object, _| held.get_mut(object).is_some_and(|held| std::mem::take(&mut held.1))).unwrap();
+            self.bytes -= self.held.remove(&gone).unwrap().0;
+        }
+        false
+    }
+}
+
+/// A library's order, which the memory tier once used (Jiang et al., 2005, modified).
+struct ClockPro(Cache<u32, u64, BySize>);
+
+#[derive(Clone)]
+struct BySize;
+
+impl Weighter<u32, u64> for BySize {
+    fn weight(&self, _: &u32, size: &u64) -> u64 {
+        *size
+    }
+}
+
+impl ClockPro {
+    fn new(room: u64) -> Self {
+        let options = OptionsBuilder::new().estimated_items_capacity(1_024).weight_capacity(room).build().unwrap();
+        Self(Cache::with_options(options, BySize, Default::default(), Default::default()))
+    }
+}
+
+impl Order for ClockPro {
+    fn ask(&mut self, object: u32, size: u64) -> bool {
+        let hit = self.0.get(&object).is_some();
+        if !hit {
+            self.0.insert(object, size);
+        }
+        hit
+    }
+}
+
+/// Yang et al., SOSP 2023, which the disk tier once used: a small queue, a tenth of the room, and out again unless asked for meanwhile; what left
+/// it lately and comes back goes into the main queue at once.
+struct S3Fifo {
+    /// Size, uses, and whether it is in the small queue.
+    held: HashMap<u32, (u64, u8, bool)>,
+    small: VecDeque<u32>,
+    main: VecDeque<u32>,
+    small_bytes: u64,
+    main_bytes: u64,
+    ghosts: VecDeque<u32>,
+    room: u64,
+}
+
+impl S3Fifo {
+    fn new(room: u64) -> Self {
+        let queues = (VecDeque::new(), VecDeque::new(), VecDeque::new());
+        Self { held: HashMap::new(), small: queues.0, main: queues.1, small_bytes: 0, main_bytes: 0, ghosts: queues.2, room }
+    }
+
+    fn evict(&mut self) {
+        let from_small = !self.small.is_empty() && (self.small_bytes >= self.room / 10 || self.main.is_empty());
+        let object = if from_small { self.small.pop_front() } else { self.main.pop_front() }.unwrap();
+        let held = self.held.get_mut(&object).unwrap();
+        let size = held.0;
+        if from_small {
+            self.small_bytes -= size
+        } else {
+            self.main_bytes -= size
+        }
+        if held.1 > 0 {
+            (held.1, held.2) = (held.1 - 1, false);
+            self.main.push_back(object);
+            self.main_bytes += size;
+            return;
+        }
+        self.held.remove(&object);
+        if from_small {
+            self.ghosts.push_back(object);
+            while self.ghosts.len() > self.held.len().max(1_024) {
+                self.ghosts.pop_front();
+            }
+        }
+    }
+}
+
+impl Order for S3Fifo {
+    fn ask(&mut self, object: u32, size: u64) -> bool {
+        if let Some(held) = self.held.get_mut(&object) {
+            held.1 = (held.1 + 1).min(3);
+            return true;
+        }
+        let is_small = !self.ghosts.contains(&object);
+        self.ghosts.retain(|ghost| *ghost != object);
+        self.held.insert(object, (size, 0, is_small));
+        if is_small {
+            self.small.push_back(object);
+            self.small_bytes += size;
+        } else {
+            self.main.push_back(object);
+            self.main_bytes += size;
+        }
+        while self.small_bytes + self.main_bytes > self.room {
+            self.evict();
         }
         false
     }
@@ -174,40 +278,6 @@ impl Order for Queue {
         while self.bytes > self.room {
             let oldest = self.oldest().unwrap();
             self.remove(oldest);
-        }
-        false
-    }
-}
-
-/// Zhang et al., NSDI 2024: a hand goes from old to new, passes over what was visited, and stays where it was.
-struct Sieve {
-    queue: VecDeque<(u32, u64, bool)>,
-    hand: usize,
-    bytes: u64,
-    room: u64,
-}
-
-impl Sieve {
-    fn new(room: u64) -> Self {
-        Self { queue: VecDeque::new(), hand: 0, bytes: 0, room }
-    }
-}
-
-impl Order for Sieve {
-    fn ask(&mut self, object: u32, size: u64) -> bool {
-        if let Some(held) = self.queue.iter_mut().find(|held| held.0 == object) {
-            held.2 = true;
-            return true;
-        }
-        self.queue.push_back((object, size, false));
-        self.bytes += size;
-        while self.bytes > self.room {
-            self.hand %= self.queue.len();
-            if std::mem::take(&mut self.queue[self.hand].2) {
-                self.hand += 1;
-            } else if let Some((_, size, _)) = self.queue.remove(self.hand) {
-                self.bytes -= size;
-            }
         }
         false
     }

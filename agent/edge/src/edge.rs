@@ -25,7 +25,6 @@ use crate::{
     debts::{Debts, Reservation},
     express::sheets::Sheets,
     flight::Flights,
-    hot::Hot,
     limits::{ACCESS_RECORDS_MAX, UNSEEN_BYTES},
     metrics::{Counters, Gauge, Metrics},
     observe::Readings,
@@ -78,9 +77,10 @@ impl Settings {
     }
 
     /// Offers to helpers what they may have of a response that is about to be stored, if it stands under the site's own name.
-    pub(crate) fn offer(&self, stored: &mut Stored, hot: &Hot) {
-        if self.config.is_canonical(&stored.key) && self.names.may_be_given(stored.media_type(), &stored.body) {
-            stored.offer(hot, &self.names);
+    pub(crate) fn offer(&self, stored: &mut Stored) {
+        if self.config.is_canonical(&stored.key()) && self.names.may_be_given(stored.media_type(), stored.body_bytes()) {
+            let name = self.names.name(stored.path()).into_owned();
+            stored.offer(&name);
         }
     }
 

@@ -40,7 +40,7 @@ use crate::{
     wire::SendsFiles,
 };
 use forwarding::Forwarding;
-pub(crate) use frozen::Frozen;
+pub(crate) use frozen::{head_length, put_head};
 use lane::Lane;
 use outgoing::Outgoing;
 pub(crate) use passed::Passed;

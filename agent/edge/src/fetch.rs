@@ -19,6 +19,7 @@ use crate::{
         admit::{Admitted, Asked, Kept, admit},
         disk::large::Draft,
         growing::{Ending, Growing},
+        key::Key,
         status,
         stored::Stored,
         targeted::Governing,
@@ -214,10 +215,12 @@ async fn fill(
     let hasher = is_spillable((shared.status, &shared.headers), shared.kept, &shared.vary, shared.length).then(Sha256::new);
     let values = shared.values.clone();
     let draft = shared.kept.and_then(|_| edge.store.draft(&order.course.key, (&shared.vary, &values), length));
+    let late = (shared.kept.is_some() && length.is_none()).then(|| (shared.vary.clone(), values.clone()));
     flight.land(Landing::Shared(shared));
     let idle = order.settings.config.timeouts.origin_idle;
     let mut source = Passing::new(body, idle, Some(Box::new(permit)));
-    let mut copies = Copies { growing: &growing, hasher, draft };
+    let late = late.map(|variant| Late { edge, key: &order.course.key, variant });
+    let mut copies = Copies { growing: &growing, hasher, draft, late };
     let whole = take_in(&mut source, &mut copies, |came, taken| {
         if let Some(budget) = budget {
             edge.debts.charge(order.visitor, came.saturating_sub(charged), budget.0, edge.clock.time());
@@ -234,21 +237,20 @@ async fn fill(
         edge.debts.amend(order.visitor, (charged, came.saturating_add(left)), budget.0, edge.clock.time());
     }
     let Copies { hasher, draft, .. } = copies;
-    let filed = match draft.filter(|_| whole).zip(length) {
-        Some((draft, length)) => draft.finish(length).await,
+    let filed = match draft.filter(|_| whole) {
+        Some(draft) => draft.finish(growing.progress().0).await,
         None => None,
     };
     let bytes = if whole { growing.whole() } else { None };
     let head = (parts.status, parts.headers);
     match (admitted, filed, bytes) {
         (Some(admitted), Some((file, apart)), _) => {
-            let mut stored = Stored::new(order.course.key.clone(), admitted, head, (Bytes::new(), None), values, came);
-            stored.apart = Some(apart);
+            let stored = Stored::new(&order.course.key, admitted, head, (Bytes::new(), None), &values, came).with_apart(apart);
             edge.store.insert_filed(stored, asked_at, Some(file));
         }
         (Some(admitted), None, Some(bytes)) if bytes.len() as u64 <= STORED_BODY_BYTES_MAX => {
             let digest = hasher.map(|hasher| ObjectDigest(hasher.finalize().into()));
-            let stored = Stored::new(order.course.key.clone(), admitted, head, (bytes, digest), values, came);
+            let stored = Stored::new(&order.course.key, admitted, head, (bytes, digest), &values, came);
             order.store(edge, stored, asked_at);
         }
         _ => {}
@@ -262,12 +264,14 @@ async fn fill(
 
 /// Stores a response that was asked for at a time, and offers it to helpers if it may be spilled and stands under the site's own name.
 pub(crate) fn store(edge: &Edge, settings: &Settings, mut stored: Stored, was_spillable: bool, asked: Time) -> Arc<Stored> {
-    settings.offer(&mut stored, &edge.overflow.hot);
-    if stored.spillable.is_none() && was_spillable {
+    settings.offer(&mut stored);
+    if stored.spillable().is_none() && was_spillable {
         // Helpers may hold what it was.
-        edge.recall_from_helpers(&stored.key);
+        edge.recall_from_helpers(&stored.key());
     }
-    edge.store.insert(stored, asked)
+    let stored = edge.store.insert(stored, asked);
+    edge.overflow.hot.register(&stored, &settings.names.name(stored.path()));
+    stored
 }
 
 /// Where the bytes of a body go.
@@ -277,6 +281,51 @@ struct Copies<'a> {
     hasher: Option<Sha256>,
     /// To the disk, if it is too long for memory.
     draft: Option<Draft>,
+    /// To the disk, if it turns out to be.
+    late: Option<Late<'a>>,
+}
+
+/// A body of which nobody said how long it will be: if it becomes too long for memory, what came so far goes to the disk, and the rest after it.
+struct Late<'a> {
+    edge: &'a Edge,
+    key: &'a Key,
+    variant: (Vary, Vec<u8>),
+}
+
+impl Late<'_> {
+    async fn begin(self, growing: &Growing) -> Option<Draft> {
+        let mut draft = self.edge.store.draft_late(self.key, (&self.variant.0, &self.variant.1))?;
+        for chunk in growing.so_far()? {
+            if !draft.push(chunk).await {
+                return None;
+            }
+        }
+        Some(draft)
+    }
+}
+
+impl Copies<'_> {
+    /// Takes in what came; all of it is `length` long.
+    async fn push(&mut self, bytes: Bytes, length: u64) {
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&bytes);
+        }
+        self.growing.push(bytes.clone());
+        if let Some(draft) = &mut self.draft
+            && !draft.push(bytes).await
+        {
+            // The disk's trouble is nobody's who waits for the body.
+            self.draft = None;
+        }
+        if length > STORED_BODY_BYTES_MAX {
+            if let Some(late) = self.late.take() {
+                self.draft = late.begin(self.growing).await;
+                // Helpers do not take bodies of that length.
+                self.hasher = None;
+            }
+            self.growing.make_windowed();
+        }
+    }
 }
 
 /// Appends what comes until the end (true) or until it breaks off (false).
@@ -287,19 +336,7 @@ async fn take_in(source: &mut Passing, copies: &mut Copies<'_>, mut give_up: imp
         match poll_fn(|cx| source.poll_data(cx)).await {
             Some(Ok(bytes)) => {
                 length += bytes.len() as u64;
-                if let Some(hasher) = &mut copies.hasher {
-                    hasher.update(&bytes);
-                }
-                growing.push(bytes.clone());
-                if let Some(draft) = &mut copies.draft
-                    && !draft.push(bytes).await
-                {
-                    // The disk's trouble is nobody's who waits for the body.
-                    copies.draft = None;
-                }
-                if length > STORED_BODY_BYTES_MAX {
-                    growing.make_windowed();
-                }
+                copies.push(bytes, length).await;
                 if give_up(length, growing.progress().1) {
                     return false;
                 }

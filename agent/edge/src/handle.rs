@@ -142,6 +142,11 @@ async fn run(listeners: Sockets, edge: Arc<Edge>) {
 }
 
 impl Handle {
+    /// What its threads share.
+    pub(crate) fn edge(&self) -> &Arc<Edge> {
+        &self.edge
+    }
+
     /// The first address that is listened on, with the port that was taken.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {

@@ -2,17 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
 use bytes::Bytes;
 use overspill_governance::{
     digest::ObjectDigest,
-    time::{Date, Now, Time},
+    time::{Now, Time},
     units,
 };
 use overspill_protocol::{
@@ -20,33 +17,18 @@ use overspill_protocol::{
     observation::HotObject,
 };
 
+use crate::cache::stored::Stored;
+
 /// Spillable objects that are known at once: eight manifests' worth, so that the hottest are found among many.
 pub(crate) const SPILLABLE_MAX: usize = 8 * MANIFEST_OBJECTS_MAX;
+/// One in so many of them leaves when there is no room.
+const COLDEST_SHARE: usize = 16;
 /// How fast yesterday's favourite cools: long against a page view, short against a crowd.
 const COOLING: Duration = Duration::from_secs(10);
 /// How fast the memory of what visitors want fades: long against a calm hour's gaps between two visitors.
 const FADING: Duration = Duration::from_secs(600);
 
-/// An object that is fit to be spilled: a passive asset, public, with explicit freshness, whole, and with a digest.
-///
-/// The cache keeps it beside the stored response; when the last copy of that goes, so does this.
-#[derive(Debug)]
-pub struct Spillable {
-    /// What a manifest says of it.
-    pub object: HotObject,
-    /// Its bytes, shared with the stored response.
-    pub body: Bytes,
-    wanted: AtomicU64,
-}
-
-impl Spillable {
-    /// Counts a visitor who wants it, whoever serves it in the end.
-    pub fn want(&self) {
-        self.wanted.fetch_add(self.object.size.0, Relaxed);
-    }
-}
-
-/// All spillable objects by path. Holds none alive.
+/// All spillable objects by the name that helpers know. Holds none alive.
 #[derive(Debug)]
 pub struct Hot {
     inner: Mutex<Inner>,
@@ -54,14 +36,14 @@ pub struct Hot {
 
 #[derive(Debug)]
 struct Inner {
-    objects: BTreeMap<String, Entry>,
+    objects: BTreeMap<Arc<str>, Entry>,
     generation: u64,
     cooled: Time,
 }
 
 #[derive(Debug)]
 struct Entry {
-    object: Weak<Spillable>,
+    object: Weak<Stored>,
     digest: ObjectDigest,
     /// Bytes wanted in about the last [`COOLING`].
     warmth: f64,
@@ -77,24 +59,13 @@ impl Hot {
         Self { inner: Mutex::new(inner) }
     }
 
-    /// Takes in an object that was stored; nothing if a manifest could not list it. Other bytes than before under one path
-    /// make a new generation.
-    #[must_use]
-    pub fn register(&self, path: &str, digest: ObjectDigest, media_type: &str, fresh_until: Date, body: Bytes) -> Option<Arc<Spillable>> {
-        let visible = |text: &str| text.bytes().all(|byte| (0x21..0x7f).contains(&byte));
-        let printable = |text: &str| text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
-        let listable = path.starts_with('/') && !path.starts_with("//") && path.len() <= PATH_MAX && visible(path);
-        if !listable || media_type.len() > MEDIA_TYPE_MAX || !printable(media_type) || body.len() as u64 > OBJECT_BYTES_MAX {
-            return None;
-        }
-        let size = units::Bytes(body.len() as u64);
-        let object =
-            HotObject { path: path.to_owned(), digest, size, media_type: media_type.to_owned(), fresh_until, wanted: units::Bytes(0) };
-        let object = Arc::new(Spillable { object, body, wanted: AtomicU64::new(0) });
+    /// Takes in a response that was stored, if helpers may have it. Other bytes than before under one name make a new generation.
+    pub(crate) fn register(&self, stored: &Arc<Stored>, name: &str) {
+        let Some(digest) = stored.spillable().copied() else { return };
         let mut inner = self.lock();
         let (mut warmth, mut wanted) = (0.0, 0.0);
-        if let Some(before) = inner.objects.get(path) {
-            let unread = before.object.upgrade().map_or(0.0, |before| before.wanted.load(Relaxed) as f64);
+        if let Some(before) = inner.objects.get(name) {
+            let unread = before.object.upgrade().map_or(0, |before| before.wanted()) as f64;
             (warmth, wanted) = (before.warmth + unread, before.wanted + unread);
             if before.digest != digest {
                 inner.generation += 1;
@@ -102,8 +73,7 @@ impl Hot {
         } else if inner.objects.len() >= SPILLABLE_MAX {
             inner.make_room();
         }
-        inner.objects.insert(path.to_owned(), Entry { object: Arc::downgrade(&object), digest, warmth, wanted });
-        Some(object)
+        inner.objects.insert(name.into(), Entry { object: Arc::downgrade(stored), digest, warmth, wanted });
     }
 
     /// Forgets an object whose bytes must not be served any more, here or elsewhere: makes a new generation if it was known.
@@ -126,12 +96,12 @@ impl Hot {
     pub fn held(&self, digest: &ObjectDigest) -> Option<Bytes> {
         let inner = self.lock();
         let mut named = inner.objects.values().filter(|entry| entry.digest == *digest);
-        named.find_map(|entry| Some(entry.object.upgrade()?.body.clone()))
+        named.find_map(|entry| Some(entry.object.upgrade()?.body()))
     }
 
     /// The object at a path, if it is held.
     #[must_use]
-    pub fn find(&self, path: &str) -> Option<Arc<Spillable>> {
+    pub(crate) fn find(&self, path: &str) -> Option<Arc<Stored>> {
         self.lock().objects.get(path)?.object.upgrade()
     }
 
@@ -143,20 +113,20 @@ impl Hot {
         let [cooling, fading] = [COOLING, FADING].map(|span| (-elapsed / span.as_secs_f64()).exp());
         inner.cooled = now.time;
         let mut hot = Vec::with_capacity(inner.objects.len());
-        inner.objects.retain(|_, entry| {
+        inner.objects.retain(|name, entry| {
             let Some(object) = entry.object.upgrade() else { return false };
-            let fresh = object.wanted.swap(0, Relaxed) as f64;
+            let fresh = object.take_wanted() as f64;
             (entry.warmth, entry.wanted) = (entry.warmth * cooling + fresh, entry.wanted * fading + fresh);
-            if object.object.fresh_until > now.date {
-                hot.push((entry.warmth, entry.wanted, object));
+            if object.fresh_until() > now.date {
+                hot.push((entry.warmth, entry.wanted, Arc::clone(name), object));
             }
             true
         });
         let generation = inner.generation;
         drop(inner);
-        hot.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.2.object.path.cmp(&b.2.object.path)));
+        hot.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.2.cmp(&b.2)));
         hot.truncate(MANIFEST_OBJECTS_MAX);
-        let listed = hot.into_iter().map(|(_, wanted, object)| HotObject { wanted: units::Bytes(wanted as u64), ..object.object.clone() });
+        let listed = hot.into_iter().filter_map(|(_, wanted, name, object)| listed(&name, &object, units::Bytes(wanted as u64)));
         (listed.collect(), generation)
     }
 
@@ -166,29 +136,65 @@ impl Hot {
     }
 }
 
+/// What a manifest says of an object.
+fn listed(name: &str, object: &Stored, wanted: units::Bytes) -> Option<HotObject> {
+    Some(HotObject {
+        path: name.to_owned(),
+        digest: *object.spillable()?,
+        size: units::Bytes(object.length()),
+        media_type: object.media_type().to_owned(),
+        fresh_until: object.fresh_until(),
+        wanted,
+    })
+}
+
+/// Tells whether a manifest can list an object of such a path, type and length.
+pub(crate) fn is_listable(path: &str, media_type: &str, length: u64) -> bool {
+    let visible = |text: &str| text.bytes().all(|byte| (0x21..0x7f).contains(&byte));
+    let printable = |text: &str| text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    path.starts_with('/')
+        && !path.starts_with("//")
+        && path.len() <= PATH_MAX
+        && visible(path)
+        && media_type.len() <= MEDIA_TYPE_MAX
+        && printable(media_type)
+        && length <= OBJECT_BYTES_MAX
+}
+
 impl Inner {
-    /// Drops what is not held any more, and then the coldest.
+    /// Drops what is not held any more, and then the coldest: a batch at once, because to find them takes a look at all.
     fn make_room(&mut self) {
         self.objects.retain(|_, entry| entry.object.strong_count() > 0);
-        while self.objects.len() >= SPILLABLE_MAX {
-            let coldest = self.objects.iter().min_by(|a, b| a.1.warmth.total_cmp(&b.1.warmth)).map(|(path, _)| path.clone());
-            let Some(path) = coldest else { return };
-            self.objects.remove(&path);
+        if self.objects.len() < SPILLABLE_MAX {
+            return;
         }
+        let mut warmths: Vec<f64> = self.objects.values().map(|entry| entry.warmth).collect();
+        let (_, limit, _) = warmths.select_nth_unstable_by(SPILLABLE_MAX / COLDEST_SHARE, f64::total_cmp);
+        let limit = *limit;
+        // Of those that are as cold as the limit only so many as are missing.
+        let mut left = SPILLABLE_MAX / COLDEST_SHARE - warmths.iter().filter(|warmth| **warmth < limit).count();
+        self.objects.retain(|_, entry| {
+            let is_limit = entry.warmth.total_cmp(&limit).is_eq() && left > 0;
+            left -= usize::from(is_limit);
+            let goes = is_limit || entry.warmth < limit;
+            !goes
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use overspill_governance::time::Date;
 
     fn now(millis: u64) -> Now {
         Now { time: Time::from_micros(millis * 1_000), date: Date::from_millis(1_000_000 + millis) }
     }
 
-    fn register(hot: &Hot, path: &str, body: &'static str) -> Option<Arc<Spillable>> {
-        let body = Bytes::from_static(body.as_bytes());
-        hot.register(path, ObjectDigest::of(&body), "text/css", Date::from_millis(2_000_000), body)
+    fn register(hot: &Hot, path: &str, body: &'static str) -> Option<Arc<Stored>> {
+        let stored = Arc::new(Stored::sample_offer(path, Bytes::from_static(body.as_bytes()), Date::from_millis(2_000_000)));
+        hot.register(&stored, path);
+        stored.spillable().is_some().then_some(stored)
     }
 
     fn paths(hot: &Hot, at: u64) -> Vec<String> {
@@ -237,7 +243,7 @@ mod tests {
         let hot = Hot::new(now(0));
         assert!(register(&hot, "//evil.example/a", "x").is_none());
         assert!(register(&hot, "/a b", "x").is_none());
-        assert!(hot.register("/a", ObjectDigest([0; 32]), "text/\u{e9}", Date::MAX, Bytes::new()).is_none());
+        assert!(is_listable("/a", "text/css", 0) && !is_listable("/a", "text/\u{e9}", 0) && !is_listable("a", "text/css", 0));
         let _kept = register(&hot, "/a", "x");
         assert_eq!(paths(&hot, 999_999).len(), 1);
         assert_eq!(paths(&hot, 1_000_000).len(), 0);
@@ -250,7 +256,7 @@ mod tests {
         kept.iter().skip(1).for_each(|object| object.want());
         let _ = hot.read(now(1));
         let _more = register(&hot, "/more", "y");
-        assert_eq!(hot.lock().objects.len(), SPILLABLE_MAX);
+        assert_eq!(hot.lock().objects.len(), SPILLABLE_MAX - SPILLABLE_MAX / COLDEST_SHARE + 1);
         assert!(!hot.lock().objects.contains_key("/0"));
         assert_eq!(hot.read(now(2)).0.len(), MANIFEST_OBJECTS_MAX);
     }

@@ -39,12 +39,13 @@ use crate::{
     express::Passed,
     gate::{self, gated::Gated},
     h2::manners::{Manners, Patience, Verdict},
+    handle::Handle,
     headers::{Asker, from_origin, has_looped, to_origin},
     limits::{FIELDS_MAX, HEAD_BYTES_MAX},
     origin::answer::{self, Next},
 };
 
-pub use crate::cache::disk::fifo::{Fifo, Uses};
+pub use crate::cache::sieve::Sieve;
 pub use crate::rewrite::fuzz::{KnownPage, SplicedPage, splice_page};
 pub use crate::{
     guest::Guests,
@@ -240,7 +241,7 @@ pub fn read_response(request: &Parts, status: StatusCode, headers: &HeaderMap, c
 #[must_use]
 pub fn read_stored(bytes: &[u8], now: Now) -> Option<Result<(String, u64), usize>> {
     match format::read(bytes, now) {
-        Ok(read) => Some(Ok((read.stored.key.text().to_owned(), read.body.length))),
+        Ok(read) => Some(Ok((read.stored.key_text().to_owned(), read.body.length))),
         Err(Unread::Short(needed)) => Some(Err(needed)),
         Err(Unread::Damaged) => None,
     }
@@ -254,8 +255,33 @@ pub fn write_stored(request: &Parts, headers: &HeaderMap, body: &'static [u8], n
     let admitted = admit(asked, StatusCode::OK, headers, now.date)?;
     let values = admitted.vary().values(&request.headers, Encoding::of(&request.headers));
     let key = Key::new(&Scheme::HTTP, &Authority::from_static("blog.example"), path);
-    let stored = Stored::new(key, admitted, (StatusCode::OK, headers.clone()), (Bytes::from_static(body), None), values, now);
+    let stored = Stored::new(&key, admitted, (StatusCode::OK, headers.clone()), (Bytes::from_static(body), None), &values, now);
     format::write(&stored, format::Body::of(body), now)
+}
+
+/// Has an edge hold a response of these fields (and a minute of freshness at least) at each of these addresses, `scheme://host:port/path`, as if
+/// its origin had sent it.
+pub fn stock(edge: &Handle, addresses: impl Iterator<Item = String>, headers: &HeaderMap, body: &Bytes) {
+    let (edge, request) = (edge.edge(), HeaderMap::new());
+    let now = edge.clock.now();
+    for address in addresses {
+        let path_at = address.match_indices('/').nth(2).map_or(address.len(), |(at, _)| at);
+        let (_, path) = address.split_at(path_at);
+        let asked = Asked { path, headers: &request, cookies: cookies::Cookies::Free, at: now.date };
+        let admitted = admit(asked, StatusCode::OK, headers, now.date);
+        if let (Some(admitted), Some(key)) = (admitted, u16::try_from(path_at).ok().and_then(|at| Key::restored(&address, at))) {
+            let values = admitted.vary().values(&request, Encoding::Identity);
+            let (response, body) = ((StatusCode::OK, headers.clone()), (Bytes::copy_from_slice(body), None));
+            edge.store.insert(Stored::new(&key, admitted, response, body, &values, now), now.time.after(Duration::from_micros(1)));
+        }
+    }
+}
+
+/// Looks up what [`stock`] put there, as a plain hit does; tells how long its head and body are together.
+#[must_use]
+pub fn look_up(edge: &Handle, address: &str) -> Option<usize> {
+    let stored = edge.edge().store.find_plain(address, Encoding::Identity)?;
+    Some(stored.head().len() + stored.body_bytes().len())
 }
 
 /// What the edge reads in a structured field.

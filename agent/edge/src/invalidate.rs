@@ -1,6 +1,6 @@
 //! What an unsafe request that the origin took makes obsolete, here and at helpers.
 
-use http::{HeaderMap, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use overspill_governance::time::Time;
 
 use crate::{
@@ -20,7 +20,7 @@ pub(crate) fn by_answer(key: &Key, status: StatusCode, answer: &HeaderMap, edge:
         forget(&obsolete, edge, now);
     }
     //= RFC 9875 section 3: whatever the status; this function is not called for safe methods.
-    for group in named(answer, &CACHE_GROUP_INVALIDATION) {
+    for group in named(answer.get_all(&CACHE_GROUP_INVALIDATION).iter().map(HeaderValue::as_bytes)) {
         for spilled in edge.store.remove_group(key, &group, now) {
             edge.recall_from_helpers(&spilled);
         }

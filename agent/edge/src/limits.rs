@@ -112,8 +112,13 @@ pub(crate) const KEEPALIVE_PROBES: u32 = 3;
 pub(crate) const HELD_BODY_BYTES_MAX: u64 = 1 << 20;
 /// Variants kept of one resource: compressed or not in three kinds, some languages; more means that a field should not be in Vary.
 pub(crate) const VARIANTS_MAX: usize = 8;
-/// Resources for which the store's index is laid out at first.
-pub(crate) const RESOURCES_ESTIMATE: usize = 4_096;
+/// One response takes at most one in so many bytes of the memory: one long file must not push out a site.
+pub(crate) const MEMORY_SHARE: u64 = 8;
+/// A body up to this length stands in one piece with its head: one allocation and one look at memory for both. A longer one stands by itself, so
+/// that a 304 does not copy it.
+pub(crate) const SHORT_BODY_BYTES_MAX: usize = 16 * 1024;
+/// Resources for whose stretches the store's index is laid out at first.
+pub(crate) const PARTS_ESTIMATE: usize = 256;
 /// One in so many bytes of the store's memory is for stretches of bodies: whole responses serve more visitors.
 pub(crate) const PARTS_SHARE: u64 = 8;
 /// Resources remembered as not storable.
@@ -158,6 +163,8 @@ pub(crate) const DISK_LIFETIME_MIN: Duration = Duration::from_secs(10);
 pub(crate) const DISK_REWRITE_MIN: Duration = Duration::from_secs(10);
 /// Bytes of the file system that are left to others: a full disk stops ledgers, logs and databases.
 pub(crate) const DISK_FREE_MIN: u64 = 256 << 20;
+/// While a long body is written, the room that is left is looked at once in so many bytes.
+pub(crate) const DISK_LOOK_BYTES: u64 = 16 << 20;
 /// Files read at once.
 pub(crate) const DISK_READERS: usize = 8;
 /// Visitors who wait for files; for the next it is as if nothing were stored.

@@ -184,9 +184,10 @@ impl Origin {
 
     /// Opens a connection. If no address answers, the name is asked for once more: the origin may have moved.
     async fn open(&self) -> io::Result<Connection> {
-        let opened = self.open_to_known().await;
-        let opened = match opened {
-            Err(_) if self.names.ask().await.unwrap_or(false) => self.open_to_known().await,
+        let tried = self.names.known();
+        let opened = match self.open_to_known().await {
+            // Somebody else may have asked meanwhile, and got the news.
+            Err(_) if self.names.ask().await.is_ok() && self.names.known() != tried => self.open_to_known().await,
             opened => opened,
         };
         match &opened {

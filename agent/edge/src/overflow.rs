@@ -18,9 +18,10 @@ use tokio::sync::mpsc;
 use crate::{
     agentless::Agentless,
     body::Payload,
+    cache::stored::Stored,
     config::Config,
     guest::{FillFailed, GuestUse, Guests},
-    hot::{Hot, Spillable},
+    hot::Hot,
     observe::{Observer, Readings},
     rewrite,
     spill::{
@@ -126,19 +127,21 @@ impl Overflow {
         mark
     }
 
-    /// Decides on a request for a held asset, which a response of `head` and `size` bytes would answer here. `secure`: its visitor is here by https.
+    /// Decides on a request for a held asset, which a response of `head` and `size` bytes would answer here. `names` are its site's; `secure`: its
+    /// visitor is here by https.
     pub(crate) fn course(
         &self,
         method: &Method,
-        held: &Spillable,
+        (held, names): (&Stored, &Names),
         (head, size): (u64, u64),
         (may_leave, secure): (bool, bool),
         now: Now,
     ) -> Course {
+        let Some(digest) = held.spillable() else { return Course::Serve };
         held.want();
-        let (path, digest) = (held.object.path.as_str(), &held.object.digest);
+        let path = &names.name(held.path());
         let method = if *method == Method::HEAD { ticket::Method::Head } else { ticket::Method::Get };
-        let fresh = held.object.fresh_until > now.date;
+        let fresh = held.fresh_until() > now.date;
         self.spiller.course(&Ask { method, path, digest, size, head, may_leave: may_leave && fresh, secure }, now)
     }
 

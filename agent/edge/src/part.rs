@@ -37,7 +37,7 @@ pub(crate) async fn part(visit: Visit, key: Key, encoding: Encoding, cookies: Co
         let now = edge.clock.time();
         let fits = part.stored.is_for(cookies, authorized) && part.stored.answers(&asked, encoding) && part.stored.is_fresh(now);
         if fits
-            && validate::range_allowed(&asked, &part.stored.headers)
+            && validate::range_allowed(&asked, &part.stored.headers())
             && let Some(cut) = part.cut(&asked)
         {
             return respond::from_part(&part.stored, cut, CacheUse::Hit, now);
@@ -99,9 +99,9 @@ impl Coming {
         edge: &Arc<Edge>,
     ) {
         let values = admitted.vary().values(&self.asked, self.encoding);
-        let stored = Stored::new(self.key.clone(), admitted, (StatusCode::OK, headers), (body, None), values, came);
+        let stored = Stored::new(&self.key, admitted, (StatusCode::OK, headers), (body, None), &values, came);
         let Some(part) = Part::new(stored, range, total) else { return };
-        let part = match edge.store.part(&self.key).filter(|older| older.stored.values == part.stored.values) {
+        let part = match edge.store.part(&self.key).filter(|older| older.stored.values() == part.stored.values()) {
             Some(older) => part.joined(&older),
             None => part,
         };
@@ -115,8 +115,8 @@ impl Coming {
     }
 
     fn keep_whole(self, mut whole: Stored, edge: &Edge) {
-        if fetch::is_spillable((whole.status, &whole.headers), Some(whole.kept), &whole.vary, Some(whole.body.len() as u64)) {
-            whole.digest = Some(ObjectDigest::of(&whole.body));
+        if fetch::is_spillable((whole.status, &whole.headers()), Some(whole.kept), whole.vary(), Some(whole.length())) {
+            whole.set_digest(ObjectDigest::of(whole.body_bytes()));
         }
         fetch::store(edge, &self.settings, whole, false, self.at.time);
     }

@@ -49,8 +49,8 @@ fn freshen(copy: &Stored, (asked, cookies, at): (&HeaderMap, Cookies, Now), answ
     let mut update = answer.headers().clone();
     headers::from_origin(&mut update);
     let (updated, now) = (copy.updated_headers(&update), edge.clock.now());
-    let asked = Asked { path: copy.key.path(), headers: asked, cookies, at: at.date };
+    let asked = Asked { path: copy.path(), headers: asked, cookies, at: at.date };
     if let Some(admitted) = admit(asked, copy.status, &updated, now.date) {
-        fetch::store(edge, settings, copy.confirmed(admitted, updated, now), copy.spillable.is_some(), at.time);
+        fetch::store(edge, settings, copy.confirmed(admitted, updated, now), copy.spillable().is_some(), at.time);
     }
 }

@@ -28,13 +28,14 @@ const OF_NOT_MODIFIED: [HeaderName; 7] =
 
 /// Answers with a stored response.
 pub(crate) fn from_stored(stored: &Stored, request: &HeaderMap, cache: CacheUse, now: Time) -> Answer {
-    let mut response = if stored.status == StatusCode::OK && validate::not_modified(request, &stored.headers) {
-        not_modified(&stored.headers)
+    let fields = stored.headers();
+    let mut response = if stored.status == StatusCode::OK && validate::not_modified(request, &fields) {
+        not_modified(&fields)
     } else {
-        match whole_or_part(stored, request) {
-            Part::Whole => with(stored.status, stored.headers.clone(), stored.whole()),
+        match whole_or_part(stored, &fields, request) {
+            Part::Whole => with(stored.status, fields, stored.whole()),
             Part::Some(range) => match stored.cut(&range) {
-                Some(cut) => partial(stored, &range, stored.length(), cut),
+                Some(cut) => partial(fields, &range, stored.length(), cut),
                 None => unsatisfiable(stored),
             },
             Part::Unsatisfiable => unsatisfiable(stored),
@@ -46,7 +47,7 @@ pub(crate) fn from_stored(stored: &Stored, request: &HeaderMap, cache: CacheUse,
 
 /// Answers with bytes of a stretch of a response: their place, the whole's length, and the bytes themselves.
 pub(crate) fn from_part(stored: &Stored, (range, total, bytes): (Range<u64>, u64, Bytes), cache: CacheUse, now: Time) -> Answer {
-    let mut response = partial(stored, &range, total, Payload::whole(bytes));
+    let mut response = partial(stored.headers(), &range, total, Payload::whole(bytes));
     say(response.headers_mut(), stored, cache, now);
     (response, cache)
 }
@@ -63,12 +64,8 @@ fn say(headers: &mut HeaderMap, stored: &Stored, cache: CacheUse, now: Time) {
     mark(headers, &status);
 }
 
-fn whole_or_part(stored: &Stored, request: &HeaderMap) -> Part {
-    if stored.status == StatusCode::OK && validate::range_allowed(request, &stored.headers) {
-        part(request, stored.length())
-    } else {
-        Part::Whole
-    }
+fn whole_or_part(stored: &Stored, fields: &HeaderMap, request: &HeaderMap) -> Part {
+    if stored.status == StatusCode::OK && validate::range_allowed(request, fields) { part(request, stored.length()) } else { Part::Whole }
 }
 
 fn with(status: StatusCode, headers: HeaderMap, payload: Payload) -> Response<Payload> {
@@ -83,8 +80,8 @@ fn not_modified(stored: &HeaderMap) -> Response<Payload> {
     with(StatusCode::NOT_MODIFIED, fields.collect(), Payload::Empty)
 }
 
-fn partial(stored: &Stored, range: &Range<u64>, total: u64, cut: Payload) -> Response<Payload> {
-    let mut response = with(StatusCode::PARTIAL_CONTENT, stored.headers.clone(), cut);
+fn partial(fields: HeaderMap, range: &Range<u64>, total: u64, cut: Payload) -> Response<Payload> {
+    let mut response = with(StatusCode::PARTIAL_CONTENT, fields, cut);
     if let Ok(value) = HeaderValue::try_from(format!("bytes {}-{}/{total}", range.start, range.end - 1)) {
         response.headers_mut().insert(header::CONTENT_RANGE, value);
     }

@@ -35,10 +35,9 @@ use self::{
 };
 use crate::{
     body::Payload,
-    cache::stored::Stored,
+    cache::stored::{Stored, allocated},
     classes::RequestClass,
     edge::Edge,
-    hot::Spillable,
     request::Visit,
     spill::{Ask, Spiller, names::Names},
 };
@@ -54,6 +53,13 @@ impl Looked {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         Self(is_html(media_type).then(Arc::default))
+    }
+
+    /// Bytes of memory that it takes.
+    pub(crate) fn weight(&self) -> usize {
+        let Some(looked) = &self.0 else { return 0 };
+        let page = looked.get().and_then(|page| page.as_ref().ok()).map_or(0, Page::weight);
+        allocated(size_of::<OnceLock<Result<Page, Left>>>() + 16) + page
     }
 }
 
@@ -172,9 +178,9 @@ enum Left {
 /// `plain` is the answer that would be sent.
 pub(crate) fn rewritten(visit: &Visit, stored: &Stored, plain: &Response<Payload>, edge: &Edge) -> Option<Response<Payload>> {
     let now = edge.clock.now();
-    let (config, request, key) = (&visit.settings.config, &visit.parts.headers, &stored.key);
+    let (config, request) = (&visit.settings.config, &visit.parts.headers);
     if !config.rewrite
-        || stored.apart.is_some()
+        || stored.apart().is_some()
         || visit.parts.method != Method::GET
         || plain.status() != StatusCode::OK
         || !is_html(stored.media_type())
@@ -182,12 +188,26 @@ pub(crate) fn rewritten(visit: &Visit, stored: &Stored, plain: &Response<Payload
         return None;
     }
     let may_leave = visit.class == RequestClass::Person && is_read(request) && Spiller::may_leave(request, false, visit.mark, visit.class);
-    if !may_leave || !edge.overflow.names_others(now) || !config.is_canonical(key) {
+    if !may_leave || !edge.overflow.names_others(now) {
+        return None;
+    }
+    let key = stored.key();
+    if !config.is_canonical(&key) {
         return None;
     }
     let base = Base::new(config.scheme(visit.asker.secure), &visit.host, key.path());
     let counters = &edge.overflow.rewrites;
-    let page = stored.looked.0.as_ref()?.get_or_init(|| Page::of(stored, &base)).as_ref().map_err(|why| counters.left(*why)).ok()?;
+    let looked = stored.looked.0.as_ref()?;
+    let page = match looked.get() {
+        Some(page) => page,
+        None => {
+            looked.get_or_init(|| Page::of(stored, &base));
+            // What was found in it takes memory, too.
+            edge.store.weigh_again(&key);
+            looked.get()?
+        }
+    };
+    let page = page.as_ref().map_err(|why| counters.left(*why)).ok()?;
     let own = format!("{}://{}", config.scheme(visit.asker.secure), visit.host);
     if !page.outline.policies.let_restore(&own) {
         counters.left(Left::Policy);
@@ -197,7 +217,7 @@ pub(crate) fn rewritten(visit: &Visit, stored: &Stored, plain: &Response<Payload
     if page.is_packed && (edge.overflow.spiller.is_short() || !packed::is_taken(request)) {
         return None;
     }
-    let text = if page.is_packed { packed::unpack(&stored.body).ok()? } else { stored.body.clone() };
+    let text = if page.is_packed { packed::unpack(stored.body_bytes()).ok()? } else { stored.body() };
     let placed = page.place(edge, (&visit.settings.names, &own), now);
     let script = restore::tag(!page.outline.policies.is_empty());
     let Some(pieces) = splice::splice(&text, &page.outline, &placed, script) else {
@@ -215,8 +235,16 @@ pub(crate) fn rewritten(visit: &Visit, stored: &Stored, plain: &Response<Payload
 }
 
 impl Page {
+    /// Bytes of memory that it takes, but for what its policies say.
+    fn weight(&self) -> usize {
+        let outline = &self.outline;
+        let assets: usize = outline.assets.iter().map(|path| size_of::<String>() + allocated(path.len())).sum();
+        let uses: usize = self.needs.iter().map(|need| size_of::<Need>() + allocated(need.uses.len())).sum();
+        assets + uses + outline.places.len() * size_of::<outline::Place>()
+    }
+
     fn of(stored: &Stored, base: &Base) -> Result<Self, Left> {
-        let fields = &stored.headers;
+        let fields = stored.headers();
         let is = |name: &str, harmless: &str| {
             fields.get_all(name).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(harmless.as_bytes()))
         };
@@ -227,7 +255,7 @@ impl Page {
         if !is("cross-origin-embedder-policy", "unsafe-none") {
             return Err(Left::Isolated);
         }
-        let text = if is_packed { packed::unpack(&stored.body)? } else { stored.body.clone() };
+        let text = if is_packed { packed::unpack(stored.body_bytes())? } else { stored.body() };
         let mut outline = Outline::of(&text, base).map_err(|unread| match unread {
             Unread::Encoding => Left::Encoding,
             Unread::Long | Unread::Markup => Left::Markup,
@@ -256,12 +284,12 @@ impl Page {
         let place = |(path, need): (&String, &Need)| {
             let name = names.name(path);
             let held = edge.overflow.hot.find(&name).filter(|held| !need.uses.is_empty() && fits(need, held))?;
-            let size = held.object.size.0;
+            let size = held.length();
             if edge.overflow.spiller.serves(left_here + size, size, now) {
                 left_here += size;
                 return None;
             }
-            let (digest, may_leave) = (&held.object.digest, held.object.fresh_until > now.date);
+            let (digest, may_leave) = (held.spillable()?, held.fresh_until() > now.date);
             let ask = Ask { method: ticket::Method::Get, path: &name, digest, size, head: 0, may_leave, secure: https };
             let fits = |base: &str| {
                 base.bytes().all(is_plain)
@@ -302,9 +330,9 @@ fn place_agentless(edge: &Edge, ask: &Ask<'_>, need: &Need, fits: impl Fn(&str) 
 }
 
 /// A module that names others would look for them beside itself, at the helper; a long film is fetched in parts.
-fn fits(need: &Need, held: &Spillable) -> bool {
-    let names_others = || held.body.windows(6).any(|word| word == b"import");
-    let is_long = need.media && held.object.size.0 > MEDIA_BYTES_MAX;
+fn fits(need: &Need, held: &Stored) -> bool {
+    let names_others = || held.body_bytes().windows(6).any(|word| word == b"import");
+    let is_long = need.media && held.length() > MEDIA_BYTES_MAX;
     !is_long && (!need.module || !names_others())
 }
 

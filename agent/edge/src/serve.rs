@@ -63,7 +63,7 @@ pub(crate) async fn serve(visit: Visit, edge: &Arc<Edge>) -> Answer {
     {
         // The hot path: no lock but the store's.
         let spiller = &edge.overflow.spiller;
-        if copy.spillable.is_some()
+        if copy.spillable().is_some()
             && spiller.awaits_help(edge.clock.now())
             && Spiller::may_leave(&visit.parts.headers, false, visit.mark, visit.class)
         {
@@ -137,10 +137,12 @@ async fn pass_unshared(visit: Visit, key: Key, edge: &Arc<Edge>, cookies: Cookie
 async fn recall(visit: &Visit, key: &Key, encoding: Encoding, edge: &Edge) -> Option<Arc<Stored>> {
     let offer = |stored: &mut Stored| {
         if stored.is_fresh(edge.clock.time()) {
-            visit.settings.offer(stored, &edge.overflow.hot);
+            visit.settings.offer(stored);
         }
     };
-    edge.store.recall(key, (&visit.parts.headers, encoding), &edge.clock, offer).await
+    let found = edge.store.recall(key, (&visit.parts.headers, encoding), &edge.clock, offer).await?;
+    edge.overflow.hot.register(&found, &visit.settings.names.name(found.path()));
+    Some(found)
 }
 
 /// Only GET and HEAD, without a session, a body, or conditions that only the origin can judge.
@@ -184,12 +186,12 @@ fn hit(visit: &Visit, stored: &Arc<Stored>, cache: CacheUse, edge: &Edge) -> Ans
     let now = edge.clock.now();
     let request = &visit.parts.headers;
     let (mut response, cache) = respond::from_stored(stored, request, cache, now.time);
-    let Some(spillable) = stored.spillable.as_ref().filter(|_| response.status() != StatusCode::NOT_MODIFIED) else {
+    if stored.spillable().is_none() || response.status() == StatusCode::NOT_MODIFIED {
         if response.status() != StatusCode::NOT_MODIFIED && is_too_late(visit, edge) {
             return (pass::shed(edge, Wish::new(&visit.parts), &visit.settings), CacheUse::None);
         }
         return (rewrite::rewritten(visit, stored, &response, edge).unwrap_or(response), cache);
-    };
+    }
     if visit.mark.stays() {
         // It came over another origin, so that a browser wants to know whether the page may have it; helpers say so of it, too.
         response.headers_mut().entry(header::ACCESS_CONTROL_ALLOW_ORIGIN).or_insert(HeaderValue::from_static("*"));
@@ -198,7 +200,13 @@ fn hit(visit: &Visit, stored: &Arc<Stored>, cache: CacheUse, edge: &Edge) -> Ans
     // Sessions never come this far.
     let may_leave = Spiller::may_leave(request, false, visit.mark, visit.class);
     let secure = visit.asker.secure || *visit.settings.config.scheme(false) == Scheme::HTTPS;
-    match edge.overflow.course(&visit.parts.method, spillable, (head_bytes(response.headers()), size), (may_leave, secure), now) {
+    match edge.overflow.course(
+        &visit.parts.method,
+        (stored, &visit.settings.names),
+        (head_bytes(response.headers()), size),
+        (may_leave, secure),
+        now,
+    ) {
         Turn::Serve => {
             response.extensions_mut().insert(Prepaid);
             (response, cache)
@@ -230,7 +238,7 @@ fn order(visit: &Visit, course: Course, cookies: Cookies, copy: Option<&Arc<Stor
         cookies,
         visitor: visit.asker.visitor,
         copy: copy.filter(|copy| copy.has_validator()).cloned(),
-        copy_was_spillable: copy.is_some_and(|copy| copy.spillable.is_some()),
+        copy_was_spillable: copy.is_some_and(|copy| copy.spillable().is_some()),
         copy_helps: copy.is_some_and(|copy| !copy.forbids_stale),
         class: pass::class_of(visit, cookies),
         early: None,

@@ -110,7 +110,7 @@ fn variants_are_told_apart() {
     for _ in 0..2 {
         assert_eq!(ask(&edge, "GET", "/", "Accept-Language: de\r\n").text(), "de");
         assert_eq!(ask(&edge, "GET", "/", "Accept-Language: fr\r\n").text(), "fr");
-        until("they are stored", || edge.metrics().stored_responses == 1);
+        until("they are stored", || edge.metrics().stored_responses == 2);
         thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(origin.asked().len(), 2);

@@ -45,7 +45,7 @@ pub(crate) fn decide(stored: &Stored, pressure: bool, rules: Rules, now: Time) -
     }
     //= RFC 5861 section 3
     let staleness = stored.staleness(now);
-    let allowed = if pressure { stored.stale_while_revalidate.max(rules.stale_max) } else { stored.stale_while_revalidate };
+    let allowed = if pressure { stored.stale_while_revalidate().max(rules.stale_max) } else { stored.stale_while_revalidate() };
     if !allowed.is_zero() && staleness <= allowed { Use::Stale } else { Use::Ask }
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn helps_failure(stored: &Stored, rules: Rules, now: Time) -> bool {
     match stored.kept {
         Kept::Contract if status::is_gone(stored.status) => stored.held_for(now) <= rules.micro_cache,
         Kept::Contract => stored.held_for(now) <= rules.stale_error_max,
-        _ => stored.staleness(now) <= stored.stale_if_error.max(rules.stale_error_max),
+        _ => stored.staleness(now) <= stored.stale_if_error().max(rules.stale_error_max),
     }
 }
 

@@ -4,7 +4,6 @@
 //! thread changes files; reads have threads of their own. Nobody waits for either: what cannot be written soon is not written, and what cannot be
 //! read soon, or is damaged, is as if it were not stored. Only who purges waits, until no later process can show what was purged as fresh.
 
-pub(crate) mod fifo;
 pub(crate) mod files;
 pub(crate) mod format;
 pub(crate) mod index;
@@ -166,7 +165,7 @@ impl Disk {
         let order = match meant {
             // Which of the files are meant that nobody has looked at yet? All, then.
             Meant::Those(_) if !scanned => Order::Empty,
-            Meant::Resource(key) => Order::Purge { files, unknown: (!scanned).then(|| index::resource_of::<Key>(key)), manner },
+            Meant::Resource(key) => Order::Purge { files, unknown: (!scanned).then(|| index::resource_of(key.text())), manner },
             Meant::Those(_) => Order::Purge { files, unknown: None, manner },
         };
         self.shared.order(order);
@@ -276,13 +275,13 @@ pub(crate) fn discard(base: &Path) {
 /// Tells whether a response may be of use after a while: failures and moments are not.
 fn is_worth_keeping(stored: &Stored) -> bool {
     let fails = status::is_failure(stored.status) || stored.status.is_server_error();
-    let lasts = stored.lifetime.saturating_sub(stored.initial_age) >= DISK_LIFETIME_MIN;
+    let lasts = stored.lifetime().saturating_sub(stored.initial_age()) >= DISK_LIFETIME_MIN;
     !fails && (lasts || stored.has_validator() || !stored.forbids_stale)
 }
 
 /// Tells whether a file will do instead of a response that takes its place: of what the origin is asked about each time, some moments old is
 /// as good.
 fn is_good_enough(entry: &Entry, stored: &Stored) -> bool {
-    let asked_each_time = stored.kept == Kept::Contract || stored.lifetime.is_zero();
-    asked_each_time && !entry.outdated && entry.written.is_some_and(|written| stored.came.since(written) < DISK_REWRITE_MIN)
+    let asked_each_time = stored.kept == Kept::Contract || stored.lifetime().is_zero();
+    asked_each_time && !entry.outdated && entry.written.is_some_and(|written| stored.came().since(written) < DISK_REWRITE_MIN)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 
 use super::{key::Key, structured};
 use crate::limits::{GROUP_BYTES_MAX, GROUPED_MAX, GROUPS_MAX};
@@ -13,21 +13,21 @@ pub(crate) const CACHE_GROUPS: HeaderName = HeaderName::from_static("cache-group
 pub(crate) const CACHE_GROUP_INVALIDATION: HeaderName = HeaderName::from_static("cache-group-invalidation");
 
 /// Names the tags of a response, as the WordPress plugin "Proxy Cache Purge" writes them.
-const CACHE_TAGS: HeaderName = HeaderName::from_static("x-cache-tags");
+pub(crate) const CACHE_TAGS: HeaderName = HeaderName::from_static("x-cache-tags");
 
-/// The tags of a response, one after the other with commas between.
-pub(crate) fn tags(headers: &HeaderMap) -> Option<String> {
-    let lines: Vec<&str> = headers.get_all(CACHE_TAGS).iter().filter_map(|value| value.to_str().ok()).collect();
+/// The tags of a response, one line after the other with commas between.
+pub(crate) fn tags<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<String> {
+    let lines: Vec<&str> = lines.filter_map(|line| str::from_utf8(line).ok()).filter(|line| line.is_ascii()).collect();
     (!lines.is_empty()).then(|| lines.join(","))
 }
 
 /// A group's name, of one origin. Text between the quotes, whose escapes are the same for the same name.
 pub(crate) type Group = Box<[u8]>;
 
-/// Reads a field of groups; what is not well-formed names none.
+/// Reads the lines of a field of groups; what is not well-formed names none.
 //= RFC 9875 section 2: a list of strings, compared letter by letter.
-pub(crate) fn named(headers: &HeaderMap, field: &HeaderName) -> Vec<Group> {
-    let Some(text) = structured::joined(headers, field) else { return Vec::new() };
+pub(crate) fn named<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<Group> {
+    let Some(text) = structured::joined(lines) else { return Vec::new() };
     let strings = structured::strings(&text).unwrap_or_default();
     let mut groups: Vec<Group> = strings.into_iter().filter(|name| name.len() <= GROUP_BYTES_MAX).map(Into::into).collect();
     groups.sort();
@@ -75,7 +75,7 @@ impl Index {
 mod tests {
     use super::*;
     use http::{
-        HeaderValue,
+        HeaderMap, HeaderValue,
         uri::{Authority, PathAndQuery, Scheme},
     };
 
@@ -88,7 +88,7 @@ mod tests {
         for line in lines {
             headers.append(CACHE_GROUPS, HeaderValue::from_static(line));
         }
-        named(&headers, &CACHE_GROUPS)
+        named(headers.get_all(&CACHE_GROUPS).iter().map(HeaderValue::as_bytes))
     }
 
     #[test]
@@ -99,7 +99,7 @@ mod tests {
         let many: Vec<String> = (0..GROUPS_MAX + 5).map(|number| format!("\"{number:032}\"")).collect();
         let mut headers = HeaderMap::new();
         headers.insert(CACHE_GROUPS, HeaderValue::try_from(many.join(",")).unwrap());
-        assert_eq!(named(&headers, &CACHE_GROUPS).len(), GROUPS_MAX);
+        assert_eq!(named(headers.get_all(&CACHE_GROUPS).iter().map(HeaderValue::as_bytes)).len(), GROUPS_MAX);
     }
 
     #[test]

@@ -9,7 +9,10 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 
-use crate::{admission::Interest, limits::WINDOW_BYTES};
+use crate::{
+    admission::Interest,
+    limits::{SHORT_BODY_BYTES_MAX, WINDOW_BYTES},
+};
 
 /// The body, as far as it came.
 #[derive(Debug, Default)]
@@ -86,11 +89,23 @@ impl Growing {
         (grown.length, grown.taken)
     }
 
+    /// What came so far, if all of it is here.
+    pub(crate) fn so_far(&self) -> Option<Vec<Bytes>> {
+        let grown = self.lock();
+        (grown.gone == 0).then(|| grown.chunks.clone())
+    }
+
     /// The whole body in one piece, if all of it is here.
     pub(crate) fn whole(&self) -> Option<Bytes> {
         let grown = self.lock();
         if grown.gone > 0 {
             return None;
+        }
+        // Who stores a short body copies it anyway.
+        if let [one] = grown.chunks.as_slice()
+            && grown.length <= SHORT_BODY_BYTES_MAX as u64
+        {
+            return Some(one.clone());
         }
         // Copied even if it is one piece: that would keep the whole buffer of a connection.
         let mut body = BytesMut::with_capacity(usize::try_from(grown.length).ok()?);

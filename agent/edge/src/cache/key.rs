@@ -47,6 +47,11 @@ impl Key {
         is_key.then(|| Self { text: text.into(), path_at })
     }
 
+    /// The key whose whole text this is; it was one before.
+    pub(super) fn of_text(text: &str, path_at: u16) -> Self {
+        Self { text: text.into(), path_at }
+    }
+
     /// All of it.
     pub(crate) fn text(&self) -> &str {
         &self.text

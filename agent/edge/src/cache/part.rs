@@ -34,28 +34,28 @@ pub(crate) fn stretch(headers: &HeaderMap) -> Option<(Range<u64>, u64)> {
 impl Part {
     /// Makes the entry of a stretch that came whole; `None` when it is not as long as was said.
     pub(crate) fn new(stored: Stored, range: &Range<u64>, total: u64) -> Option<Self> {
-        (stored.body.len() as u64 == range.end - range.start).then_some(Self { stored, at: range.start, total })
+        (stored.length() == range.end - range.start).then_some(Self { stored, at: range.start, total })
     }
 
     fn end(&self) -> u64 {
-        self.at + self.stored.body.len() as u64
+        self.at + self.stored.length()
     }
 
     /// Puts an older stretch of the same representation to this one, if they touch. The fields are the newer's.
     //= RFC 9111 section 3.4
     pub(crate) fn joined(mut self, older: &Self) -> Self {
         let (start, end) = (self.at.min(older.at), self.end().max(older.end()));
-        let same = self.total == older.total && self.stored.headers.get(header::ETAG) == older.stored.headers.get(header::ETAG);
+        let same = self.total == older.total && self.stored.value(&header::ETAG) == older.stored.value(&header::ETAG);
         let touch = self.at <= older.end() && older.at <= self.end();
         if !same || !touch || end - start > STORED_BODY_BYTES_MAX {
             return self;
         }
         let mut body = BytesMut::new();
         body.extend_from_slice(older.slice(start..self.at).as_deref().unwrap_or_default());
-        body.extend_from_slice(&self.stored.body);
+        body.extend_from_slice(self.stored.body_bytes());
         body.extend_from_slice(older.slice(self.end()..end).as_deref().unwrap_or_default());
         self.at = start;
-        self.stored.body = body.freeze();
+        self.stored = self.stored.with_body(body.freeze());
         self
     }
 
@@ -78,7 +78,7 @@ impl Part {
         }
         let from = usize::try_from(range.start - self.at).ok()?;
         let to = usize::try_from(range.end - self.at).ok()?;
-        Some(self.stored.body.slice(from..to))
+        Some(self.stored.body().slice(from..to))
     }
 }
 
@@ -131,7 +131,7 @@ mod tests {
         assert!(!joined.is_whole());
         let whole = joined.joined(&part(8..26, "\"1\""));
         assert!(whole.is_whole());
-        assert_eq!(&whole.stored.body[..], WHOLE);
+        assert_eq!(whole.stored.body_bytes(), WHOLE);
     }
 
     proptest! {
@@ -144,7 +144,7 @@ mod tests {
                 prop_assert_eq!(&bytes[..], &WHOLE[from..=to.min(25)]);
             }
             if part.is_whole() {
-                prop_assert_eq!(&part.stored.body[..], WHOLE);
+                prop_assert_eq!(part.stored.body_bytes(), WHOLE);
             }
         }
 

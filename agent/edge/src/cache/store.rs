@@ -3,12 +3,15 @@
 mod forgotten;
 mod purging;
 mod recall;
+mod shelf;
 
 use std::{
     borrow::Borrow,
+    cmp::Reverse,
     fs::File,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    ptr,
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
     time::Duration,
 };
 
@@ -18,7 +21,7 @@ use overspill_governance::time::Time;
 use quick_cache::{OptionsBuilder, Weighter, sync::Cache};
 
 use super::{
-    disk::{self, Disk, Meant, metrics::DiskMetrics},
+    disk::{self, Disk, Meant, index::Uses, metrics::DiskMetrics},
     groups::{Group, Index},
     key::Key,
     part::Part,
@@ -27,24 +30,16 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    limits::{DISK_FLUSH_MAX, PARTS_SHARE, PASSED_MAX, PASSED_TIME, RESOURCES_ESTIMATE, VARIANTS_MAX},
+    limits::{DISK_FLUSH_MAX, PARTS_ESTIMATE, PARTS_SHARE, PASSED_MAX, PASSED_TIME, VARIANTS_MAX},
 };
 
 pub(crate) use forgotten::Forgotten;
 use forgotten::Obsolete;
 pub(crate) use purging::{Manner, Purged};
-
-/// The variants of one resource, latest first.
-type Slot = Arc<Vec<Arc<Stored>>>;
+use shelf::Shelf;
 
 #[derive(Debug, Clone)]
 struct ByBytes;
-
-impl Weighter<Key, Slot> for ByBytes {
-    fn weight(&self, _: &Key, slot: &Slot) -> u64 {
-        slot.iter().map(|stored| stored.weight()).sum::<u64>().max(1)
-    }
-}
 
 impl Weighter<Key, Arc<Part>> for ByBytes {
     fn weight(&self, _: &Key, part: &Arc<Part>) -> u64 {
@@ -54,7 +49,7 @@ impl Weighter<Key, Arc<Part>> for ByBytes {
 
 /// Stored responses, and what else is remembered of resources.
 pub(crate) struct Store {
-    slots: Cache<Key, Slot, ByBytes>,
+    whole: RwLock<Shelf>,
     /// The latest stretch of resources that are not stored whole.
     parts: Cache<Key, Arc<Part>, ByBytes>,
     /// Resources whose answers could not be stored lately: their visitors do not wait for each other ("hit for miss").
@@ -72,25 +67,22 @@ fn split(memory: u64) -> (u64, u64) {
     (parts, memory - parts)
 }
 
-fn by_bytes<V: Clone>(memory: u64) -> Cache<Key, V, ByBytes>
-where
-    ByBytes: Weighter<Key, V>,
-{
-    let options = OptionsBuilder::new().shards(1).estimated_items_capacity(RESOURCES_ESTIMATE).weight_capacity(memory).build();
+/// Room for stretches. One shard: a shard's share bounds the longest.
+fn for_parts(memory: u64) -> Cache<Key, Arc<Part>, ByBytes> {
+    let options = OptionsBuilder::new().shards(1).estimated_items_capacity(PARTS_ESTIMATE).weight_capacity(memory).build();
     match options {
         Ok(options) => Cache::with_options(options, ByBytes, Default::default(), Default::default()),
-        Err(_) => Cache::with_weighter(RESOURCES_ESTIMATE, memory, ByBytes),
+        Err(_) => Cache::with_weighter(PARTS_ESTIMATE, memory, ByBytes),
     }
 }
 
 impl Store {
     /// Makes a store of at most `memory` bytes.
     pub(crate) fn new(memory: u64) -> Self {
-        // One shard: a shard's share bounds the largest object, and a lock held for 100 ns is not what two cores wait for.
         let (parts, whole) = split(memory);
         Self {
-            slots: by_bytes(whole),
-            parts: by_bytes(parts),
+            whole: RwLock::new(Shelf::new(whole)),
+            parts: for_parts(parts),
             passed: Cache::new(PASSED_MAX),
             forgotten: Arc::default(),
             disk: ArcSwapOption::empty(),
@@ -98,18 +90,28 @@ impl Store {
         }
     }
 
+    /// Whoever died with the lock left whole entries behind; a sum that is off by one of them bounds as well.
+    fn shelf(&self) -> RwLockReadGuard<'_, Shelf> {
+        self.whole.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what is held. What leaves is let go of after others can look again.
+    fn change<T>(&self, change: impl FnOnce(&mut Shelf) -> T) -> T {
+        change(&mut self.whole.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Finds the response that answers such a request, fresh or not.
     pub(crate) fn find(&self, key: &Key, request: &HeaderMap, encoding: Encoding) -> Option<Arc<Stored>> {
-        let slot = self.slots.get(key)?;
-        let stored = slot.iter().find(|stored| stored.answers(request, encoding) && stored.is_there())?;
+        let shelf = self.shelf();
+        let stored = shelf.find(key.text(), |stored| stored.answers(request, encoding) && stored.is_there())?;
         stored.used();
         Some(Arc::clone(stored))
     }
 
     /// Finds the response that answers such a request to the resource of this key's text, if no other field of it matters.
     pub(crate) fn find_plain(&self, key: &str, encoding: Encoding) -> Option<Arc<Stored>> {
-        let slot = self.slots.get(key)?;
-        let stored = slot.iter().find(|stored| stored.answers_plain(encoding) && stored.apart.is_none())?;
+        let shelf = self.shelf();
+        let stored = shelf.find(key, |stored| stored.answers_plain(encoding) && stored.apart().is_none())?;
         stored.used();
         Some(Arc::clone(stored))
     }
@@ -123,28 +125,34 @@ impl Store {
     /// The same, of a response whose body has a file of its own.
     pub(crate) fn insert_filed(&self, mut stored: Stored, asked: Time, file: Option<Arc<File>>) -> Arc<Stored> {
         let mut groups = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.forgotten.has(&stored, asked) || !groups.note(&stored.key, &stored.groups, |key| self.is_held(key)) {
+        let key = stored.key();
+        if self.forgotten.has(&stored, asked) || !groups.note(&key, &stored.groups(), |key| self.is_held(key)) {
             return Arc::new(stored);
         }
-        let slot = self.slots.peek(&stored.key);
-        let before = slot.iter().flat_map(|slot| slot.iter()).find(|other| other.is_variant_of(&stored));
-        if let Some(before) = before {
-            stored.uses = before.uses.clone();
+        let variants = self.shelf().variants(key.text());
+        let disk = self.disk.load();
+        if disk.is_some() {
+            let before = variants.iter().find(|other| other.is_variant_of(&stored));
+            stored.uses = before.and_then(|before| before.uses.clone()).or_else(|| Some(Uses::default()));
         }
         let stored = Arc::new(stored);
-        let mut variants = vec![Arc::clone(&stored)];
-        if let Some(slot) = slot {
-            // A response that varies by other fields than its forerunners makes them unusable: which one would answer?
-            let same_kind = slot.iter().filter(|other| other.vary == stored.vary);
-            variants.extend(same_kind.filter(|other| other.values != stored.values).take(VARIANTS_MAX - 1).cloned());
-        }
-        self.slots.insert(stored.key.clone(), Arc::new(variants));
-        self.parts.remove(&stored.key);
-        self.passed.remove(&stored.key);
-        if let Some(disk) = &*self.disk.load() {
+        // A response that varies by other fields than its forerunners makes them unusable: which one would answer?
+        let mut stays: Vec<_> = variants.iter().filter(|other| other.vary() == stored.vary() && !other.is_variant_of(&stored)).collect();
+        stays.sort_by_key(|other| Reverse(other.came()));
+        stays.truncate(VARIANTS_MAX - 1);
+        let is_stale = |other: &Stored| !stays.iter().any(|stays| ptr::eq(Arc::as_ptr(stays), other));
+        let _gone = self.change(|shelf| (shelf.remove(key.text(), is_stale), shelf.insert(Arc::clone(&stored))));
+        self.parts.remove(&key);
+        self.passed.remove(&key);
+        if let Some(disk) = &*disk {
             disk.keep(&stored, asked, file);
         }
         stored
+    }
+
+    /// Weighs a resource anew, of which more is known than before.
+    pub(crate) fn weigh_again(&self, key: &Key) {
+        let _gone = self.change(|shelf| shelf.weigh_again(key.text()));
     }
 
     /// The stretch that is held of a resource.
@@ -155,14 +163,14 @@ impl Store {
     /// Stores a stretch that was asked for at a time in place of what was held; not if it was made obsolete since.
     pub(crate) fn insert_part(&self, part: Part, asked: Time) {
         let mut groups = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (key, named) = (part.stored.key.clone(), &part.stored.groups);
-        if !self.forgotten.has(&part.stored, asked) && groups.note(&key, named, |key| self.is_held(key)) {
+        let key = part.stored.key();
+        if !self.forgotten.has(&part.stored, asked) && groups.note(&key, &part.stored.groups(), |key| self.is_held(key)) {
             self.parts.insert(key, Arc::new(part));
         }
     }
 
     fn is_held(&self, key: &Key) -> bool {
-        self.slots.peek(key).is_some() || self.parts.peek(key).is_some()
+        self.shelf().has(key.text()) || self.parts.peek(key).is_some()
     }
 
     /// Forgets a resource (RFC 9111 section 4.4). Returns whether helpers could have it.
@@ -183,7 +191,7 @@ impl Store {
 
     fn take(&self, key: &Key) -> bool {
         self.parts.remove(key);
-        self.slots.remove(key).is_some_and(|(_, slot)| slot.iter().any(|stored| stored.spillable.is_some()))
+        self.change(|shelf| shelf.remove(key.text(), |_| true)).iter().any(|stored| stored.spillable().is_some())
     }
 
     /// Remembers that a resource's answer could not be stored.
@@ -203,7 +211,7 @@ impl Store {
 
     /// Tells whether a resource's answers could not be stored lately, and nothing older of it is stored either.
     pub(crate) fn only_passes(&self, key: &str, now: Time) -> bool {
-        self.is_passed(key, now) && self.slots.peek(key).is_none() && self.disk.load().as_ref().is_none_or(|disk| !disk.knows(key))
+        self.is_passed(key, now) && !self.shelf().has(key) && self.disk.load().as_ref().is_none_or(|disk| !disk.knows(key))
     }
 
     /// Keeps what is stored in a folder too, in so many bytes; or not, and then nothing stays there: a later process would not know what
@@ -245,14 +253,15 @@ impl Store {
 
     /// Bytes and number of stored resources.
     pub(crate) fn size(&self) -> (u64, u64) {
-        (self.slots.weight() + self.parts.weight(), (self.slots.len() + self.parts.len()) as u64)
+        let (bytes, count) = self.shelf().size();
+        (bytes + self.parts.weight(), count + self.parts.len() as u64)
     }
 
     /// Changes the bound; what is beyond it is dropped.
     pub(crate) fn resize(&self, memory: u64) {
         let (parts, whole) = split(memory);
-        if self.slots.capacity() != whole {
-            self.slots.set_capacity(whole);
+        if self.shelf().capacity() != whole {
+            let _gone = self.change(|shelf| shelf.set_capacity(whole));
             self.parts.set_capacity(parts);
         }
     }
@@ -262,7 +271,10 @@ impl Store {
 mod tests {
     use super::*;
     use crate::{
-        cache::admit::{Asked, admit},
+        cache::{
+            admit::{Asked, admit},
+            groups::CACHE_GROUPS,
+        },
         cookies::Cookies,
     };
     use http::{
@@ -286,7 +298,7 @@ mod tests {
         let admitted =
             admit(Asked { path, headers: &request, cookies: Cookies::Free, at: now.date }, StatusCode::OK, &response, now.date).unwrap();
         let values = admitted.vary().values(&request, Encoding::Identity);
-        (Stored::new(key(path), admitted, (StatusCode::OK, response), (body.into(), None), values, now), request)
+        (Stored::new(&key(path), admitted, (StatusCode::OK, response), (body.into(), None), &values, now), request)
     }
 
     #[test]
@@ -296,7 +308,7 @@ mod tests {
         let (french, asks_french) = stored("/", b"salut".to_vec(), Some("accept-language"), "fr");
         store.insert(german, Time::ZERO);
         store.insert(french, Time::ZERO);
-        let body = |request| store.find(&key("/"), request, Encoding::Identity).map(|stored| stored.body.to_vec());
+        let body = |request| store.find(&key("/"), request, Encoding::Identity).map(|stored| stored.body_bytes().to_vec());
         assert_eq!(body(&asks_german).as_deref(), Some(&b"hallo"[..]));
         assert_eq!(body(&asks_french).as_deref(), Some(&b"salut"[..]));
         assert_eq!(body(&HeaderMap::new()), None);
@@ -319,7 +331,7 @@ mod tests {
         for language in &languages {
             store.insert(stored("/", b"x".to_vec(), Some("accept-language"), language).0, Time::ZERO);
         }
-        assert_eq!(store.slots.get(&key("/")).unwrap().len(), VARIANTS_MAX);
+        assert_eq!(store.shelf().variants(key("/").text()).len(), VARIANTS_MAX);
     }
 
     #[test]
@@ -341,9 +353,8 @@ mod tests {
         let at = |seconds| Time::ZERO.after(std::time::Duration::from_secs(seconds));
         let group = Group::from(&b"posts"[..]);
         let insert = |path, grouped: bool, asked| {
-            let mut stored = stored(path, b"x".to_vec(), None, "de").0;
-            stored.groups.extend(grouped.then(|| group.clone()));
-            store.insert(stored, at(asked));
+            let stored = stored(path, b"x".to_vec(), None, "de").0;
+            store.insert(if grouped { stored.with_field(&CACHE_GROUPS, "\"posts\"") } else { stored }, at(asked));
         };
         let held = |path| store.find(&key(path), &HeaderMap::new(), Encoding::Identity).is_some();
         insert("/1", true, 1);

@@ -1,6 +1,6 @@
 //! Which fields speak to this cache: one that is addressed to it, else Cache-Control and Expires (RFC 9213).
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
     control::Control,
@@ -33,7 +33,7 @@ impl Governing {
 
 /// Reads a targeted field; `None` when it is malformed or empty.
 fn read(response: &HeaderMap, name: &HeaderName) -> Option<Control> {
-    let field = joined(response, name)?;
+    let field = joined(response.get_all(name).iter().map(HeaderValue::as_bytes))?;
     let (mut control, mut empty) = (Control::default(), true);
     dictionary(&field, |key, item| {
         empty = false;
@@ -50,7 +50,6 @@ fn read(response: &HeaderMap, name: &HeaderName) -> Option<Control> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
     use std::time::Duration;
 
     fn of(pairs: &[(&'static str, &'static str)]) -> Governing {

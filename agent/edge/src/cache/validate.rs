@@ -53,8 +53,8 @@ pub(crate) fn range_allowed(request: &HeaderMap, response: &HeaderMap) -> bool {
 /// Makes a request to the origin conditional on our copy (RFC 9111 section 4.3.1).
 pub(crate) fn ask_about(stored: &Stored, request: &mut HeaderMap) {
     for (ours, condition) in [(header::ETAG, header::IF_NONE_MATCH), (header::LAST_MODIFIED, header::IF_MODIFIED_SINCE)] {
-        if let Some(value) = stored.headers.get(ours) {
-            request.insert(condition, value.clone());
+        if let Some(value) = stored.value(&ours).and_then(|value| HeaderValue::from_bytes(value).ok()) {
+            request.insert(condition, value);
         }
     }
 }
@@ -62,7 +62,7 @@ pub(crate) fn ask_about(stored: &Stored, request: &mut HeaderMap) {
 /// Tells whether the answer to HEAD speaks of the representation that is stored: no validator that it has differs, nor its length.
 //= RFC 9111 section 4.3.5
 pub(crate) fn same_by_head(stored: &Stored, head: &HeaderMap) -> bool {
-    let same = |name| head.get(&name).is_none_or(|value| stored.headers.get(&name) == Some(value));
+    let same = |name| head.get(&name).is_none_or(|value| stored.value(&name) == Some(value.as_bytes()));
     let length = head.get(header::CONTENT_LENGTH).map(|length| length.as_bytes().trim_ascii());
     same(header::ETAG) && same(header::LAST_MODIFIED) && length.is_none_or(|length| length == stored.length().to_string().as_bytes())
 }

@@ -1,8 +1,10 @@
 //! Which requests a stored response answers (RFC 9111 section 4.1), and the few kinds of Accept-Encoding that there really are.
 
+use std::sync::{Arc, LazyLock};
+
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::control::split;
+use super::{control::split, stored::allocated};
 
 /// What a visitor's browser can decode, reduced to what servers really choose from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,8 +54,13 @@ fn refused(parameters: &[u8]) -> bool {
 }
 
 /// The request fields by which an origin chooses among representations.
+///
+/// Nearly every response has none or Accept-Encoding alone, so that these take no memory of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Vary(Vec<HeaderName>);
+pub(crate) struct Vary(Option<Arc<Vec<HeaderName>>>);
+
+/// Accept-Encoding alone, for all.
+static BY_ENCODING: LazyLock<Arc<Vec<HeaderName>>> = LazyLock::new(|| Arc::new(vec![header::ACCEPT_ENCODING]));
 
 impl Vary {
     /// Reads Vary; `None` when it is `*` or makes no sense: such a response answers no other request.
@@ -73,41 +80,60 @@ impl Vary {
         }
         names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
         names.dedup();
-        Some(Self(names))
+        Some(Self::restored(names))
     }
 
     /// By these fields, in the order in which [`Vary::fields`] had them.
     pub(crate) fn restored(fields: Vec<HeaderName>) -> Self {
-        Self(fields)
+        Self(match fields.as_slice() {
+            [] => None,
+            [name] if name == header::ACCEPT_ENCODING => Some(Arc::clone(&BY_ENCODING)),
+            _ => Some(Arc::new(fields)),
+        })
+    }
+
+    fn names_all(&self) -> &[HeaderName] {
+        self.0.as_ref().map_or(&[], |names| names.as_slice())
+    }
+
+    /// Bytes of memory that it has for itself.
+    pub(crate) fn weight(&self) -> usize {
+        let own = self.0.as_ref().filter(|names| !Arc::ptr_eq(names, &BY_ENCODING));
+        own.map_or(0, |names| allocated(40) + allocated(names.capacity() * size_of::<HeaderName>()))
     }
 
     /// The fields.
     pub(crate) fn fields(&self) -> impl Iterator<Item = &HeaderName> {
-        self.0.iter()
+        self.names_all().iter()
     }
 
     /// Tells whether the response depends on nothing but, perhaps, Accept-Encoding.
     pub(crate) fn is_plain(&self) -> bool {
-        self.0.iter().all(|name| name == header::ACCEPT_ENCODING)
+        self.fields().all(|name| name == header::ACCEPT_ENCODING)
     }
 
     /// Tells whether it is plain and a request of that encoding has these values: [`Vary::values`] without the request's other fields.
     pub(crate) fn is_plain_with(&self, encoding: Encoding, values: &[u8]) -> bool {
-        match self.0.as_slice() {
+        match self.names_all() {
             [] => values.is_empty(),
             [name] => name == header::ACCEPT_ENCODING && values == [encoding as u8 + 1, 0],
             _ => false,
         }
     }
 
+    /// Tells whether a request has these values.
+    pub(crate) fn is_answered(&self, request: &HeaderMap, encoding: Encoding, values: &[u8]) -> bool {
+        if self.is_plain() { self.is_plain_with(encoding, values) } else { self.values(request, encoding) == values }
+    }
+
     pub(crate) fn names(&self, name: &HeaderName) -> bool {
-        self.0.contains(name)
+        self.names_all().contains(name)
     }
 
     /// The values that a request has in these fields, in one text in which they cannot run into each other.
     pub(crate) fn values(&self, request: &HeaderMap, encoding: Encoding) -> Vec<u8> {
         let mut text = Vec::new();
-        for name in &self.0 {
+        for name in self.fields() {
             if name == header::ACCEPT_ENCODING {
                 text.push(encoding as u8 + 1);
             } else {

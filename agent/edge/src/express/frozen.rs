@@ -1,23 +1,7 @@
 //! Heads of answers as bytes.
 
-use std::{
-    io::Write as _,
-    sync::{Arc, OnceLock},
-};
-
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use http::{HeaderMap, StatusCode};
-
-/// A stored response's head as it leaves, but for what differs from one answer to the next. Made when it is first wanted.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Frozen(Arc<OnceLock<Bytes>>);
-
-impl Frozen {
-    /// The head, without its last line.
-    pub(super) fn get(&self, status: StatusCode, headers: &HeaderMap, length: usize) -> Bytes {
-        self.0.get_or_init(|| head(status, headers, length).freeze()).clone()
-    }
-}
 
 /// What is told anew each time, and the head's end.
 #[derive(Debug, Clone, Copy)]
@@ -27,25 +11,52 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    const ROOM: usize = 112;
+    const ROOM: usize = 152;
     /// The end of a head that says all already.
-    pub(super) const END: Self = Self::end();
+    pub(super) const END: Self = Self {
+        bytes: {
+            let mut bytes = [0; Self::ROOM];
+            bytes[0] = b'\r';
+            bytes[1] = b'\n';
+            bytes
+        },
+        length: 2,
+    };
 
-    const fn end() -> Self {
-        let mut bytes = [0; Self::ROOM];
-        (bytes[0], bytes[1]) = (b'\r', b'\n');
-        Self { bytes, length: 2 }
+    /// The body's length, Age, and the cache's word of a hit: what [`crate::respond`] says of one.
+    pub(super) fn of_hit(length: u64, age: u64, ttl: i64) -> Self {
+        let mut tail = Self { bytes: [0; Self::ROOM], length: 0 };
+        tail.put(b"content-length: ");
+        tail.put_number(length);
+        tail.put(b"\r\nage: ");
+        tail.put_number(age);
+        tail.put(b"\r\ncache-status: overspill; hit; ttl=");
+        if ttl < 0 {
+            tail.put(b"-");
+        }
+        tail.put_number(ttl.unsigned_abs());
+        tail.put(b"\r\n\r\n");
+        tail
     }
 
-    /// Age, and the cache's word of a hit: what [`crate::respond`] says of one.
-    pub(super) fn of_hit(age: u64, ttl: i64) -> Self {
-        let mut tail = Self { bytes: [0; Self::ROOM], length: 0 };
-        let mut room = &mut tail.bytes[..];
-        // Two numbers of at most 20 digits fit.
-        let written = write!(room, "age: {age}\r\ncache-status: overspill; hit; ttl={ttl}\r\n\r\n");
-        debug_assert!(written.is_ok());
-        tail.length = Self::ROOM - room.len();
-        tail
+    /// Three numbers of at most 20 digits fit, with what stands between them.
+    fn put(&mut self, text: &[u8]) {
+        if let Some(room) = self.bytes.get_mut(self.length..self.length + text.len()) {
+            room.copy_from_slice(text);
+            self.length += text.len();
+        }
+    }
+
+    fn put_number(&mut self, mut number: u64) {
+        let (mut digits, mut at) = ([b'0'; 20], 20);
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return self.put(&digits[at..]);
+            }
+        }
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
@@ -69,18 +80,30 @@ pub(super) fn fields_of(status: StatusCode, headers: &HeaderMap) -> BytesMut {
 }
 
 /// An answer's first line.
-pub(super) fn write_status(text: &mut BytesMut, status: StatusCode) {
+pub(super) fn write_status(text: &mut impl BufMut, status: StatusCode) {
     for part in ["HTTP/1.1 ", status.as_str(), " ", status.canonical_reason().unwrap_or_default(), "\r\n"] {
         text.put_slice(part.as_bytes());
     }
 }
 
-pub(super) fn write_fields(text: &mut BytesMut, headers: &HeaderMap) {
+pub(super) fn write_fields(text: &mut impl BufMut, headers: &HeaderMap) {
     for (name, value) in headers {
         for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
             text.put_slice(part);
         }
     }
+}
+
+/// Writes a head's lines, but for those that are told anew each time.
+pub(crate) fn put_head(text: &mut impl BufMut, status: StatusCode, headers: &HeaderMap) {
+    write_status(text, status);
+    write_fields(text, headers);
+}
+
+/// How many bytes that are.
+pub(crate) fn head_length(status: StatusCode, headers: &HeaderMap) -> usize {
+    let fields: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    "HTTP/1.1 200 \r\n".len() + status.canonical_reason().unwrap_or_default().len() + fields
 }
 
 #[cfg(test)]
@@ -90,9 +113,11 @@ mod tests {
 
     #[test]
     fn the_longest_numbers_fit() {
-        let tail = Tail::of_hit(u64::MAX, i64::MIN);
-        let text = std::str::from_utf8(tail.as_bytes()).unwrap();
-        assert_eq!(text, format!("age: {}\r\ncache-status: overspill; hit; ttl={}\r\n\r\n", u64::MAX, i64::MIN));
+        for (length, age, ttl) in [(u64::MAX, u64::MAX, i64::MIN), (0, 0, 0), (1_024, 59, 3_541), (10, 100, i64::MAX)] {
+            let tail = Tail::of_hit(length, age, ttl);
+            let text = format!("content-length: {length}\r\nage: {age}\r\ncache-status: overspill; hit; ttl={ttl}\r\n\r\n");
+            assert_eq!(std::str::from_utf8(tail.as_bytes()).unwrap(), text);
+        }
         assert_eq!(Tail::END.as_bytes(), b"\r\n");
     }
 
@@ -101,6 +126,9 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(header::VIA, HeaderValue::from_static("1.1 a"));
         headers.append(header::VIA, HeaderValue::from_static("1.1 b"));
+        let mut text = Vec::new();
+        put_head(&mut text, StatusCode::OK, &headers);
+        assert_eq!(text.len(), head_length(StatusCode::OK, &headers));
         assert_eq!(&head(StatusCode::OK, &headers, 7)[..], b"HTTP/1.1 200 OK\r\nvia: 1.1 a\r\nvia: 1.1 b\r\ncontent-length: 7\r\n");
     }
 }

@@ -93,7 +93,7 @@ impl Lane {
             return None;
         }
         let class = self.class(ask.target, fields);
-        let answer = match &stored.spillable {
+        let answer = match stored.spillable() {
             Some(_) => self.asset(&stored, fields, class, now)?,
             None => self.page(&stored, now)?,
         };
@@ -144,15 +144,16 @@ impl Lane {
 
     /// What helpers may have goes by their rules.
     fn asset(&self, stored: &Arc<Stored>, fields: &[Header<'_>], class: RequestClass, now: Now) -> Option<Answer> {
-        let (overflow, spillable) = (&self.edge.overflow, stored.spillable.as_ref()?);
+        let overflow = &self.edge.overflow;
         if overflow.spiller.awaits_help(now) {
             return None;
         }
         let answer = Answer::of(stored, now);
         let size = answer.body.len() as u64;
         let secure = self.known.as_ref().is_some_and(|known| known.secure);
+        let names = &self.known.as_ref()?.site.names;
         let may_leave = overflow.spiller.asks_who() && Spiller::may_leave(fields, false, Mark::None, class);
-        match overflow.course(&Method::GET, spillable, (answer.head_length(), size), (may_leave, secure), now) {
+        match overflow.course(&Method::GET, (stored, names), (answer.head_length(), size), (may_leave, secure), now) {
             Course::Serve => Some(Answer { pause: overflow.uplink.pause(size, size, now.time), ..answer }),
             Course::Spill(redirect) => Some(Answer::redirect(redirect)),
             Course::Shed => Some(Answer::made(waiting::overloaded().map(Payload::into_bytes), CacheUse::None)),
@@ -241,9 +242,9 @@ impl Answer {
         Self {
             status: stored.status,
             cache: CacheUse::Hit,
-            head: stored.frozen.get(stored.status, &stored.headers, stored.body.len()),
-            tail: Tail::of_hit(stored.age(now.time).as_secs(), stored.time_to_live(now.time)),
-            body: stored.body.clone(),
+            head: stored.head(),
+            tail: Tail::of_hit(stored.length(), stored.age(now.time).as_secs(), stored.time_to_live(now.time)),
+            body: stored.body(),
             pause: Duration::ZERO,
         }
     }
@@ -257,7 +258,7 @@ impl Answer {
     /// With a response that was made for the occasion.
     fn made(response: Response<Bytes>, cache: CacheUse) -> Self {
         let (parts, body) = response.into_parts();
-        let head = head(parts.status, &parts.headers, body.len()).freeze();
+        let head = head(parts.status, &parts.headers, body.len()).into();
         Self { status: parts.status, cache, head, tail: Tail::END, body, pause: Duration::ZERO }
     }
 

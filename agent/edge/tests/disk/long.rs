@@ -1,12 +1,22 @@
 //! Bodies that only the disk holds.
 
-use std::{fs, os::unix::fs::FileExt as _, path::Path, thread, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::FileExt as _,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    thread,
+    time::Duration,
+};
 
 use overspill_edge::{Config, DiskCache, Handle};
 use overspill_governance::units::Bytes;
 
 use crate::{
-    common::{Act, Origin, ask, edge, get, together, until},
+    common::{self, Act, Origin, ask, edge, edge_at, get, together, until},
     copy, files,
 };
 
@@ -98,4 +108,84 @@ fn of_a_long_body_that_breaks_off_nothing_stays() {
     assert!(get(&edge, "/film").body.len() <= 9_000_000);
     until("the draft is gone", || files(folder.path()).is_empty());
     assert_eq!((edge.metrics().disk.objects, edge.metrics().stored_responses), (0, 0));
+}
+
+/// The film without a word on its length, in chunks; `whole`: or broken off after nine million bytes.
+fn in_chunks(whole: bool) -> Vec<u8> {
+    let film = film();
+    let mut answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nCache-Control: max-age=600\r\nETag: \"f\"\r\n\r\n".to_vec();
+    for chunk in film[..if whole { film.len() } else { 9_000_000 }].chunks(50_000) {
+        answer.extend(format!("{:x}\r\n", chunk.len()).into_bytes());
+        answer.extend(chunk);
+        answer.extend(b"\r\n");
+    }
+    if whole {
+        answer.extend(b"0\r\n\r\n");
+    }
+    answer
+}
+
+#[test]
+fn a_body_that_grows_too_long_for_memory_goes_on_to_the_disk() {
+    let (folder, film) = (tempfile::tempdir().unwrap(), film());
+    let answer = in_chunks(true);
+    let origin = Origin::new(move |_| Act::Say(answer.clone()));
+    let first = edge(&origin, roomy(folder.path()));
+    keep(&first);
+    let asked = origin.asked().len();
+    let left = tempfile::tempdir().unwrap();
+    copy(folder.path(), left.path());
+    let second = edge(&origin, roomy(left.path()));
+    until("what was left is known", || second.metrics().disk.scanned);
+    for edge in [&first, &second] {
+        let whole = get(edge, "/film");
+        assert!(whole.body == film && whole.field("cache-status").unwrap().starts_with("overspill; hit"), "{}", whole.head);
+        assert_eq!(whole.field("content-length").as_deref(), Some("12000000"), "it is known now");
+        let part = ask(edge, "GET", "/film", "Range: bytes=8388600-8388700\r\n");
+        assert!(part.status == 206 && part.body == film[8_388_600..=8_388_700], "{}", part.head);
+        assert!(edge.metrics().stored_bytes < 10_000, "memory holds the head alone");
+    }
+    assert_eq!(origin.asked().len(), asked);
+}
+
+#[test]
+fn of_a_body_that_grew_long_and_broke_off_nothing_stays_and_what_was_there_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, cut) = (in_chunks(true), in_chunks(false));
+    let breaks = Arc::new(AtomicBool::new(false));
+    let broken = Arc::clone(&breaks);
+    let origin =
+        Origin::new(
+            move |_| {
+                if broken.load(SeqCst) { Act::SayTwice(cut.clone(), Duration::ZERO, Vec::new()) } else { Act::Say(whole.clone()) }
+            },
+        );
+    let first = edge(&origin, roomy(folder.path()));
+    keep(&first);
+    breaks.store(true, SeqCst);
+    let there = files(folder.path()).len();
+    assert_eq!(ask(&first, "PURGE", "/film", "").status, 200);
+    let _cut_short = common::raw(&first, b"GET /film HTTP/1.1\r\nHost: blog.example\r\nConnection: close\r\n\r\n");
+    until("the draft is gone", || files(folder.path()).len() == there);
+    let left = tempfile::tempdir().unwrap();
+    copy(folder.path(), left.path());
+    let nowhere = edge_at("127.0.0.1:1".parse().unwrap(), roomy(left.path()));
+    until("what was left is known", || nowhere.metrics().disk.scanned);
+    let reply = get(&nowhere, "/film");
+    assert!(reply.body == film() && reply.field("cache-status").unwrap().contains("detail=stale"), "{}", reply.head);
+}
+
+#[test]
+fn a_body_that_grows_longer_than_may_be_kept_is_passed_on_and_not_kept() {
+    let (folder, answer) = (tempfile::tempdir().unwrap(), in_chunks(true));
+    let origin = Origin::new(move |_| Act::Say(answer.clone()));
+    let edge = edge(&origin, |config| {
+        // An eighth of it is 10 MiB: more than memory keeps, less than the film has.
+        config.disk = Some(DiskCache { path: folder.path().join("cache"), bytes: Bytes(80 << 20) });
+    });
+    for _ in 0..2 {
+        assert!(get(&edge, "/film").body == film());
+    }
+    until("nothing is left", || files(folder.path()).is_empty());
+    assert_eq!((origin.asked().len(), edge.metrics().disk.written, edge.metrics().stored_responses), (2, 0, 0));
 }

@@ -126,7 +126,7 @@ impl Files {
             if !read.body.is(&body) {
                 return Err(Lost::Damaged);
             }
-            read.stored.body = body.into();
+            read.stored = read.stored.with_body(body.into());
         }
         Ok(read)
     }

@@ -14,18 +14,14 @@ use overspill_governance::{
     time::{Date, Now},
 };
 
-use super::fifo::Uses;
 use crate::{
     cache::{
         admit::Kept,
-        groups::{CACHE_GROUPS, named},
         key::Key,
-        stored::Stored,
+        stored::{Stored, Terms},
         vary::Vary,
     },
-    express::Frozen,
     limits::{DISK_BODY_BYTES_MAX, DISK_HEAD_BYTES_MAX},
-    rewrite::Looked,
 };
 
 /// Bytes before the head.
@@ -105,27 +101,27 @@ fn millis(span: Duration) -> u64 {
 /// Writes prelude and head; `None` if there is more of it than is ever read.
 pub(crate) fn write(stored: &Stored, body: Body, now: Now) -> Option<Vec<u8>> {
     let head = Head {
-        key: stored.key.text().to_owned(),
-        path_at: u16::try_from(stored.key.origin().len()).ok()?,
+        key: stored.key_text().to_owned(),
+        path_at: u16::try_from(stored.origin().len()).ok()?,
         status: stored.status.as_u16(),
-        fields: stored.headers.iter().map(|(name, value)| (name.as_str().into(), value.as_bytes().into())).collect(),
+        fields: stored.fields().map(|(name, value)| (name.into(), value.into())).collect(),
         kept: match stored.kept {
             Kept::Explicit => 0,
             Kept::Heuristic => 1,
             Kept::Contract => 2,
         },
         digest: stored.digest.map(|digest| digest.0),
-        fresh_until_ms: stored.fresh_until.as_millis(),
-        vary: stored.vary.fields().map(|name| name.as_str().to_owned()).collect(),
-        values: stored.values.clone(),
+        fresh_until_ms: stored.fresh_until().as_millis(),
+        vary: stored.vary().fields().map(|name| name.as_str().to_owned()).collect(),
+        values: stored.values().to_vec(),
         came_ms: now.date.before(now.time.since(stored.came)).as_millis(),
-        initial_age_ms: millis(stored.initial_age),
-        held_ms: millis(stored.held_before),
-        lifetime_ms: millis(stored.lifetime),
+        initial_age_ms: millis(stored.initial_age()),
+        held_ms: millis(stored.held_before.into()),
+        lifetime_ms: millis(stored.lifetime()),
         forbids_stale: stored.forbids_stale,
         for_authorized: stored.for_authorized,
-        stale_while_revalidate_ms: millis(stored.stale_while_revalidate),
-        stale_if_error_ms: millis(stored.stale_if_error),
+        stale_while_revalidate_ms: millis(stored.stale_while_revalidate()),
+        stale_if_error_ms: millis(stored.stale_if_error()),
         body_bytes: body.length,
         checks: body.checks,
         apart: body.apart,
@@ -202,33 +198,21 @@ impl Head {
         // A calendar that went back says nothing of how old it is: stale, then.
         let resident =
             if self.came_ms <= now.date.as_millis() { Duration::from_millis(now.date.as_millis() - self.came_ms) } else { lifetime };
-        let (groups, looked) = (named(&headers, &CACHE_GROUPS), Looked::of(&headers));
-        Some(Stored {
-            key,
-            status,
-            headers,
-            body: Bytes::new(),
+        let terms = Terms {
             kept,
-            digest: self.digest.map(ObjectDigest),
-            fresh_until: Date::from_millis(self.fresh_until_ms),
-            spillable: None,
-            looked,
-            purged: false,
-            frozen: Frozen::default(),
-            vary: Vary::restored(vary),
-            values: self.values,
-            groups,
             came: now.time,
             initial_age: Duration::from_millis(self.initial_age_ms).saturating_add(resident),
             held_before: Duration::from_millis(self.held_ms).saturating_add(resident),
             lifetime,
-            forbids_stale: self.forbids_stale,
-            for_authorized: self.for_authorized,
+            fresh_until: Date::from_millis(self.fresh_until_ms),
             stale_while_revalidate: Duration::from_millis(self.stale_while_revalidate_ms),
             stale_if_error: Duration::from_millis(self.stale_if_error_ms),
-            uses: Uses::default(),
-            apart: None,
-        })
+            forbids_stale: self.forbids_stale,
+            for_authorized: self.for_authorized,
+            vary: Vary::restored(vary),
+            digest: self.digest.map(ObjectDigest),
+        };
+        Some(Stored::of(&key, (status, &headers), Bytes::new(), &self.values, terms))
     }
 }
 
@@ -248,16 +232,14 @@ mod tests {
             (header::ETAG, "\"1\""),
             (HeaderName::from_static("cache-groups"), "\"posts\""),
         ];
-        let mut stored = Stored::sample(&fields, Bytes::from_static(b"a body"));
-        stored.values = b"de,\0\x02\0".to_vec();
-        stored.came = NOON.time;
-        stored
+        let stored = Stored::sample(&fields, Bytes::from_static(b"a body")).with_values(b"de,\0\x02\0");
+        Stored { came: NOON.time, ..stored }
     }
 
     fn file() -> Vec<u8> {
         let stored = sample();
-        let mut bytes = write(&stored, Body::of(&stored.body), NOON).unwrap();
-        bytes.extend(&stored.body);
+        let mut bytes = write(&stored, Body::of(stored.body_bytes()), NOON).unwrap();
+        bytes.extend(stored.body_bytes());
         bytes
     }
 
@@ -271,9 +253,12 @@ mod tests {
         let (before, bytes) = (sample(), file());
         let Read { stored, body_at, body } = read(&bytes, later(20)).unwrap();
         assert!(body.is(&bytes[usize::try_from(body_at).unwrap()..]) && !body.is(b"a bodY") && !body.is(b"a bod"));
-        assert_eq!((&stored.key, stored.status, &stored.headers), (&before.key, before.status, &before.headers));
-        assert_eq!((&stored.vary, &stored.values, &stored.groups), (&before.vary, &before.values, &before.groups));
-        assert_eq!((stored.kept, stored.fresh_until, stored.stale_if_error), (before.kept, before.fresh_until, before.stale_if_error));
+        assert_eq!((stored.key(), stored.status, stored.headers()), (before.key(), before.status, before.headers()));
+        assert_eq!((stored.vary(), stored.values(), stored.groups()), (before.vary(), before.values(), before.groups()));
+        assert_eq!(
+            (stored.kept, stored.fresh_until(), stored.stale_if_error()),
+            (before.kept, before.fresh_until(), before.stale_if_error())
+        );
         assert_eq!((stored.age(Time::ZERO), stored.held_for(Time::ZERO)), (Duration::from_secs(20), Duration::from_secs(20)));
         assert!(stored.is_fresh(Time::ZERO) && !read(&bytes, later(60)).unwrap().stored.is_fresh(Time::ZERO));
         let again = read(&write(&stored, body, later(20)).unwrap(), later(30)).unwrap().stored;
@@ -299,7 +284,7 @@ mod tests {
     #[test]
     fn every_flipped_bit_of_a_head_is_noticed() {
         let bytes = file();
-        let head = bytes.len() - sample().body.len();
+        let head = bytes.len() - sample().body_bytes().len();
         for bit in 0..head * 8 {
             let mut damaged = bytes.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);

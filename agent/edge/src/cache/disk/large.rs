@@ -27,7 +27,9 @@ use super::{
     format::{BLOCK_BYTES, Body},
     index::Name,
 };
-use crate::limits::{DISK_BODY_BYTES_MAX, DISK_BODY_SHARE, DISK_DRAFT_CHUNKS_MAX, DISK_DRAFT_PATIENCE, DISK_DRAFTS_MAX, DISK_FREE_MIN};
+use crate::limits::{
+    DISK_BODY_BYTES_MAX, DISK_BODY_SHARE, DISK_DRAFT_CHUNKS_MAX, DISK_DRAFT_PATIENCE, DISK_DRAFTS_MAX, DISK_FREE_MIN, DISK_LOOK_BYTES,
+};
 
 /// Where a body is that is not in memory. The index keeps its file open; when that has gone, so has the body.
 #[derive(Debug, Clone)]
@@ -142,29 +144,58 @@ impl Disk {
         (self.shared.index().capacity() / DISK_BODY_SHARE).min(DISK_BODY_BYTES_MAX)
     }
 
-    /// Begins to write a body of so many bytes; `None` if there is no room or no place.
-    pub(crate) fn draft(&self, name: Name, length: u64) -> Option<Draft> {
+    /// Begins to write a body of such a length; `None` if there is no place.
+    pub(crate) fn draft(&self, name: Name, length: Length) -> Option<Draft> {
         let place = Arc::clone(&self.drafts).try_acquire_owned().ok()?;
         let number = self.shared.clock.date().as_millis() << 16 | NUMBERS.fetch_add(1, Relaxed) & 0xffff;
         let path = self.shared.files.apart(name, number);
         let (chunks, coming) = mpsc::channel(DISK_DRAFT_CHUNKS_MAX);
         let (shared, at, own) = (Arc::clone(&self.shared), path.clone(), Arc::clone(&self.shared));
         let written = tokio::task::spawn_blocking(move || {
-            if shared.files.free()? < length.saturating_add(DISK_FREE_MIN) {
-                return Err(io::ErrorKind::StorageFull.into());
+            let (coming_bytes, most) = match length {
+                Length::Known(length) => (length, length),
+                Length::AtMost(most) => (0, most),
+            };
+            let has_room = |wanted: u64| match shared.files.free() {
+                Ok(free) if free < wanted.saturating_add(DISK_FREE_MIN) => Err(io::ErrorKind::StorageFull.into()),
+                Ok(_) => Ok(()),
+                Err(error) => Err(error),
+            };
+            has_room(coming_bytes)?;
+            let written = shared.files.create(&at).and_then(|file| write(file, coming, most, || has_room(0)));
+            if let Err(error) = &written {
+                shared.counters.skipped.one();
+                tracing::debug!(%error, "a long body cannot be stored on disk: it is passed on");
             }
-            write(shared.files.create(&at)?, coming)
+            written
         });
         Some(Draft { name, number, shared: own, chunks, written, path, is_kept: false, _place: place })
     }
 }
 
-/// Writes what comes to the end of the channel, and checks it block by block.
-fn write(mut file: File, mut coming: mpsc::Receiver<Bytes>) -> io::Result<(File, Body)> {
+/// What is known of a body's length before it has come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Length {
+    /// The origin said it.
+    Known(u64),
+    /// It may become as long as this; one that is longer is not kept.
+    AtMost(u64),
+}
+
+/// Writes what comes to the end of the channel, and checks it block by block. Now and then it is asked whether there is still room.
+fn write(mut file: File, mut coming: mpsc::Receiver<Bytes>, most: u64, has_room: impl Fn() -> io::Result<()>) -> io::Result<(File, Body)> {
     let (mut body, mut hasher, mut in_block) = (Body { length: 0, checks: Vec::new(), apart: None }, crc32fast::Hasher::new(), 0);
+    let mut looked = 0;
     while let Some(mut bytes) = coming.blocking_recv() {
         file.write_all(&bytes)?;
         body.length += bytes.len() as u64;
+        if body.length > most {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        if body.length - looked > DISK_LOOK_BYTES {
+            looked = body.length;
+            has_room()?;
+        }
         while !bytes.is_empty() {
             let piece = bytes.split_to(bytes.len().min(BLOCK_BYTES - in_block));
             hasher.update(&piece);

@@ -114,13 +114,13 @@ impl super::Shared {
         let mut index = self.index();
         let entry = index.entry_mut(name).filter(|entry| entry.apart == body.apart)?;
         if let Some(file) = file {
-            stored.apart = Some(Apart::new(&file, body, name, self));
+            stored = stored.with_apart(Apart::new(&file, body, name, self));
             entry.file = Some(file);
         }
         if entry.outdated {
             stored = stored.outdated(self.clock.time());
         }
-        stored.uses = index.uses(name).unwrap_or_default();
+        stored.uses = index.uses(name);
         Some(stored)
     }
 

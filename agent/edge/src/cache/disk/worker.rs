@@ -140,16 +140,16 @@ impl Worker {
     /// Writes one response, and makes room for it. `file`: of its body, if that is written already.
     fn keep(&mut self, stored: &Arc<Stored>, asked: Time, file: Option<Arc<File>>) {
         let (name, now) = (Name::of(stored), self.shared.clock.now());
-        let number = stored.apart.as_ref().and_then(|apart| apart.body.apart);
-        let file = file.or_else(|| stored.apart.as_ref().and_then(Apart::file));
+        let number = stored.apart().and_then(|apart| apart.body.apart);
+        let file = file.or_else(|| stored.apart().and_then(Apart::file));
         if self.shared.forgotten.has(stored, asked) || (number.is_some() && file.is_none()) {
             return self.sweep(name, number);
         }
-        let body = stored.apart.as_ref().map_or_else(|| Body::of(&stored.body), |apart| Body::clone(&apart.body));
+        let body = stored.apart().map_or_else(|| Body::of(stored.body_bytes()), |apart| Body::clone(&apart.body));
         let Some(head) = format::write(stored, body.clone(), now) else { return self.shared.supersede(name) };
         let written = match self.shared.files.free() {
             Ok(free) if free < DISK_FREE_MIN => Err(io::ErrorKind::StorageFull.into()),
-            Ok(_) => self.shared.files.write(name, &[&head, &stored.body]),
+            Ok(_) => self.shared.files.write(name, &[&head, stored.body_bytes()]),
             Err(error) => Err(error),
         };
         if let Err(error) = written {
@@ -160,7 +160,7 @@ impl Worker {
         }
         self.complained = false;
         self.shared.counters.written.one();
-        self.shared.counters.written_bytes.add(stored.body.len() as u64);
+        self.shared.counters.written_bytes.add(stored.body_bytes().len() as u64);
         let mut index = self.shared.index();
         // What was purged while it was being written is not there, and who purges waits for this.
         if self.shared.forgotten.has(stored, asked) {
@@ -169,9 +169,9 @@ impl Worker {
             return self.remove(name, number);
         }
         let before = index.entry(name).and_then(|entry| entry.apart).filter(|before| Some(*before) != number);
-        let mut entry = Entry::of(stored, number, Some(stored.came));
+        let mut entry = Entry::of(stored, number, Some(stored.came()));
         entry.file = file;
-        let useless = index.insert((name, entry), stored, &body, false);
+        let useless = index.insert((name, entry), &body, false);
         let useless: Vec<_> = useless.into_iter().filter_map(|name| Some((name, index.remove(name)?.apart))).collect();
         drop(index);
         self.sweep(name, before);
@@ -259,7 +259,7 @@ impl Worker {
         match self.shared.files.look(name, self.shared.clock.now()) {
             Ok(read) => {
                 let entry = Entry::of(&read.stored, read.body.apart, None);
-                let useless = self.shared.index().insert((name, entry), &read.stored, &read.body, true);
+                let useless = self.shared.index().insert((name, entry), &read.body, true);
                 useless.into_iter().for_each(|name| self.shared.supersede(name));
             }
             Err(Lost::Gone) => {}

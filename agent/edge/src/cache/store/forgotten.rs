@@ -40,8 +40,8 @@ impl Forgotten {
     /// Tells whether a response that was asked for at a time was made obsolete since.
     pub(crate) fn has(&self, stored: &Stored, asked: Time) -> bool {
         let since = |forgotten: Option<Time>| forgotten.is_some_and(|at| asked <= at);
-        since(self.0.get(&Obsolete::Resource(stored.key.clone())))
-            || since(self.0.get(&Obsolete::Site(stored.key.origin().into())))
-            || stored.groups.iter().any(|group| since(self.0.get(&Obsolete::group(&stored.key, group))))
+        since(self.0.get(&Obsolete::Resource(stored.key())))
+            || since(self.0.get(&Obsolete::Site(stored.origin().into())))
+            || stored.groups().iter().any(|group| since(self.0.get(&Obsolete::Group(stored.origin().into(), group.clone()))))
     }
 }

@@ -59,10 +59,13 @@ impl Store {
         let of_site = |other: &Key| other.origin() == key.origin();
         let on_disk = Meant::Those(&|entry| of_site(&entry.key) && is_meant(entry.key.path(), entry.tags()));
         let mut purged = Purged { meant: self.purge_disk(&on_disk, manner), ..Purged::default() };
-        let is_meant = |stored: &Stored| is_meant(stored.key.path(), groups::tags(&stored.headers).as_deref());
+        let is_meant = |stored: &Stored| is_meant(stored.path(), groups::tags(stored.values_of(&groups::CACHE_TAGS)).as_deref());
         self.parts.retain(|other, part| !(of_site(other) && is_meant(&part.stored)));
-        let meant = self.slots.iter().filter(|(other, slot)| of_site(other) && slot.iter().any(|stored| is_meant(stored)));
-        for other in meant.map(|(other, _)| other).collect::<Vec<_>>() {
+        let is_of_site = |stored: &Stored| stored.origin() == key.origin() && is_meant(stored);
+        let mut meant: Vec<Key> = self.shelf().iter().filter(|stored| is_of_site(stored)).map(|stored| stored.key()).collect();
+        meant.sort_unstable_by(|one, other| one.text().cmp(other.text()));
+        meant.dedup();
+        for other in meant {
             self.replace(&other, &is_meant, manner, now, &mut purged);
         }
         purged
@@ -74,22 +77,15 @@ impl Store {
     }
 
     fn replace(&self, key: &Key, is_meant: &dyn Fn(&Stored) -> bool, manner: Manner, now: Time, purged: &mut Purged) {
-        let Some(slot) = self.slots.peek(key) else { return };
-        let meant = slot.iter().filter(|stored| is_meant(stored));
-        purged.meant.extend(meant.clone().map(|stored| Name::of(stored)));
-        if meant.clone().any(|stored| stored.spillable.is_some()) {
-            purged.spilled.push(key.clone());
-        }
-        let left = slot.iter().filter_map(|stored| match manner {
-            _ if !is_meant(stored) => Some(Arc::clone(stored)),
-            Manner::Soft => Some(Arc::new(stored.outdated(now))),
-            Manner::Hard => None,
+        let (removed, _gone) = self.change(|shelf| {
+            let removed = shelf.remove(key.text(), is_meant);
+            let stays = if manner == Manner::Soft { removed.as_slice() } else { &[] };
+            let gone: Vec<_> = stays.iter().flat_map(|stored| shelf.insert(Arc::new(stored.outdated(now)))).collect();
+            (removed, gone)
         });
-        let left: Vec<Arc<Stored>> = left.collect();
-        if left.is_empty() {
-            self.slots.remove(key);
-        } else {
-            self.slots.insert(key.clone(), Arc::new(left));
+        purged.meant.extend(removed.iter().map(|stored| Name::of(stored)));
+        if removed.iter().any(|stored| stored.spillable().is_some()) {
+            purged.spilled.push(key.clone());
         }
     }
 }

@@ -1,6 +1,10 @@
 //! From the disk tier back into memory.
 
-use std::sync::{Arc, PoisonError};
+use std::{
+    cmp::Reverse,
+    ptr,
+    sync::{Arc, PoisonError},
+};
 
 use http::HeaderMap;
 use overspill_governance::time::Time;
@@ -8,7 +12,10 @@ use overspill_governance::time::Time;
 use super::Store;
 use crate::{
     cache::{
-        disk::{index::Name, large::Draft},
+        disk::{
+            index::Name,
+            large::{Draft, Length},
+        },
         key::Key,
         stored::Stored,
         vary::{Encoding, Vary},
@@ -47,7 +54,14 @@ impl Store {
     /// Begins to write a body that can be kept on disk only; `None` if it is another, or cannot be kept now.
     pub(crate) fn draft(&self, key: &Key, (vary, values): (&Vary, &[u8]), length: Option<u64>) -> Option<Draft> {
         let length = length.filter(|_| self.keeps_apart(length))?;
-        self.disk.load_full()?.draft(Name::of_variant(key, vary, values), length)
+        self.disk.load_full()?.draft(Name::of_variant(key.text(), vary, values), Length::Known(length))
+    }
+
+    /// The same for a body of which nobody knows how long it will be: as long as may be kept.
+    pub(crate) fn draft_late(&self, key: &Key, (vary, values): (&Vary, &[u8])) -> Option<Draft> {
+        let disk = self.disk.load_full()?;
+        let most = disk.body_max();
+        (most > STORED_BODY_BYTES_MAX).then(|| disk.draft(Name::of_variant(key.text(), vary, values), Length::AtMost(most)))?
     }
 
     /// Waits until what was purged so far stays purged, whatever ends this process.
@@ -63,20 +77,21 @@ impl Store {
         if self.forgotten.has(&stored, asked) {
             return None;
         }
-        let slot = self.slots.peek(&stored.key);
-        let mut variants: Vec<Arc<Stored>> = slot.iter().flat_map(|slot| slot.iter()).cloned().collect();
-        variants.retain(|other| other.is_there());
-        if let Some(newer) = variants.iter().find(|other| other.is_variant_of(&stored)) {
+        let (key, shelf) = (stored.key(), self.shelf());
+        let variants = shelf.variants(key.text());
+        drop(shelf);
+        if let Some(newer) = variants.iter().find(|other| other.is_variant_of(&stored) && other.is_there()) {
             return Some(Arc::clone(newer));
         }
-        let same_kind = variants.iter().all(|other| other.vary == stored.vary);
-        if !same_kind || !groups.note(&stored.key, &stored.groups, |key| self.is_held(key)) {
+        let mut kept: Vec<_> = variants.iter().filter(|other| other.is_there()).collect();
+        if kept.iter().any(|other| other.vary() != stored.vary()) || !groups.note(&key, &stored.groups(), |key| self.is_held(key)) {
             return None;
         }
+        kept.sort_by_key(|other| Reverse(other.came()));
+        kept.truncate(VARIANTS_MAX - 1);
+        let is_kept = |other: &Stored| kept.iter().any(|kept| ptr::eq(Arc::as_ptr(kept), other));
         let stored = Arc::new(stored);
-        variants.truncate(VARIANTS_MAX - 1);
-        variants.push(Arc::clone(&stored));
-        self.slots.insert(stored.key.clone(), Arc::new(variants));
+        let _gone = self.change(|shelf| (shelf.remove(key.text(), |other| !is_kept(other)), shelf.insert(Arc::clone(&stored))));
         Some(stored)
     }
 }

@@ -1,0 +1,68 @@
+//! What the cache says that it takes, beside what the process takes. Alone in its process, whose memory it reads.
+#![allow(clippy::unwrap_used)]
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use overspill_edge::{Clock, Config, Handle, inside, start};
+use overspill_governance::units;
+
+const BUDGET: u64 = 64 << 20;
+
+/// Bytes of this process in memory that are no file's.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+fn fields(media_type: &'static str) -> HeaderMap {
+    let pairs = [
+        ("server", "nginx/1.22.1"),
+        ("content-type", media_type),
+        ("last-modified", "Sat, 21 Nov 2026 09:00:00 GMT"),
+        ("etag", "\"6740b1e0-400\""),
+        ("cache-control", "max-age=86400"),
+        ("vary", "accept-encoding"),
+    ];
+    pairs.into_iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
+}
+
+/// Lengths of bodies, so that each order of magnitude from 100 bytes to 100 KB has about as many.
+fn lengths() -> impl Iterator<Item = usize> {
+    let mut state = 7_u64;
+    std::iter::from_fn(move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        Some((100.0 * 1_000_f64.powf((state >> 11) as f64 / (1_u64 << 53) as f64)) as usize)
+    })
+}
+
+/// Stores bodies of these lengths, asks for each, and tells what the process takes beyond what it took before.
+fn fill(edge: &Handle, lengths: impl Iterator<Item = usize>, media_type: &'static str, before: u64) -> u64 {
+    for (at, length) in lengths.enumerate() {
+        let address = format!("http://blog.example:80/{length}/{at}");
+        inside::stock(edge, std::iter::once(address.clone()), &fields(media_type), &Bytes::from(vec![7; length]));
+        assert!(inside::look_up(edge, &address).is_some());
+    }
+    let (counted, taken) = (edge.metrics().stored_bytes, resident().saturating_sub(before));
+    println!("{} MiB counted, {} MiB taken", counted >> 20, taken >> 20);
+    // Seven eighths are for whole responses.
+    assert!(counted <= BUDGET && counted > BUDGET * 3 / 4, "{counted}");
+    taken
+}
+
+#[test]
+fn memory_as_configured_is_the_memory_that_is_used() {
+    let before = resident();
+    // Twice what fits and more, so that what leaves makes room for what comes.
+    let taken = fill(&cache(), std::iter::repeat_n(1_024, 80_000), "image/jpeg", before);
+    assert!(taken <= BUDGET * 5 / 4, "{taken}");
+    // Of all sizes, the allocator leaves more unused between what stays. What the first cache took is used again.
+    let taken = fill(&cache(), lengths().take(12_000), "text/html", before);
+    assert!(taken <= BUDGET * 3 / 2, "{taken}");
+}
+
+fn cache() -> Handle {
+    let mut config = Config::new("127.0.0.1:1".parse().unwrap());
+    (config.threads, config.memory) = (1, units::Bytes(BUDGET));
+    start(config, Clock::new()).unwrap()
+}
