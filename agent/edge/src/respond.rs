@@ -32,7 +32,7 @@ pub(crate) fn from_stored(stored: &Stored, request: &HeaderMap, cache: CacheUse,
         not_modified(&stored.headers)
     } else {
         match whole_or_part(stored, request) {
-            Part::Whole => with(stored.status, stored.headers.clone(), stored.whole()),
+            Part::Whole => return (whole_as(stored, cache, now), cache),
             Part::Some(range) => match stored.cut(&range) {
                 Some(cut) => partial(stored, &range, stored.length(), cut),
                 None => unsatisfiable(stored),
@@ -42,6 +42,21 @@ pub(crate) fn from_stored(stored: &Stored, request: &HeaderMap, cache: CacheUse,
     };
     say(response.headers_mut(), stored, cache, now);
     (response, cache)
+}
+
+/// Answers with all of a stored response, which is fresh.
+pub(crate) fn whole(stored: &Stored, now: Time) -> Response<Payload> {
+    whole_as(stored, CacheUse::Hit, now)
+}
+
+fn whole_as(stored: &Stored, cache: CacheUse, now: Time) -> Response<Payload> {
+    // With room for what is added: Age, this cache's word, and the library's length and date.
+    let mut headers = HeaderMap::with_capacity(stored.headers.len() + 4);
+    for (name, value) in &stored.headers {
+        headers.append(name.clone(), value.clone());
+    }
+    say(&mut headers, stored, cache, now);
+    with(stored.status, headers, stored.whole())
 }
 
 /// Answers with bytes of a stretch of a response: their place, the whole's length, and the bytes themselves.

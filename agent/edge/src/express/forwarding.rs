@@ -23,9 +23,9 @@ use tokio::{
 
 use super::{
     Waiting,
-    ask::Ask,
+    ask::{Ask, map},
     frozen::{fields_of, write_fields, write_status},
-    lane::{Lane, map},
+    lane::Lane,
     passed::Passed,
 };
 use crate::{
@@ -86,7 +86,7 @@ impl Lane {
         if is_entrance(ask.target.split('?').next().unwrap_or_default()) {
             return None;
         }
-        let class = self.class(ask.target, fields);
+        let class = self.class(ask);
         let (edge, site, now) = (&self.edge, Arc::clone(&self.known.as_ref()?.site), self.edge.clock.now());
         let rank = match ask.cookies {
             Cookies::Session => Class::Reserved,
@@ -115,7 +115,7 @@ impl Lane {
             miss_budget: budget,
             passing: None,
             charged: 0,
-            record: edge.keeps_records().then(|| Box::new(self.record(cut_off, ask, (fields, class), now))),
+            record: edge.keeps_records().then(|| Box::new(self.record(cut_off, ask, class, now))),
         };
         Some(Box::new(Forwarding {
             edge: Arc::clone(edge),
@@ -230,7 +230,7 @@ impl Forwarding {
             return false;
         }
         let mut room = [EMPTY_HEADER; EXPRESS_FIELDS_MAX];
-        let Some(headers) = Ask::read(&self.request, &mut room).and_then(|(_, fields)| map(fields)) else { return false };
+        let Some(headers) = Ask::read(&self.request, &mut room).and_then(|ask| map(ask.fields.lines())) else { return false };
         let asked = Asked { path: self.target(), headers: &headers, cookies: self.cookies, at: self.asked.date };
         admit(asked, head.status, &head.fields.map(), self.edge.clock.date()).is_some()
     }
@@ -261,7 +261,7 @@ impl Forwarding {
 
     fn wish(&self) -> Wish {
         let mut room = [EMPTY_HEADER; EXPRESS_FIELDS_MAX];
-        let headers = Ask::read(&self.request, &mut room).and_then(|(_, fields)| map(fields)).unwrap_or_default();
+        let headers = Ask::read(&self.request, &mut room).and_then(|ask| map(ask.fields.lines())).unwrap_or_default();
         let (mut parts, ()) = Request::builder().method(Method::GET).uri(self.target()).body(()).unwrap_or_default().into_parts();
         parts.headers = headers;
         Wish::new(&parts)

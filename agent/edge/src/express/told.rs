@@ -66,7 +66,7 @@ fn write(text: &mut BytesMut, name: &str, value: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::express::lane::map;
+    use crate::express::ask::map;
     use httparse::EMPTY_HEADER;
     use proptest::prelude::*;
     use std::net::IpAddr;
