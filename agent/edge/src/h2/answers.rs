@@ -76,6 +76,7 @@ impl Service<Request<Incoming>> for Answers {
 }
 
 /// An answer that is there, or will be.
+#[expect(clippy::large_enum_variant, reason = "most are there, and a box for each would cost more than it saves")]
 pub(crate) enum Answering {
     Now(Option<Response<Metered>>),
     Later(Pin<Box<dyn Future<Output = Answered> + Send>>),

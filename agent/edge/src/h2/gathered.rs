@@ -2,6 +2,7 @@
 //! answers that are ready together would be ten system calls, ten TLS records, and ten packets.
 
 use std::{
+    cell::Cell,
     io,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -21,6 +22,13 @@ struct Gathering<S> {
     waiting: BytesMut,
     /// The stream may keep something that was written to it.
     unflushed: bool,
+    /// Nothing more was to be read since what gathered left last. The library looks again after each request that it hands over.
+    dry: bool,
+}
+
+thread_local! {
+    /// Where a thread's connections gather, one after the other: each has left, mostly, before the next is looked at.
+    static SPARE: Cell<BytesMut> = Cell::default();
 }
 
 impl<S> Clone for Gathered<S> {
@@ -31,7 +39,7 @@ impl<S> Clone for Gathered<S> {
 
 impl<S> Gathered<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self(Arc::new(Mutex::new(Gathering { stream, waiting: BytesMut::new(), unflushed: false })))
+        Self(Arc::new(Mutex::new(Gathering { stream, waiting: BytesMut::new(), unflushed: false, dry: false })))
     }
 
     fn open(&self) -> MutexGuard<'_, Gathering<S>> {
@@ -40,9 +48,12 @@ impl<S> Gathered<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Gathered<S> {
-    /// Lets leave what has gathered; ready only with an error. To be polled after the connection, whose polling writes.
+    /// Lets leave what has gathered; ready only with an error. To be polled after the connection, by the same task: the connection's polling
+    /// writes, and reads again only after this.
     pub(crate) fn poll_leave(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        match ready!(self.open().poll_flush(cx)) {
+        let mut gathering = self.open();
+        gathering.dry = false;
+        match ready!(gathering.poll_flush(cx)) {
             Ok(()) => Poll::Pending,
             Err(error) => Poll::Ready(error),
         }
@@ -67,7 +78,9 @@ impl<S: AsyncWrite + Unpin> Gathering<S> {
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_below(1, cx))?;
         // A connection that waits holds no buffer.
-        self.waiting = BytesMut::new();
+        if self.waiting.capacity() > 0 {
+            SPARE.set(std::mem::take(&mut self.waiting));
+        }
         if self.unflushed {
             ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
             self.unflushed = false;
@@ -78,6 +91,11 @@ impl<S: AsyncWrite + Unpin> Gathering<S> {
     /// Takes in as much as fits; at least something.
     fn poll_gather(&mut self, slices: &[io::IoSlice<'_>], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         ready!(self.poll_below(HTTP2_GATHERED_BYTES, cx))?;
+        if self.waiting.capacity() == 0 {
+            self.waiting = SPARE.take();
+            self.waiting.clear();
+            self.waiting.reserve(HTTP2_GATHERED_BYTES);
+        }
         let mut room = 2 * HTTP2_GATHERED_BYTES - self.waiting.len();
         let before = room;
         for slice in slices {
@@ -91,7 +109,13 @@ impl<S: AsyncWrite + Unpin> Gathering<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Gathered<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.open().stream).poll_read(cx, buffer)
+        let mut gathering = self.open();
+        if gathering.dry {
+            return Poll::Pending;
+        }
+        let read = Pin::new(&mut gathering.stream).poll_read(cx, buffer);
+        gathering.dry = read.is_pending();
+        read
     }
 }
 
@@ -129,7 +153,7 @@ mod tests {
 
     /// Lets leave what can.
     async fn leave(stream: &Gathered<DuplexStream>) {
-        poll_fn(|cx| Poll::Ready(assert!(stream.poll_leave(cx).is_pending()))).await;
+        assert!(poll_fn(|cx| Poll::Ready(stream.poll_leave(cx).is_pending())).await);
     }
 
     #[tokio::test]
@@ -145,6 +169,20 @@ mod tests {
         let mut all = [0; 60];
         assert_eq!(far.read(&mut all).await.unwrap(), 60, "in one piece");
         assert_eq!(stream.open().waiting.capacity(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_found_nothing_to_read_looks_again_when_what_gathered_has_left() {
+        let (near, mut far) = duplex(100);
+        let mut stream = Gathered::new(near);
+        let reads = async |stream: &mut Gathered<DuplexStream>| {
+            poll_fn(|cx| Poll::Ready(Pin::new(&mut *stream).poll_read(cx, &mut ReadBuf::new(&mut [0])).is_ready())).await
+        };
+        assert!(!reads(&mut stream).await);
+        far.write_all(b"x").await.unwrap();
+        assert!(!reads(&mut stream).await);
+        leave(&stream).await;
+        assert!(reads(&mut stream).await);
     }
 
     #[tokio::test]

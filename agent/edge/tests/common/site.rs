@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use overspill_edge::Handle;
 use proptest::{collection::vec, prelude::Strategy, sample::select};
 
 use super::{Act, Origin, field, ok};
@@ -118,4 +119,13 @@ pub fn essence(head: &str) -> Vec<String> {
         .collect();
     lines.sort();
     lines
+}
+
+/// What is counted alike whichever way an answer takes.
+pub fn counts(edge: &Handle) -> [u64; 12] {
+    let counted = edge.metrics();
+    let answers = [counted.responses_2xx, counted.responses_3xx, counted.responses_4xx, counted.responses_5xx];
+    let uses = [counted.requests, counted.bytes_sent, counted.cache_hit, counted.cache_bypass, counted.cache_miss];
+    let origin = [counted.origin_requests, counted.origin_broken, counted.origin_in_flight];
+    [&answers[..], &uses, &origin].concat().try_into().unwrap()
 }
