@@ -11,8 +11,8 @@ use std::{
 };
 
 use common::{
-    LONG, edge, field, get, read_head,
-    site::{FIELDS, asks, counts, essence, site},
+    Act, LONG, Origin, edge, field, get, ok, read_head,
+    site::{FIELDS, FRESH, asks, counts, essence, site},
     until,
 };
 use overspill_edge::{Canonical, Config, Handle};

@@ -7,7 +7,8 @@ use proptest::{collection::vec, prelude::Strategy, sample::select};
 
 use super::{Act, Origin, field, ok};
 
-const FRESH: &str = "Cache-Control: public, max-age=600\r\n";
+/// Good for ten minutes.
+pub const FRESH: &str = "Cache-Control: public, max-age=600\r\n";
 
 /// What is asked for.
 const PATHS: [&str; 22] = [
