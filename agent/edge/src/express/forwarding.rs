@@ -251,7 +251,8 @@ impl Forwarding {
 
     /// The edge's own answer, where there is none of the origin's.
     fn instead(&mut self, answer: impl FnOnce(&Self, Wish) -> Response<Payload>) -> Answering {
-        let (parts, body) = answer(self, self.wish()).map(Payload::into_bytes).into_parts();
+        let (mut parts, body) = answer(self, self.wish()).map(Payload::into_bytes).into_parts();
+        parts.headers.entry(header::DATE).or_insert_with(|| http_date(self.edge.clock.date()));
         self.begin(parts.status, CacheUse::Bypass);
         let text = ended(fields_of(parts.status, &parts.headers), parts.status, Length::Exact(body.len() as u64));
         self.account.prepaid = true;
