@@ -4,6 +4,8 @@
 //! The library holds the connection all the time. While it waits for a request and owes the visitor nothing, each read that is one whole
 //! head is shown to [`lane::Lane`] first; of what that answers, the library sees nothing. Everything else it gets as it came, so there is one
 //! way for whatever is not plain, and the lane needs to know only what is. While nothing else comes, the library is not even asked ([`held`]).
+//!
+//! That is HTTP/1.1. In HTTP/2 the library reads requests and writes answers, and only what is between them is the lane's ([`crate::h2`]).
 
 mod ask;
 mod forwarding;

@@ -1,10 +1,10 @@
 //! HTTP/2 towards visitors. Towards the origin it is HTTP/1.1 again, so what the older version has no word for is settled here.
 
-use std::{io, sync::Arc};
+use std::{future::poll_fn, io, sync::Arc};
 
 use http::{HeaderValue, Version, header, request::Parts};
-use hyper::{server::conn::http2, service::service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tracing::trace;
 
 use crate::{
@@ -14,15 +14,19 @@ use crate::{
         HTTP2_WINDOW,
     },
     listener::turned_true,
-    request::{Line, Peer, answer},
+    request::Peer,
     stream::Patient,
     wire::Wire,
 };
 
+mod answers;
 pub(crate) mod frames;
+mod gathered;
 pub(crate) mod guarded;
 pub(crate) mod manners;
 
+use answers::{Answers, AtOnce};
+use gathered::Gathered;
 use guarded::{Alarm, Books, Guarded};
 use manners::{Manners, Patience, Verdict};
 
@@ -33,12 +37,8 @@ pub(crate) async fn serve(stream: Wire, peer: Peer, edge: Arc<Edge>) {
     let stall = timeouts.visitor_stall.max(timeouts.origin_idle);
     let patience = Patience { head: timeouts.header_read, idle: timeouts.header_read, stall };
     let books = Books::new(Manners::new(patience, edge.clock.time()), edge.clock.clone());
-    let stream = Guarded::new(Patient::new(stream, timeouts.visitor_stall), books.clone());
-    let service = service_fn({
-        let edge = Arc::clone(&edge);
-        move |request| answer(request, Line::new(peer), Arc::clone(&edge))
-    });
-    let connection = http2::Builder::new(TokioExecutor::new())
+    let stream = Gathered::new(Guarded::new(Patient::new(stream, timeouts.visitor_stall), books.clone()));
+    let connection = http2::Builder::new(AtOnce)
         .timer(TokioTimer::new())
         .max_concurrent_streams(HTTP2_STREAMS_MAX)
         .max_header_list_size(HEAD_BYTES_MAX as u32)
@@ -47,15 +47,16 @@ pub(crate) async fn serve(stream: Wire, peer: Peer, edge: Arc<Edge>) {
         .initial_stream_window_size(HTTP2_WINDOW)
         .initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
         .max_send_buf_size(HTTP2_SEND_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream.clone()), Answers::new(Arc::clone(&edge), peer));
     let (mut connection, mut alarm) = (Box::pin(connection), Alarm::new(books.clone()));
     let mut stopping = edge.stopping.subscribe();
     let mut leaving = false;
     let result = loop {
         let verdict = tokio::select! {
-            // In this order: the alarm is set by what the connection wrote into the books.
+            // In this order: what the connection has written leaves then, and what has left is in the books by which the alarm is set.
             biased;
             result = connection.as_mut() => break result.map_err(io::Error::other),
+            error = poll_fn(|cx| stream.poll_leave(cx)) => break Err(error),
             verdict = &mut alarm => verdict,
             () = turned_true(&mut stopping), if !leaving => Verdict::Leave,
         };

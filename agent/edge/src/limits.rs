@@ -41,6 +41,8 @@ pub(crate) const HTTP2_WINDOW: u32 = 256 * 1024;
 pub(crate) const HTTP2_CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Bytes of one answer that wait in a connection for its visitor.
 pub(crate) const HTTP2_SEND_BYTES_MAX: usize = 64 * 1024;
+/// Bytes that gather in a connection before they are written: four TLS records, or the answers of a page's small files.
+pub(crate) const HTTP2_GATHERED_BYTES: usize = 64 * 1024;
 /// Frames of control (SETTINGS, PING, PRIORITY, `RST_STREAM`, empty DATA, unknown ones) that may come at once: a page that is left with
 /// all its streams open sends 100.
 pub(crate) const HTTP2_CONTROL_BURST: u32 = 500;

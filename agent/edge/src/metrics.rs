@@ -89,7 +89,7 @@ counters! {
     cache_collapsed: "Responses fetched by another visitor's request.",
     cache_miss: "Responses fetched and looked up before.",
     cache_bypass: "Responses fetched without a look into the cache.",
-    expressed: "Responses that left by the express lane, beneath the HTTP library.",
+    expressed: "Responses that left by the express lane: plain hits, without the usual way of a request.",
     purged: "Stored responses that were purged.",
     spilled: "Visitors sent to helpers.",
     guest: "Responses served for other sites.",

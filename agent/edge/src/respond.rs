@@ -33,7 +33,7 @@ pub(crate) fn from_stored(stored: &Stored, request: &HeaderMap, cache: CacheUse,
         not_modified(&fields)
     } else {
         match whole_or_part(stored, &fields, request) {
-            Part::Whole => with(stored.status, fields, stored.whole()),
+            Part::Whole => return (whole_as(stored, fields, cache, now), cache),
             Part::Some(range) => match stored.cut(&range) {
                 Some(cut) => partial(fields, &range, stored.length(), cut),
                 None => unsatisfiable(stored),
@@ -43,6 +43,16 @@ pub(crate) fn from_stored(stored: &Stored, request: &HeaderMap, cache: CacheUse,
     };
     say(response.headers_mut(), stored, cache, now);
     (response, cache)
+}
+
+/// Answers with all of a stored response, which is fresh.
+pub(crate) fn whole(stored: &Stored, now: Time) -> Response<Payload> {
+    whole_as(stored, stored.headers(), CacheUse::Hit, now)
+}
+
+fn whole_as(stored: &Stored, mut fields: HeaderMap, cache: CacheUse, now: Time) -> Response<Payload> {
+    say(&mut fields, stored, cache, now);
+    with(stored.status, fields, stored.whole())
 }
 
 /// Answers with bytes of a stretch of a response: their place, the whole's length, and the bytes themselves.

@@ -10,51 +10,16 @@ use std::{
     time::Duration,
 };
 
-use common::{Act, LONG, Origin, edge, field, get, ok, read_head, until};
+use common::{
+    Act, LONG, Origin, edge, field, get, ok, read_head,
+    site::{FIELDS, FRESH, asks, counts, essence, site},
+    until,
+};
 use overspill_edge::{Canonical, Config, Handle};
 use proptest::prelude::*;
 
-const FRESH: &str = "Cache-Control: public, max-age=600\r\n";
 /// The lane leaves requests with this field to the usual way, where it changes nothing for a stored response that is fresh.
 const THE_USUAL_WAY: &str = "Cache-Control: no-transform\r\n";
-
-/// A site with one resource of each kind.
-fn site() -> Origin {
-    Origin::new(|head| {
-        let path = head.split(' ').nth(1).unwrap().split('?').next().unwrap().to_owned();
-        let language = field(head, "accept-language").unwrap_or_default();
-        let coding = field(head, "accept-encoding").unwrap_or_default();
-        let failed =
-            |line: &str, body: &str| format!("HTTP/1.1 {line}\r\n{FRESH}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes();
-        Act::Say(match path.as_str() {
-            "/plain" => {
-                ok(&format!("{FRESH}Content-Type: text/html\r\nCache-Status: inner; fwd=miss\r\nLink: </a>\r\nLink: </b>\r\n"), "plain")
-            }
-            "/empty" => ok(FRESH, ""),
-            "/asset.css" => ok(&format!("{FRESH}Content-Type: text/css\r\nETag: \"1\"\r\n"), "body{}"),
-            "/coded" => ok(&format!("{FRESH}Vary: Accept-Encoding\r\n"), &format!("for {coding}")),
-            "/spoken" => ok(&format!("{FRESH}Vary: Accept-Language\r\n"), &format!("in {language}")),
-            "/moved" => failed("301 Moved Permanently\r\nLocation: /plain", "there"),
-            "/gone" => failed("404 Not Found", "not here"),
-            "/odd" => failed("299 Odd", "odd"),
-            "/nothing" => format!("HTTP/1.1 204 No Content\r\n{FRESH}\r\n").into_bytes(),
-            "/own" => ok("Cache-Control: private\r\n", "yours"),
-            "/own/chunks" => {
-                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Of: one\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nX: y\r\n\r\n".to_vec()
-            }
-            "/own/no-chunk" => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_vec(),
-            "/own/named" => ok("Connection: X-Secret\r\nX-Secret: 1\r\nVia: 1.1 inner\r\nKeep-Alive: timeout=5\r\n", "named"),
-            "/own/nothing" => b"HTTP/1.1 204 No Content\r\nX-Of: one\r\n\r\n".to_vec(),
-            "/own/refused" => b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nContent-Length: 4\r\n\r\nbusy".to_vec(),
-            "/own/bad" => b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx".to_vec(),
-            "/own/large" => ok("Cache-Control: no-store\r\n", &"large ".repeat(500_000)),
-            "/own/lately" => ok(&format!("{FRESH}Set-Cookie: a=b\r\n"), "for one"),
-            "/large" => ok(FRESH, &"large ".repeat(500_000)),
-            "/slow" => return Act::SayAfter(Duration::from_millis(300), ok("Cache-Control: no-store\r\n", "slow")),
-            _ => ok("Cache-Control: no-store\r\n", "other"),
-        })
-    })
-}
 
 /// A kept connection.
 struct Visitor(TcpStream);
@@ -116,53 +81,19 @@ fn expressed(edge: &Handle) -> u64 {
     edge.metrics().expressed
 }
 
-/// Status and fields of a head, without what time changes.
-fn essence(head: &str) -> Vec<String> {
-    let mut lines: Vec<String> = head
-        .lines()
-        .map(|line| match line.split_once(": ") {
-            Some((name, value)) => format!("{}: {value}", name.to_ascii_lowercase()),
-            None => line.to_owned(),
-        })
-        .map(|line| match line.split_once("ttl=") {
-            Some((before, _)) => before.to_owned(),
-            None if line.starts_with("age: ") || line.starts_with("date: ") => line[..4].to_owned(),
-            // The library's word for a status that has none; RFC 9112 section 4 lets it be empty.
-            None => line.replace("<none>", ""),
-        })
-        .collect();
-    lines.sort();
-    lines
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn it_answers_as_the_usual_way_does(
-        asks in prop::collection::vec(
-            (
-                prop::sample::select(vec![
-                    "/plain", "/plain?x=1", "/empty", "/asset.css", "/coded", "/spoken", "/moved", "/gone", "/odd", "/nothing", "/own", "/other",
-                    "/plain?overspill-back=AAAA", "/plain?overspill-ticket=AAAA", "/own/chunks", "/own/no-chunk", "/own/named", "/own/nothing",
-                    "/own/refused", "/own/bad", "/own/lately", "/wp-login.php",
-                ]),
-                prop::collection::vec(prop::sample::select(vec![
-                    "User-Agent: x", "Accept-Encoding: gzip", "Accept-Encoding: br;q=0, gzip", "Accept-Encoding: zstd, br", "Accept-Language: de",
-                    "Cookie: _ga=1", "Cookie: theme=dark", "Cookie: PHPSESSID=1", "Connection: keep-alive", "Range: bytes=0-1",
-                    "If-None-Match: \"1\"", "Authorization: Basic eA==", "Sec-Fetch-Dest: image", "Priority: u=1", "Accept-Language: fr",
-                    "User-Agent: Googlebot/2.1", "From: bot@x.example", "Accept: application/json",
-                ]), 0..4),
-            ),
-            1..20,
-        ),
+        asks in asks(&[&FIELDS[..], &[("connection", "keep-alive")]].concat()),
     ) {
         let (origin, other_origin) = (site(), site());
         let (edge, other) = (edge(&origin, |_| ()), edge(&other_origin, |_| ()));
         let (mut visitor, mut twin) = (Visitor::new(&edge), Visitor::new(&other));
         // Twice: what the first round stored, the second finds.
         for (path, fields) in asks.iter().chain(&asks) {
-            let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+            let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
             let (head, body) = visitor.get(path, &fields);
             let (usual, same) = twin.get(path, &format!("{fields}{THE_USUAL_WAY}"));
             prop_assert_eq!(essence(&head), essence(&usual), "{} {}", path, fields);
@@ -171,16 +102,8 @@ proptest! {
         }
         // An answer is counted when it has left, and may be read before.
         until("no account is left open", || edge.metrics().requests_active + other.metrics().requests_active == 0);
-        let (ours, theirs) = (edge.metrics(), other.metrics());
-        prop_assert_eq!(theirs.expressed, 0);
-        prop_assert_eq!(
-            (ours.requests, ours.cache_hit, ours.bytes_sent, ours.responses_2xx, ours.responses_3xx, ours.responses_4xx, ours.responses_5xx),
-            (theirs.requests, theirs.cache_hit, theirs.bytes_sent, theirs.responses_2xx, theirs.responses_3xx, theirs.responses_4xx, theirs.responses_5xx)
-        );
-        prop_assert_eq!(
-            (ours.cache_bypass, ours.cache_miss, ours.origin_requests, ours.origin_broken, ours.origin_in_flight),
-            (theirs.cache_bypass, theirs.cache_miss, theirs.origin_requests, theirs.origin_broken, theirs.origin_in_flight)
-        );
+        prop_assert_eq!(other.metrics().expressed, 0);
+        prop_assert_eq!(counts(&edge), counts(&other));
     }
 }
 

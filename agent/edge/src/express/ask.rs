@@ -2,22 +2,58 @@
 
 use std::str;
 
+use http::{HeaderMap, HeaderValue, Method, Version, request::Parts};
 use httparse::{Header, Status};
 
 use crate::{
     cache::vary::Encoding,
     cookies::{self, Cookies},
+    fields::Fields,
     limits::{EXPRESS_FIELDS_MAX, TARGET_BYTES_MAX},
 };
 
-/// A plain GET of HTTP/1.1: no condition, no range, no body.
+/// A plain GET of HTTP/1.1 or HTTP/2: no condition, no range, no body.
 #[derive(Debug)]
-pub(super) struct Ask<'a> {
+pub(crate) struct Ask<'a> {
+    pub(super) version: Version,
     pub(super) target: &'a str,
     pub(super) host: &'a [u8],
     pub(super) encoding: Encoding,
     /// Whether it is somebody's, or anybody's; those of which that cannot be told are not plain.
     pub(super) cookies: Cookies,
+    pub(super) fields: Heard<'a>,
+}
+
+/// A request's fields, as the connection's reader left them.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Heard<'a> {
+    Lines(&'a [Header<'a>]),
+    Map(&'a HeaderMap),
+}
+
+impl<'a> Heard<'a> {
+    /// The first field of this name, which is in lower case.
+    pub(super) fn value(&self, name: &str) -> Option<&'a [u8]> {
+        match self {
+            Self::Lines(lines) => lines.iter().find(|line| line.name.eq_ignore_ascii_case(name)).map(|line| line.value),
+            Self::Map(map) => map.get(name).map(HeaderValue::as_bytes),
+        }
+    }
+
+    /// Those of HTTP/1.1.
+    pub(super) fn lines(&self) -> &'a [Header<'a>] {
+        if let Self::Lines(lines) = self { lines } else { &[] }
+    }
+}
+
+impl Fields for Heard<'_> {
+    fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        let (lines, map) = match self {
+            Self::Lines(lines) => (Some(*lines), None),
+            Self::Map(map) => (None, Some(*map)),
+        };
+        lines.into_iter().flat_map(|lines| Fields::values(lines, name)).chain(map.into_iter().flat_map(|map| Fields::values(map, name)))
+    }
 }
 
 /// What a field says about a request.
@@ -56,7 +92,7 @@ impl Field {
 
 impl<'a> Ask<'a> {
     /// Reads a head that the gate let pass; nothing, if it is not plain. `fields` is where its fields are written to.
-    pub(super) fn read<'h>(head: &'a [u8], fields: &'h mut [Header<'a>; EXPRESS_FIELDS_MAX]) -> Option<(Self, &'h [Header<'a>])> {
+    pub(super) fn read<'h: 'a>(head: &'h [u8], fields: &'a mut [Header<'h>; EXPRESS_FIELDS_MAX]) -> Option<Self> {
         // Before anything is parsed: most other methods end here.
         if !head.starts_with(b"GET /") {
             return None;
@@ -66,12 +102,9 @@ impl<'a> Ask<'a> {
             Ok(Status::Complete(length)) if length == head.len() && request.version == Some(1) => {}
             _ => return None,
         }
-        let target = request.path?;
-        if target.len() > TARGET_BYTES_MAX || !target.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
-            return None;
-        }
+        let target = request.path.filter(|target| is_target(target))?;
         let (mut host, mut encoding, mut cookies) = (None, Encoding::Identity, Cookies::Free);
-        let fields: &'h [Header<'a>] = request.headers;
+        let fields: &'a [Header<'h>] = request.headers;
         for field in fields {
             match Field::of(field.name.as_bytes()) {
                 Field::Host if host.replace(field.value).is_none() => {}
@@ -86,8 +119,41 @@ impl<'a> Ask<'a> {
                 Field::Host | Field::Connection | Field::Deep => return None,
             }
         }
-        Some((Self { target, host: host?, encoding, cookies }, fields))
+        Some(Self { version: Version::HTTP_11, target, host: host?, encoding, cookies, fields: Heard::Lines(fields) })
     }
+
+    /// Reads a request of HTTP/2 as the library hands it over, before the gate has seen it; nothing, if it is not plain.
+    pub(super) fn of_parts(parts: &'a Parts) -> Option<Self> {
+        let (host, target) = (parts.uri.authority()?.as_str(), parts.uri.path_and_query()?.as_str());
+        let is_plain = parts.method == Method::GET && parts.headers.len() <= EXPRESS_FIELDS_MAX;
+        if !is_plain || !matches!(parts.uri.scheme_str(), Some("http" | "https")) || !target.starts_with('/') || !is_target(target) {
+            return None;
+        }
+        let mut encoding = Encoding::Identity;
+        for (name, value) in &parts.headers {
+            match Field::of(name.as_str().as_bytes()) {
+                Field::Plain if matches!(name.as_str(), "keep-alive" | "proxy-connection") => return None,
+                Field::AcceptEncoding => encoding = encoding.and(value.as_bytes()),
+                Field::Cookie if cookies::classify_values([value.as_bytes()]) == Cookies::Free => {}
+                Field::Plain => {}
+                // A Host beside `:authority` is compared with it by the gate, and fields of connections are refused there.
+                Field::Host | Field::Connection | Field::Cookie | Field::Deep => return None,
+            }
+        }
+        Some(Self {
+            version: Version::HTTP_2,
+            target,
+            host: host.as_bytes(),
+            encoding,
+            cookies: Cookies::Free,
+            fields: Heard::Map(&parts.headers),
+        })
+    }
+}
+
+/// In visible ASCII, and not too long: what the gate says of targets.
+fn is_target(text: &str) -> bool {
+    text.len() <= TARGET_BYTES_MAX && text.bytes().all(|byte| (0x21..0x7f).contains(&byte))
 }
 
 #[cfg(test)]
@@ -148,5 +214,35 @@ mod tests {
         assert!(!is_plain("GET / HTTP/1.1\r\nHost: a\r\n"), "half a head");
         let many: String = (0..EXPRESS_FIELDS_MAX).map(|at| format!("x{at}: y\r\n")).collect();
         assert!(!is_plain(&format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n")), "many fields");
+    }
+    fn is_plain_of_http_2(build: impl FnOnce(http::request::Builder) -> http::request::Builder) -> bool {
+        let request = http::Request::builder().version(Version::HTTP_2).uri("https://blog.example/a?b");
+        let (parts, ()) = build(request).body(()).unwrap().into_parts();
+        Ask::of_parts(&parts).is_some()
+    }
+
+    #[test]
+    fn the_same_holds_for_http_2() {
+        assert!(is_plain_of_http_2(|r| r.header("cookie", "_ga=1").header("cookie", "_fbp=2").header("accept-encoding", "br")));
+        for (name, value) in [
+            ("host", "blog.example"),
+            ("cookie", "theme=dark"),
+            ("range", "bytes=0-1"),
+            ("if-none-match", "\"a\""),
+            ("connection", "keep-alive"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-connection", "keep-alive"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("te", "trailers"),
+            ("content-length", "0"),
+        ] {
+            assert!(!is_plain_of_http_2(|r| r.header(name, value)), "{name}: {value}");
+        }
+        for target in ["/a", "ftp://blog.example/a", "*"] {
+            assert!(!is_plain_of_http_2(|r| r.uri(target)), "{target}");
+        }
+        assert!(!is_plain_of_http_2(|r| r.method("HEAD")));
+        assert!(!is_plain_of_http_2(|r| (0..=EXPRESS_FIELDS_MAX).fold(r, |r, at| r.header(format!("x{at}"), "y"))));
     }
 }

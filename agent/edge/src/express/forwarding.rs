@@ -97,7 +97,7 @@ impl Lane {
         if is_entrance(ask.target.split('?').next().unwrap_or_default()) {
             return None;
         }
-        let class = self.class(ask.target, fields);
+        let class = self.class(ask);
         let (edge, site, now) = (&self.edge, Arc::clone(&self.known.as_ref()?.site), self.edge.clock.now());
         let rank = match ask.cookies {
             Cookies::Session => Class::Reserved,
@@ -125,7 +125,7 @@ impl Lane {
             miss_budget: budget,
             passing: None,
             charged: 0,
-            record: edge.keeps_records().then(|| Box::new(self.record(cut_off, ask, (fields, class), now))),
+            record: edge.keeps_records().then(|| Box::new(self.record(cut_off, ask, class, now))),
         };
         Some(Box::new(Forwarding {
             edge: Arc::clone(edge),
@@ -242,7 +242,7 @@ impl Forwarding {
             return false;
         }
         let mut room = [EMPTY_HEADER; EXPRESS_FIELDS_MAX];
-        let Some(headers) = Ask::read(&self.request, &mut room).and_then(|(_, fields)| map(fields)) else { return false };
+        let Some(headers) = Ask::read(&self.request, &mut room).and_then(|ask| map(ask.fields.lines())) else { return false };
         let asked = Asked { path: self.target(), headers: &headers, cookies: self.cookies, at: self.asked.date };
         admit(asked, head.status, &head.fields.map(), self.edge.clock.date()).is_some()
     }
@@ -263,7 +263,8 @@ impl Forwarding {
 
     /// The edge's own answer, where there is none of the origin's.
     fn instead(&mut self, cache: CacheUse, answer: impl FnOnce(&Self, Wish) -> Response<Payload>) -> Answering {
-        let (parts, body) = answer(self, self.wish()).map(Payload::into_bytes).into_parts();
+        let (mut parts, body) = answer(self, self.wish()).map(Payload::into_bytes).into_parts();
+        parts.headers.entry(header::DATE).or_insert_with(|| http_date(self.edge.clock.date()));
         self.begin(parts.status, cache);
         let text = ended(fields_of(parts.status, &parts.headers), parts.status, Length::Exact(body.len() as u64));
         self.account.prepaid = true;
@@ -273,7 +274,7 @@ impl Forwarding {
 
     fn wish(&self) -> Wish {
         let mut room = [EMPTY_HEADER; EXPRESS_FIELDS_MAX];
-        let headers = Ask::read(&self.request, &mut room).and_then(|(_, fields)| map(fields)).unwrap_or_default();
+        let headers = Ask::read(&self.request, &mut room).and_then(|ask| map(ask.fields.lines())).unwrap_or_default();
         let (mut parts, ()) = Request::builder().method(Method::GET).uri(self.target()).body(()).unwrap_or_default().into_parts();
         parts.headers = headers;
         Wish::new(&parts)

@@ -4,8 +4,8 @@
 use std::{str, sync::Arc, task::Context, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, StatusCode, Uri, Version, uri::Scheme};
-use httparse::{EMPTY_HEADER, Header};
+use http::{HeaderValue, Method, Response, StatusCode, Uri, request::Parts, uri::Scheme};
+use httparse::EMPTY_HEADER;
 use overspill_governance::time::Now;
 
 use super::{
@@ -70,20 +70,51 @@ impl Lane {
     /// What is done with a request of which this is the head; nothing if it must go the usual way.
     pub(super) fn take(&mut self, bytes: &[u8], cx: &Context<'_>) -> Option<Work> {
         let mut fields = [EMPTY_HEADER; EXPRESS_FIELDS_MAX];
-        let (ask, fields) = Ask::read(bytes, &mut fields)?;
+        let ask = Ask::read(bytes, &mut fields)?;
+        self.look_up(&ask)?;
+        match self.answer(&ask) {
+            Some(outgoing) => Some(Work::Answering(outgoing)),
+            None => self.forward(&ask, ask.fields.lines(), bytes, cx).map(Work::Forwarding),
+        }
+    }
+
+    /// The answer, if one is stored that may be used as it is.
+    fn answer(&mut self, ask: &Ask<'_>) -> Option<Outgoing> {
+        let decided = self.decide(ask, |stored, now| {
+            let answer = Answer::of(stored, now);
+            let length = answer.head_length();
+            (answer, length)
+        })?;
+        let account = self.account(&decided, ask);
+        let (answer, pause) = match decided.way {
+            Way::Stored(answer, pause) => (answer, pause),
+            Way::Spilled(redirect) => (Answer::redirect(redirect), Duration::ZERO),
+            Way::Made(response) => (Answer::made(response), Duration::ZERO),
+        };
+        Some(Outgoing::new(Arc::clone(&self.edge), account, (answer.head, answer.tail), answer.body, pause))
+    }
+
+    /// The answer to a request of HTTP/2 without a body, and its open account; nothing if it must go the usual way. `make` is given what is stored.
+    pub(crate) fn answer_parts<A>(&mut self, parts: &Parts, make: impl FnOnce(&Stored, Now) -> (A, u64)) -> Option<(Way<A>, Account)> {
+        let ask = Ask::of_parts(parts)?;
+        self.look_up(&ask)?;
+        let decided = self.decide(&ask, make)?;
+        let account = self.account(&decided, &ask);
+        Some((decided.way, account))
+    }
+
+    /// Readies the key of a request for what the site, and nobody else, answers.
+    fn look_up(&mut self, ask: &Ask<'_>) -> Option<()> {
         self.look_up_host(ask.host)?;
         if may_be_marked(ask.target) || ask.target.starts_with(WELL_KNOWN) {
             return None;
         }
         self.key.push_str(ask.target);
-        match self.answer(&ask, fields) {
-            Some(outgoing) => Some(Work::Answering(outgoing)),
-            None => self.forward(&ask, fields, bytes, cx).map(Work::Forwarding),
-        }
+        Some(())
     }
 
-    /// The answer, if one is stored that may be used as it is.
-    fn answer(&mut self, ask: &Ask<'_>, fields: &[Header<'_>]) -> Option<Outgoing> {
+    /// Decides on a plain request. `make` makes the answer out of what is stored, and says how long its head is.
+    fn decide<A>(&mut self, ask: &Ask<'_>, make: impl FnOnce(&Stored, Now) -> (A, u64)) -> Option<Decided<A>> {
         if ask.cookies != Cookies::Free {
             return None;
         }
@@ -92,12 +123,12 @@ impl Lane {
         if !stored.is_fresh(now.time) || !has_plain_body(stored.status) {
             return None;
         }
-        let class = self.class(ask.target, fields);
-        let answer = match stored.spillable() {
-            Some(_) => self.asset(&stored, fields, class, now)?,
-            None => self.page(&stored, now)?,
+        let class = self.class(ask);
+        let (way, status, cache) = match stored.spillable() {
+            Some(_) => self.asset(&stored, make, (ask, class), now)?,
+            None => self.page(&stored, make, now)?,
         };
-        Some(self.send(answer, ask, (fields, class), now))
+        Some(Decided { way, status, cache, class, now })
     }
 
     /// Finds out once, and again after new settings, whether the site answers for this host at all, and readies the key.
@@ -126,12 +157,11 @@ impl Lane {
     }
 
     /// Who seems to ask. A connection is one program's, mostly, so that its name is read once.
-    pub(super) fn class(&mut self, target: &str, fields: &[Header<'_>]) -> RequestClass {
-        if is_suspect(target) {
+    pub(super) fn class(&mut self, ask: &Ask<'_>) -> RequestClass {
+        if is_suspect(ask.target) {
             return RequestClass::Suspect;
         }
-        let value = |name: &str| fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value);
-        let (agent, has_from) = (value("user-agent"), value("from").is_some());
+        let (agent, has_from) = (ask.fields.value("user-agent"), ask.fields.value("from").is_some());
         match (&self.named, agent) {
             (Some((name, class)), Some(agent)) if **name == *agent && !has_from => *class,
             _ => {
@@ -143,46 +173,54 @@ impl Lane {
     }
 
     /// What helpers may have goes by their rules.
-    fn asset(&self, stored: &Arc<Stored>, fields: &[Header<'_>], class: RequestClass, now: Now) -> Option<Answer> {
-        let overflow = &self.edge.overflow;
+    fn asset<A>(
+        &self,
+        stored: &Arc<Stored>,
+        make: impl FnOnce(&Stored, Now) -> (A, u64),
+        (ask, class): (&Ask<'_>, RequestClass),
+        now: Now,
+    ) -> Option<(Way<A>, StatusCode, CacheUse)> {
+        let (overflow, known) = (&self.edge.overflow, self.known.as_ref()?);
         if overflow.spiller.awaits_help(now) {
             return None;
         }
-        let answer = Answer::of(stored, now);
-        let size = answer.body.len() as u64;
-        let secure = self.known.as_ref().is_some_and(|known| known.secure);
-        let names = &self.known.as_ref()?.site.names;
-        let may_leave = overflow.spiller.asks_who() && Spiller::may_leave(fields, false, Mark::None, class);
-        match overflow.course(&Method::GET, (stored, names), (answer.head_length(), size), (may_leave, secure), now) {
-            Course::Serve => Some(Answer { pause: overflow.uplink.pause(size, size, now.time), ..answer }),
-            Course::Spill(redirect) => Some(Answer::redirect(redirect)),
-            Course::Shed => Some(Answer::made(waiting::overloaded().map(Payload::into_bytes), CacheUse::None)),
-        }
+        let (answer, head) = make(stored, now);
+        let size = stored.length();
+        let may_leave = overflow.spiller.asks_who() && Spiller::may_leave(&ask.fields, false, Mark::None, class);
+        Some(match overflow.course(&Method::GET, (stored, &known.site.names), (head, size), (may_leave, known.secure), now) {
+            Course::Serve => (Way::Stored(answer, overflow.uplink.pause(size, size, now.time)), stored.status, CacheUse::Hit),
+            Course::Spill(redirect) => (Way::Spilled(redirect), StatusCode::FOUND, CacheUse::Spilled),
+            Course::Shed => Way::made(waiting::overloaded().map(Payload::into_bytes), CacheUse::None),
+        })
     }
 
     /// Everything else is served, unless the link is in a state in which that takes thought.
-    fn page(&self, stored: &Arc<Stored>, now: Now) -> Option<Answer> {
+    fn page<A>(
+        &self,
+        stored: &Arc<Stored>,
+        make: impl FnOnce(&Stored, Now) -> (A, u64),
+        now: Now,
+    ) -> Option<(Way<A>, StatusCode, CacheUse)> {
         let overflow = &self.edge.overflow;
         if overflow.is_drowned(now.time) || overflow.names_others(now) {
             return None;
         }
-        let answer = Answer::of(stored, now);
-        let size = answer.body.len() as u64;
-        overflow.uplink.charge(answer.head_length() + size, now.time);
-        let pause = overflow.uplink.pause(size, size, now.time);
-        Some(Answer { pause, ..answer })
+        let (answer, head) = make(stored, now);
+        let size = stored.length();
+        overflow.uplink.charge(head + size, now.time);
+        Some((Way::Stored(answer, overflow.uplink.pause(size, size, now.time)), stored.status, CacheUse::Hit))
     }
 
-    /// Opens the account and puts the answer on its way.
-    fn send(&self, answer: Answer, ask: &Ask<'_>, (fields, class): (&[Header<'_>], RequestClass), now: Now) -> Outgoing {
+    /// Counts the request, and opens its account.
+    fn account<A>(&self, decided: &Decided<A>, ask: &Ask<'_>) -> Account {
         let edge = &self.edge;
         edge.active.rise();
         edge.counters.requests.one();
-        edge.counters.of_class(class).one();
+        edge.counters.of_class(decided.class).one();
         edge.counters.expressed.one();
-        edge.count_answer(answer.status, answer.cache);
-        let account = Account {
-            start: now.time,
+        edge.count_answer(decided.status, decided.cache);
+        Account {
+            start: decided.now.time,
             bytes: 0,
             answered: true,
             complete: false,
@@ -191,28 +229,18 @@ impl Lane {
             miss_budget: self.known.as_ref().and_then(|known| known.site.config.miss_budget),
             passing: None,
             charged: 0,
-            record: edge.keeps_records().then(|| Box::new(self.record((answer.status, answer.cache), ask, (fields, class), now))),
-        };
-        Outgoing::new(Arc::clone(edge), account, (answer.head, answer.tail), answer.body, answer.pause)
+            record: edge.keeps_records().then(|| Box::new(self.record((decided.status, decided.cache), ask, decided.class, decided.now))),
+        }
     }
 
-    pub(super) fn record(
-        &self,
-        (status, cache): (StatusCode, CacheUse),
-        ask: &Ask<'_>,
-        (fields, class): (&[Header<'_>], RequestClass),
-        now: Now,
-    ) -> AccessRecord {
-        let field = |name: &str| {
-            let named = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))?;
-            HeaderValue::from_bytes(named.value).ok()
-        };
+    pub(super) fn record(&self, (status, cache): (StatusCode, CacheUse), ask: &Ask<'_>, class: RequestClass, now: Now) -> AccessRecord {
+        let field = |name: &str| HeaderValue::from_bytes(ask.fields.value(name)?).ok();
         AccessRecord {
             date: now.date,
             visitor: self.peer.address,
             method: Method::GET,
             target: Uri::try_from(ask.target).unwrap_or_default(),
-            version: Version::HTTP_11,
+            version: ask.version,
             host: HeaderValue::from_bytes(ask.host).ok(),
             referer: field("referer"),
             user_agent: field("user-agent"),
@@ -226,40 +254,58 @@ impl Lane {
     }
 }
 
-/// An answer, ready to leave.
-struct Answer {
+/// What is decided about a plain request.
+struct Decided<A> {
+    way: Way<A>,
     status: StatusCode,
     cache: CacheUse,
+    class: RequestClass,
+    now: Now,
+}
+
+/// What a plain request is answered with.
+pub(crate) enum Way<A> {
+    /// With what is stored, after a pause if the link is owed so much.
+    Stored(A, Duration),
+    /// With the way to a helper.
+    Spilled(Redirect),
+    /// With a response that was made for the occasion.
+    Made(Response<Bytes>),
+}
+
+impl<A> Way<A> {
+    fn made(response: Response<Bytes>, cache: CacheUse) -> (Self, StatusCode, CacheUse) {
+        let status = response.status();
+        (Self::Made(response), status, cache)
+    }
+}
+
+/// An answer of HTTP/1.1, ready to leave.
+struct Answer {
     head: Bytes,
     tail: Tail,
     body: Bytes,
-    pause: Duration,
 }
 
 impl Answer {
     /// With a stored response.
     fn of(stored: &Stored, now: Now) -> Self {
         Self {
-            status: stored.status,
-            cache: CacheUse::Hit,
             head: stored.head(),
             tail: Tail::of_hit(stored.length(), stored.age(now.time).as_secs(), stored.time_to_live(now.time)),
             body: stored.body(),
-            pause: Duration::ZERO,
         }
     }
 
     /// With the way to a helper.
     fn redirect(redirect: Redirect) -> Self {
-        let (status, cache) = (StatusCode::FOUND, CacheUse::Spilled);
-        Self { status, cache, head: redirect.into_head(), tail: Tail::END, body: Bytes::new(), pause: Duration::ZERO }
+        Self { head: redirect.into_head(), tail: Tail::END, body: Bytes::new() }
     }
 
     /// With a response that was made for the occasion.
-    fn made(response: Response<Bytes>, cache: CacheUse) -> Self {
+    fn made(response: Response<Bytes>) -> Self {
         let (parts, body) = response.into_parts();
-        let head = head(parts.status, &parts.headers, body.len()).into();
-        Self { status: parts.status, cache, head, tail: Tail::END, body, pause: Duration::ZERO }
+        Self { head: head(parts.status, &parts.headers, body.len()).into(), tail: Tail::END, body }
     }
 
     fn head_length(&self) -> u64 {

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 pub mod lease;
+pub mod site;
 
 use std::{
     io::{Read, Write},

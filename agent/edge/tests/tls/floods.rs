@@ -19,7 +19,7 @@ const SETTINGS: u8 = 4;
 /// What a flood sends, by the number of its step.
 type Next = Box<dyn Fn(u32) -> Vec<u8>>;
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let mut bytes = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
     bytes.extend([kind, flags]);
     bytes.extend(stream.to_be_bytes());
@@ -33,7 +33,7 @@ fn get_block() -> Vec<u8> {
 }
 
 /// A connection that speaks HTTP/2 by hand.
-fn meet(edge: &Handle) -> TcpStream {
+pub(crate) fn meet(edge: &Handle) -> TcpStream {
     let mut stream = TcpStream::connect(edge.local_addr()).unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
     stream.set_write_timeout(Some(LONG)).unwrap();
@@ -71,7 +71,7 @@ fn is_closed(stream: &mut TcpStream, scratch: &mut [u8]) -> bool {
 }
 
 /// The stream of the nth request.
-fn stream(count: u32) -> u32 {
+pub(crate) fn stream(count: u32) -> u32 {
     2 * count + 1
 }
 
@@ -124,26 +124,31 @@ fn a_busy_visitor_is_no_flood() {
 
 /// What the edge sends, cut into frames.
 #[derive(Default)]
-struct Frames(Vec<u8>);
+pub(crate) struct Frames(Vec<u8>);
 
 impl Frames {
     /// Reads once and counts the streams that end.
-    fn read_ends(&mut self, stream: &mut TcpStream) -> u32 {
-        let mut scratch = [0; 4_096];
+    pub(crate) fn read_ends(&mut self, stream: &mut TcpStream) -> u32 {
+        self.read(stream, |kind, flags| kind <= 1 && flags & 1 != 0)
+    }
+
+    /// Reads once and counts the frames of which kind and flags are wanted.
+    pub(crate) fn read(&mut self, stream: &mut TcpStream, is_wanted: impl Fn(u8, u8) -> bool) -> u32 {
+        let mut scratch = [0; 65_536];
         let read = stream.read(&mut scratch).unwrap();
         assert!(read > 0, "the connection was closed");
         self.0.extend(&scratch[..read]);
-        let mut ends = 0;
+        let mut count = 0;
         while let Some(head) = self.0.first_chunk::<9>() {
             let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-            let is_end = head[3] <= 1 && head[4] & 1 != 0;
+            let wanted = is_wanted(head[3], head[4]);
             if self.0.len() < 9 + length {
                 break;
             }
-            ends += u32::from(is_end);
+            count += u32::from(wanted);
             self.0.drain(..9 + length);
         }
-        ends
+        count
     }
 }
 

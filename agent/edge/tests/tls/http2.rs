@@ -15,9 +15,9 @@ use crate::{
     support::{Certificate, secure_edge, trusting},
 };
 
-type Visitor = SendRequest<Full<Bytes>>;
+pub(crate) type Visitor = SendRequest<Full<Bytes>>;
 
-fn story<T>(story: impl Future<Output = T>) -> T {
+pub(crate) fn story<T>(story: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(LONG, story).await.unwrap() })
 }
@@ -30,7 +30,7 @@ async fn meet(edge: &Handle, certificate: &Certificate) -> Visitor {
     speak(tls).await
 }
 
-async fn meet_plainly(edge: &Handle) -> Visitor {
+pub(crate) async fn meet_plainly(edge: &Handle) -> Visitor {
     speak(TcpStream::connect(edge.local_addr()).await.unwrap()).await
 }
 
@@ -40,14 +40,14 @@ async fn speak(stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin
     visitor
 }
 
-fn request(method: Method, target: &str, fields: &[(&str, &str)], body: &[u8]) -> Request<Full<Bytes>> {
+pub(crate) fn request(method: Method, target: &str, fields: &[(&str, &str)], body: &[u8]) -> Request<Full<Bytes>> {
     let request = Request::builder().method(method).uri(target).version(Version::HTTP_2);
     let request = fields.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     request.body(Full::new(Bytes::copy_from_slice(body))).unwrap()
 }
 
 /// Head and body of the answer.
-async fn ask(visitor: &mut Visitor, request: Request<Full<Bytes>>) -> (http::response::Parts, String) {
+pub(crate) async fn ask(visitor: &mut Visitor, request: Request<Full<Bytes>>) -> (http::response::Parts, String) {
     visitor.ready().await.unwrap();
     let (head, body) = visitor.send_request(request).await.unwrap().into_parts();
     let body = body.collect().await.unwrap().to_bytes();

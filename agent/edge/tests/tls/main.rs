@@ -7,4 +7,5 @@ mod common;
 mod floods;
 mod http1;
 mod http2;
+mod plain;
 mod support;
