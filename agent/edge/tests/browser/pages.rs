@@ -126,7 +126,9 @@ fn no_cookie_reaches_the_helper_and_an_altered_script_is_refused_and_comes_from_
 
         world.lies();
         load_until(&mut browser, "a restored script", |state| {
-            assert_ne!(state["said"][0], "lan", "the altered script ran");
+            // A page that came in a calm moment names no helper, and no digest that would be missed on the way to one.
+            let is_named = state["script"].as_str().is_some_and(|script| script.contains("overspill-ticket="));
+            assert!(!is_named || state["said"][0] != "lan", "the altered script ran: {state}");
             // The address without its host is what the page's own script wrote when the browser had refused the helper's.
             is_whole(state) && state["script"].as_str().is_some_and(|script| script.starts_with("/shown/code.js?overspill-ticket="))
         });
