@@ -264,8 +264,9 @@ impl Permit {
         let now = self.admission.clock.time();
         let service = now.since(self.entered);
         let mut state = self.admission.lock();
-        let in_flight = state.in_flight;
-        state.gradient.on_answer(work, service, in_flight);
+        // Places that are kept free hold visitors back as well as those that are taken: else visitors alone would never fill the limit.
+        let held = state.in_flight + state.kept_free();
+        state.gradient.on_answer(work, service, held);
         if work == Work::Page {
             state.queueing.on_service(service, now);
         }
@@ -361,6 +362,17 @@ mod tests {
         assert!(futures::poll!(&mut single).is_pending());
         drop(crowd);
         assert!(single.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn visitors_alone_teach_that_the_origin_can_do_more() {
+        let limits = OriginLimits { min: 2, initial: 8, max: 64, queue_max: 64, ..OriginLimits::default() };
+        let admission = Admission::new(limits, Clock::new());
+        for _ in 0..200 {
+            let visits: Vec<_> = (0..64).filter_map(|_| enter(&admission, Class::Visit).now_or_never()?.ok()).collect();
+            visits.iter().for_each(|visit| visit.on_answer(Work::Page));
+        }
+        assert!(admission.load(Time::ZERO).limit > 32, "{}", admission.load(Time::ZERO).limit);
     }
 
     #[tokio::test]

@@ -249,7 +249,7 @@ impl Default for OriginLimits {
 
 impl Default for OriginPool {
     fn default() -> Self {
-        Self { start: 0, max: 32, interval: Duration::from_secs(30), lookup: Duration::from_secs(30) }
+        Self { start: 0, max: 128, interval: Duration::from_secs(30), lookup: Duration::from_secs(30) }
     }
 }
 

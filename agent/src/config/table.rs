@@ -133,7 +133,7 @@ settings! {
     origin_delay: Duration, "origin_limit.delay" = "50ms", Reload, "The least queueing delay that counts as origin pressure.";
     origin_timeout: Duration, "origin_limit.timeout" = "30s", Reload, "How long the origin may take to begin an answer.";
     pool_start: u32, "origin_pool.start" = "0", Reload, "Connections to the origin that are there from the start, used or not.";
-    pool_max: u32, "origin_pool.max" = "32", Reload, "Unused connections to the origin at most.";
+    pool_max: u32, "origin_pool.max" = "128", Reload, "Unused connections to the origin at most.";
     pool_interval: Duration, "origin_pool.interval" = "30s", Reload, "How long connections to the origin that were needed at once are kept.";
     pool_connect: Duration, "origin_pool.connect" = "2s", Reload, "How long connecting to the origin may take.";
     pool_lookup: Duration, "origin_pool.lookup" = "30s", Reload, "How often the origin's name is looked up, besides when it cannot be reached.";
