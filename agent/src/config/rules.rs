@@ -195,7 +195,7 @@ mod tests {
         assert!(faults(&[("acme.directory", "letsencrypt")]).contains("nobody is shown the certificates"));
         assert_eq!(faults(&[("acme.directory", "letsencrypt"), ("tls.listen", "0.0.0.0:443")]), "");
         assert!(faults(&[("threads", "0")]).contains("out of range"));
-        assert!(faults(&[("origin_pool.start", "33")]).contains("more than max 32"));
+        assert!(faults(&[("origin_pool.start", "129")]).contains("more than max 128"));
         assert!(faults(&[("origin_pool.connect", "0s")]).contains("no time to connect"));
         assert!(faults(&[("tcp.backlog", "0")]).contains("nobody in"));
         let zone = |more: &[(&'static str, &str)]| faults(&[&[("spill.agentless", "https://zone.example.net{path}")], more].concat());
