@@ -356,14 +356,46 @@ fn an_origin_that_says_nothing_is_given_up_and_the_connection_is_not() {
 }
 
 #[test]
-fn a_body_that_breaks_off_ends_the_connection() {
+fn a_body_that_breaks_off_ends_the_connection_and_is_not_told_as_whole() {
     let origin = Origin::new(|_| Act::Say(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 9\r\n\r\nabc".to_vec()));
     let edge = edge(&origin, |config| config.timeouts.origin_idle = Duration::from_millis(300));
+    let mut records = edge.access().unwrap();
+    // In the lane, and by the usual way.
+    for fields in [SESSION, "Authorization: Basic eA==\r\n"] {
+        let mut visitor = Visitor::new(&edge);
+        visitor.say(&format!("GET / HTTP/1.1\r\nHost: blog.example\r\n{fields}\r\n"));
+        let head = read_head(&mut visitor.0).unwrap();
+        assert_eq!(field(&head, "content-length").as_deref(), Some("9"));
+        let mut body = Vec::new();
+        assert!(visitor.0.read_to_end(&mut body).is_ok() && body == b"abc", "{body:?}");
+        let record = records.blocking_recv().unwrap();
+        assert_eq!((record.status.as_u16(), record.bytes, record.complete), (200, 3, false), "{fields}");
+    }
+    assert_eq!(expressed(&edge), 1);
+}
+
+#[test]
+fn who_waits_for_the_origin_gets_its_answer_though_the_edge_stops() {
+    let origin = site();
+    let edge = edge(&origin, |_| ());
     let mut visitor = Visitor::new(&edge);
-    visitor.say(&format!("GET / HTTP/1.1\r\nHost: blog.example\r\n{SESSION}\r\n"));
-    let head = read_head(&mut visitor.0).unwrap();
-    assert_eq!(field(&head, "content-length").as_deref(), Some("9"));
-    let mut body = Vec::new();
-    assert!(visitor.0.read_to_end(&mut body).is_ok() && body == b"abc", "{body:?}");
-    until("its account is closed", || edge.metrics().requests_active == 0);
+    visitor.say(&format!("GET /slow HTTP/1.1\r\nHost: blog.example\r\n{SESSION}\r\n"));
+    until("it is at the origin", || edge.metrics().origin_in_flight == 1);
+    assert!(edge.shutdown(LONG));
+    assert_eq!(visitor.hear().1, b"slow");
+    assert!(visitor.is_closed());
+}
+
+#[test]
+fn a_large_body_that_is_asked_for_often_stays_what_it_is() {
+    let origin = Origin::new(|_| Act::Say(ok(FRESH, &(0..100_000).map(|at| format!("{at} ")).collect::<String>())));
+    let edge = edge(&origin, |_| ());
+    let mut visitor = Visitor::new(&edge);
+    let first = visitor.get("/", "").1;
+    until("it is stored", || edge.metrics().stored_responses == 1);
+    // More often than it takes to be sent by the kernel, which no visitor can tell.
+    for round in 1..40 {
+        assert!(visitor.get("/", "").1 == first, "{round}");
+    }
+    assert_eq!((expressed(&edge), edge.metrics().bytes_sent), (39, 40 * first.len() as u64));
 }

@@ -20,7 +20,14 @@ use super::{
 use crate::wire::Wire;
 
 /// A body. At its end, the connection goes back to its pool; dropped before, the connection is closed.
-pub(crate) struct Arriving(Option<Box<Open>>);
+pub(crate) struct Arriving(State);
+
+enum State {
+    Open(Box<Open>),
+    Ended,
+    /// It broke off, which nobody must take for its end.
+    Broken,
+}
 
 /// A body whose end has not come.
 struct Open {
@@ -42,34 +49,37 @@ pub(super) struct Home {
 
 impl Arriving {
     pub(super) fn new(connection: Connection, (length, keeps_open): (Length, bool), asking: Option<Asking>, home: Home) -> Self {
-        let mut arriving = Self(Some(Box::new(Open { connection, body: answer::Body::new(length), asking, keeps_open, home })));
-        arriving.end_if_done();
-        arriving
+        let open = Open { connection, body: answer::Body::new(length), asking, keeps_open, home };
+        if open.body.is_done() {
+            open.end();
+            return Self(State::Ended);
+        }
+        Self(State::Open(Box::new(open)))
     }
 
     /// A connection on which both ends have agreed to speak something else.
     pub(super) fn switched(connection: Connection, home: Home) -> Self {
-        Self(Some(Box::new(Open { connection, body: answer::Body::new(Length::Close), asking: None, keeps_open: false, home })))
+        let body = answer::Body::new(Length::Close);
+        Self(State::Open(Box::new(Open { connection, body, asking: None, keeps_open: false, home })))
     }
 
     /// The connection's bytes, if both ends have agreed to speak something else.
     pub(crate) fn into_wire(self) -> Option<Wire> {
-        self.0.map(|open| open.connection.into_wire())
+        if let State::Open(open) = self.0 { Some(open.connection.into_wire()) } else { None }
     }
+}
 
+impl Open {
     /// Gives the connection back, unless there is more to it: a request that is still leaving, or bytes that nobody asked for.
-    fn end_if_done(&mut self) {
-        let Some(open) = self.0.take_if(|open| open.body.is_done()) else { return };
-        let Open { mut connection, asking, keeps_open, home: Home { pool, names, entry }, .. } = *open;
+    fn end(self) {
+        let Self { mut connection, asking, keeps_open, home: Home { pool, names, entry }, .. } = self;
         drop(entry);
         if keeps_open && asking.is_none() && connection.input().is_empty() {
             connection.used = true;
             pool.keep(connection, &names);
         }
     }
-}
 
-impl Open {
     /// The next part; `None` at the end.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         if let Some(asking) = &mut self.asking {
@@ -103,27 +113,32 @@ impl Body for Arriving {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let Some(open) = &mut self.0 else { return Poll::Ready(None) };
+        let open = match &mut self.0 {
+            State::Open(open) => open,
+            State::Ended => return Poll::Ready(None),
+            State::Broken => return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into()))),
+        };
         let frame = ready!(open.poll(cx));
-        match &frame {
-            Some(Ok(_)) => self.end_if_done(),
-            None => {
-                self.end_if_done();
-                self.0 = None;
-            }
-            Some(Err(_)) => self.0 = None,
+        let next = match &frame {
+            Some(Ok(_)) if !open.body.is_done() => return Poll::Ready(frame),
+            Some(Err(_)) => State::Broken,
+            Some(Ok(_)) | None => State::Ended,
+        };
+        if let (State::Open(open), State::Ended) = (std::mem::replace(&mut self.0, next), &self.0) {
+            open.end();
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_none()
+        matches!(self.0, State::Ended)
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Some(open) => open.body.left().map_or_else(SizeHint::default, SizeHint::with_exact),
-            None => SizeHint::with_exact(0),
+            State::Open(open) => open.body.left().map_or_else(SizeHint::default, SizeHint::with_exact),
+            // Nothing more comes of it.
+            State::Ended | State::Broken => SizeHint::with_exact(0),
         }
     }
 }
