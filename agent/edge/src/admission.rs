@@ -77,6 +77,18 @@ impl State {
         self.reserved += u32::from(class == Class::Reserved);
     }
 
+    /// Takes a place if there is one, and nobody goes before.
+    fn enter(&mut self, class: Class, now: Time) -> bool {
+        let enters = self.has_place(class) && self.waiting.yields_to(class);
+        if enters {
+            self.take(class);
+            if class != Class::Reserved {
+                self.queueing.on_delay(Duration::ZERO, now);
+            }
+        }
+        enters
+    }
+
     /// Removes and returns the next who may go.
     fn next_waiter(&mut self) -> Option<Waiter> {
         let open = [Class::Later, Class::Visit, Class::Reserved].map(|class| self.has_place(class));
@@ -117,15 +129,17 @@ impl Admission {
         self.enter_for(class, None).await
     }
 
+    /// The same at once, or not.
+    pub(crate) fn enter_now(self: &Arc<Self>, class: Class) -> Option<Permit> {
+        let now = self.clock.time();
+        self.lock().enter(class, now).then(|| Permit::new(self, class, now))
+    }
+
     async fn enter_for(self: &Arc<Self>, class: Class, interest: Option<&Arc<Interest>>) -> Result<Permit, Full> {
         let now = self.clock.time();
         let (id, place, patience) = {
             let mut state = self.lock();
-            if state.has_place(class) && state.waiting.yields_to(class) {
-                state.take(class);
-                if class != Class::Reserved {
-                    state.queueing.on_delay(Duration::ZERO, now);
-                }
+            if state.enter(class, now) {
                 return Ok(Permit::new(self, class, now));
             }
             if state.waiting.len() >= state.limits.queue_max as usize {
@@ -204,14 +218,17 @@ impl Admission {
     /// Gives one place back and lets in whoever may go.
     fn release(self: &Arc<Self>, class: Class) {
         let now = self.clock.time();
-        {
-            let mut state = self.lock();
-            state.in_flight -= 1;
-            state.reserved -= u32::from(class == Class::Reserved);
-        }
+        let mut freed = Some(class);
         loop {
             let waiter = {
                 let mut state = self.lock();
+                if let Some(class) = freed.take() {
+                    state.in_flight -= 1;
+                    state.reserved -= u32::from(class == Class::Reserved);
+                }
+                if state.waiting.is_empty() {
+                    return;
+                }
                 let Some(waiter) = state.next_waiter() else { return };
                 if waiter.class != Class::Reserved {
                     let oldest = state.waiting.oldest().map_or(waiter.since, |oldest| oldest.min(waiter.since));

@@ -33,7 +33,8 @@ impl Clock {
     /// The running time: cheap, for decisions on the hot path.
     #[must_use]
     pub fn time(&self) -> Time {
-        Time::from_micros(u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX))
+        let passed = self.start.elapsed();
+        Time::from_micros(passed.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(passed.subsec_micros())))
     }
 
     /// The moment of a running time.

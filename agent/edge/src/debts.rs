@@ -152,6 +152,14 @@ impl Debts {
         }
     }
 
+    /// The same at once, or not.
+    pub(crate) fn reserve_now(self: &Arc<Self>, address: IpAddr, budget: u64, now: Time) -> Option<Reservation> {
+        match self.try_reserve(address, budget, now) {
+            Attempt::Reserved(reservation) => Some(reservation),
+            Attempt::Owes(_) | Attempt::Waits(_) => None,
+        }
+    }
+
     fn try_reserve(self: &Arc<Self>, address: IpAddr, budget: u64, now: Time) -> Attempt {
         let visitor = visitor_of(address);
         if address.is_loopback() {
@@ -270,10 +278,7 @@ mod tests {
     const WIDE: u64 = 2 * UNSEEN_BYTES;
 
     fn reserve(debts: &Arc<Debts>, last: u8) -> Option<Reservation> {
-        match debts.try_reserve(address(last), WIDE, Time::ZERO) {
-            Attempt::Reserved(reservation) => Some(reservation),
-            Attempt::Owes(_) | Attempt::Waits(_) => None,
-        }
+        debts.reserve_now(address(last), WIDE, Time::ZERO)
     }
 
     #[test]

@@ -7,10 +7,12 @@
 //!
 //! That is HTTP/1.1. In HTTP/2 the library reads requests and writes answers, and only what is between them is the lane's ([`crate::h2`]).
 
+mod answering;
 mod ask;
 mod forwarding;
 mod frozen;
 pub(crate) mod held;
+mod joined;
 pub(crate) mod lane;
 mod outgoing;
 mod passed;
@@ -149,10 +151,11 @@ impl<S> Express<S> {
 impl<S: AsyncRead + AsyncWrite + SendsFiles + Unpin> Express<S> {
     /// Does what the lane has begun, to its end. The library may write only after it.
     fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = match &mut self.work {
+        let Self { stream, lane, work, clock, .. } = self;
+        let result = match work {
             None => return Poll::Ready(Ok(())),
-            Some(Work::Answering(outgoing)) => ready!(outgoing.poll(Pin::new(&mut self.stream), cx)),
-            Some(Work::Forwarding(forwarding)) => match forwarding.poll(Pin::new(&mut self.stream), &mut self.clock, cx) {
+            Some(Work::Answering(outgoing)) => ready!(outgoing.poll(Pin::new(stream), cx)),
+            Some(Work::Forwarding(forwarding)) => match forwarding.poll(lane, Pin::new(stream), clock, cx) {
                 Poll::Ready(result) => result,
                 Poll::Pending => {
                     ready!(self.poll_visitor(cx))?;
@@ -312,10 +315,20 @@ impl Waiting {
         self.since = Some(at);
     }
 
+    /// Waits, from now on if nobody does yet. Ready when that has been longer than `patience`.
+    fn wait(&mut self, patience: Duration, cx: &mut Context<'_>) -> Poll<()> {
+        if self.since.is_some() {
+            return self.poll(patience, cx);
+        }
+        self.begin(Instant::now());
+        if self.stands(patience, cx) { Poll::Pending } else { Poll::Ready(()) }
+    }
+
     /// Tells whether the wait goes on, with an alarm that will wake whoever waits.
     fn stands(&mut self, patience: Duration, cx: &mut Context<'_>) -> bool {
         // The wait began in this very turn of the task, before which no alarm has rung that is still to ring then.
-        let is_set = self.since.zip(self.alarm.as_ref()).is_some_and(|(since, (rings, _))| since + ALARM_GRAIN < *rings);
+        let set = self.since.zip(self.alarm.as_ref());
+        let is_set = set.is_some_and(|(since, (rings, _))| since + ALARM_GRAIN < *rings && *rings <= since + patience);
         is_set || self.poll(patience, cx).is_pending()
     }
 

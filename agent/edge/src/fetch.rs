@@ -5,6 +5,7 @@ use std::{future::poll_fn, net::IpAddr, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
+use memchr::memchr;
 use overspill_governance::{
     digest::ObjectDigest,
     time::{Now, Time},
@@ -65,8 +66,9 @@ pub(crate) struct Order {
 /// What a fetch holds until its answer is there: a place at the origin, and what its visitor is taken to owe for it.
 type Taken = (Permit, Option<Reservation>);
 
-/// Tells what kind of work a path is for the origin.
-pub(crate) fn work_of(path: &str) -> Work {
+/// Tells what kind of work a target is for the origin.
+pub(crate) fn work_of(target: &str) -> Work {
+    let path = memchr(b'?', target.as_bytes()).map_or(target, |at| &target[..at]);
     if is_asset(path) { Work::Asset } else { Work::Page }
 }
 

@@ -164,7 +164,9 @@ pub fn read_answer(bytes: &[u8], piece: usize) -> Option<(ReadAnswer, usize)> {
         }
     };
     let left = input.len() + reads.map(<[u8]>::len).sum::<usize>();
-    Some((ReadAnswer { status: head.status, lines: head.fields.lines.to_vec(), body: whole.then_some(body) }, left))
+    // The first line says the status.
+    let lines = head.fields.text.splitn(2, |byte| *byte == b'\n').nth(1)?.to_vec();
+    Some((ReadAnswer { status: head.status, lines, body: whole.then_some(body) }, left))
 }
 
 /// What became of one HTTP/2 connection, as far as the heads of its frames tell.

@@ -137,49 +137,34 @@ impl Origin {
         Ok(response)
     }
 
-    /// Sends a GET that is this head and nothing else, and waits for its answer's, at most `patience`.
-    pub(crate) async fn fetch_plain<F: Fields>(
-        &self,
-        head: Bytes,
-        early: &Early,
-        patience: Duration,
-    ) -> Result<(Head<F>, Arriving), Fault> {
-        let answer = self.send((Asking::bare(head), Asked::default(), true), Some(early));
-        tokio::time::timeout(patience, answer).await.unwrap_or(Err(Fault::Late))
+    /// Sends a GET that is this head and nothing else, and waits for its answer's. For how long is up to whoever asks.
+    pub(crate) async fn fetch_plain<F: Fields>(&self, head: Bytes, early: &Early) -> Result<(Head<F>, Arriving), Fault> {
+        self.send((Asking::bare(head), Asked::default(), true), Some(early)).await
     }
 
     /// Sends a request: over a kept connection what may be sent twice, else over one of its own.
     async fn send<F: Fields>(
         &self,
-        (asking, asked, repeatable): (Asking, Asked, bool),
+        (mut asking, asked, repeatable): (Asking, Asked, bool),
         early: Option<&Early>,
     ) -> Result<(Head<F>, Arriving), Fault> {
-        let home = self.home();
-        let kept = if repeatable { self.pool.take(&self.names) } else { None };
-        let asking = match kept {
-            Some(mut kept) => {
-                let again = asking.again();
-                match ask(&mut kept, asking, asked, early).await {
-                    Ok(answer) => return Ok(arriving(answer, kept, home)),
-                    Err(Unanswered::Closed) => trace!("the origin had closed a kept connection"),
-                    Err(Unanswered::Broken) => return Err(Fault::Broken),
-                }
-                self.counters.origin_repeated.one();
-                again
+        let (entry, kept) = self.pool.enter(&self.names, repeatable);
+        let home = Home { names: Arc::clone(&self.names), entry };
+        if let Some(mut kept) = kept {
+            match ask(&mut kept, &mut asking, asked, early).await {
+                Ok(head) => return Ok(arriving(head, kept, asking, home)),
+                Err(Unanswered::Closed) => trace!("the origin had closed a kept connection"),
+                Err(Unanswered::Broken) => return Err(Fault::Broken),
             }
-            None => asking,
-        };
+            self.counters.origin_repeated.one();
+            asking.rewind();
+        }
         let mut own = Box::pin(self.open()).await.map_err(|error| {
             debug!(%error, "the origin cannot be reached");
             Fault::Unreachable
         })?;
-        let answer = ask(&mut own, asking, asked, early).await.map_err(|_| Fault::Broken)?;
-        Ok(arriving(answer, own, home))
-    }
-
-    /// Where a connection goes back to; it is in use meanwhile.
-    fn home(&self) -> Home {
-        Home { pool: Arc::clone(&self.pool), names: Arc::clone(&self.names), entry: self.pool.enter() }
+        let head = ask(&mut own, &mut asking, asked, early).await.map_err(|_| Fault::Broken)?;
+        Ok(arriving(head, own, asking, home))
     }
 
     /// Opens a connection. If no address answers, the name is asked for once more: the origin may have moved.
@@ -273,7 +258,7 @@ fn is_repeatable(request: &Request<Upload>) -> bool {
 }
 
 /// An answer whose head is here.
-fn arriving<F>((head, asking): (Head<F>, Option<Asking>), connection: Connection, home: Home) -> (Head<F>, Arriving) {
+fn arriving<F>(head: Head<F>, connection: Connection, asking: Asking, home: Home) -> (Head<F>, Arriving) {
     let body = match head.status {
         StatusCode::SWITCHING_PROTOCOLS => Arriving::switched(connection, home),
         _ => Arriving::new(connection, (head.length, head.keeps_open), asking, home),

@@ -114,6 +114,12 @@ pub(crate) async fn reserve(visitor: IpAddr, settings: &Settings, edge: &Edge) -
     edge.debts.reserve(visitor, budget.0, settings.config.origin_limits.queue_wait, &edge.clock).await.map(Some)
 }
 
+/// The same at once, or not.
+pub(crate) fn reserve_now(visitor: IpAddr, settings: &Settings, edge: &Edge) -> Option<Option<Reservation>> {
+    let Some(budget) = settings.config.miss_budget else { return Some(None) };
+    edge.debts.reserve_now(visitor, budget.0, edge.clock.time()).map(Some)
+}
+
 /// Whoever is somebody, is about to be, or changes something, goes before anybody; who reads the web by machine or looks for holes, after.
 pub(crate) fn class_of(visit: &Visit, cookies: Cookies) -> Class {
     let parts = &visit.parts;

@@ -1,5 +1,7 @@
 //! What paths of common software tell: a table, like that of cookies.
 
+use memchr::{memchr_iter, memrchr2};
+
 /// Where people come in who run a site, or are about to. Always to the origin, in reserved places.
 const ENTRANCES: [&str; 12] = [
     "/wp-login",
@@ -44,9 +46,9 @@ const ASSETS: [&str; 37] = [
 /// Tells whether a path leads to a login or to the back end.
 pub(crate) fn is_entrance(path: &str) -> bool {
     // WordPress in a folder: /blog/wp-admin leads there as well. Its assets are assets, its admin-ajax.php is the theme's.
-    !is_asset(path)
-        && !path.ends_with("/admin-ajax.php")
-        && (ENTRANCES.iter().any(|start| path.starts_with(start)) || path.contains("/wp-admin") || path.contains("/wp-login"))
+    let leads = |part: &str| part.starts_with("/wp-admin") || part.starts_with("/wp-login");
+    let leads = ENTRANCES.iter().any(|start| path.starts_with(start)) || memchr_iter(b'/', path.as_bytes()).any(|at| leads(&path[at..]));
+    leads && !is_asset(path) && !path.ends_with("/admin-ajax.php")
 }
 
 /// Tells whether a path is never kept on the operator's word alone.
@@ -59,9 +61,10 @@ pub(crate) fn is_personal(path: &str) -> bool {
 
 /// Tells by its ending whether a path names a passive asset.
 pub(crate) fn is_asset(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    let Some((_, ending)) = name.rsplit_once('.') else { return false };
-    ASSETS.iter().any(|known| known.eq_ignore_ascii_case(ending))
+    match memrchr2(b'.', b'/', path.as_bytes()).map(|at| path.split_at(at + 1)) {
+        Some((name, ending)) if name.ends_with('.') => ASSETS.iter().any(|known| known.eq_ignore_ascii_case(ending)),
+        _ => false,
+    }
 }
 
 /// Tells whether a media type is passive: images, fonts, sound, film, style, script, documents, archives. Never HTML, JSON or XML.

@@ -67,12 +67,6 @@ impl Key {
         self.text.get(..usize::from(self.path_at)).unwrap_or_default()
     }
 
-    /// Path and raw query in a key's text: what follows the host, which has no slash.
-    pub(crate) fn path_in(text: &str) -> &str {
-        let host = text.find("://").map_or(0, |at| at + 3);
-        text[host..].find('/').map_or("", |at| &text[host + at..])
-    }
-
     /// Path and raw query.
     pub(crate) fn path(&self) -> &str {
         self.text.get(usize::from(self.path_at)..).unwrap_or_default()

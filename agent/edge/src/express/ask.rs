@@ -1,6 +1,6 @@
 //! A request's head, if it asks for nothing but a resource.
 
-use std::str;
+use std::{mem::MaybeUninit, str};
 
 use http::{HeaderMap, HeaderValue, Method, Version, request::Parts};
 use httparse::{Header, Status};
@@ -22,6 +22,14 @@ pub(crate) struct Ask<'a> {
     /// Whether it is somebody's, or anybody's; those of which that cannot be told are not plain.
     pub(super) cookies: Cookies,
     pub(super) fields: Heard<'a>,
+}
+
+/// Where a head's fields are written to.
+pub(super) type Room<'h> = [MaybeUninit<Header<'h>>; EXPRESS_FIELDS_MAX];
+
+/// Room for them.
+pub(super) fn room<'h>() -> Room<'h> {
+    [const { MaybeUninit::uninit() }; EXPRESS_FIELDS_MAX]
 }
 
 /// A request's fields, as the connection's reader left them.
@@ -92,19 +100,19 @@ impl Field {
 
 impl<'a> Ask<'a> {
     /// Reads a head that the gate let pass; nothing, if it is not plain. `fields` is where its fields are written to.
-    pub(super) fn read<'h: 'a>(head: &'h [u8], fields: &'a mut [Header<'h>; EXPRESS_FIELDS_MAX]) -> Option<Self> {
+    pub(super) fn read<'h: 'a>(head: &'h [u8], fields: &'a mut Room<'h>) -> Option<Self> {
         // Before anything is parsed: most other methods end here.
         if !head.starts_with(b"GET /") {
             return None;
         }
-        let mut request = httparse::Request::new(fields);
-        match request.parse(head) {
+        let mut request = httparse::Request::new(&mut []);
+        match request.parse_with_uninit_headers(head, fields) {
             Ok(Status::Complete(length)) if length == head.len() && request.version == Some(1) => {}
             _ => return None,
         }
         let target = request.path.filter(|target| is_target(target))?;
         let (mut host, mut encoding, mut cookies) = (None, Encoding::Identity, Cookies::Free);
-        let fields: &'a [Header<'h>] = request.headers;
+        let fields: &'a [Header<'_>] = request.headers;
         for field in fields {
             match Field::of(field.name.as_bytes()) {
                 Field::Host if host.replace(field.value).is_none() => {}
@@ -159,10 +167,9 @@ fn is_target(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use httparse::EMPTY_HEADER;
 
     fn is_plain(head: &str) -> bool {
-        Ask::read(head.as_bytes(), &mut [EMPTY_HEADER; EXPRESS_FIELDS_MAX]).is_some()
+        Ask::read(head.as_bytes(), &mut room()).is_some()
     }
 
     fn with(field: &str) -> bool {

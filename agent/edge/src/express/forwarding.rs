@@ -4,7 +4,7 @@
 
 use std::{
     future::Future,
-    io::{self, IoSlice},
+    io,
     net::IpAddr,
     pin::Pin,
     sync::Arc,
@@ -12,20 +12,17 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Buf, BufMut as _, Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
-use httparse::{EMPTY_HEADER, Header};
 use overspill_governance::time::Now;
-use tokio::{
-    io::AsyncWrite,
-    time::{Sleep, sleep},
-};
+use tokio::io::AsyncWrite;
 
 use super::{
     Waiting,
-    ask::Ask,
-    frozen::{fields_of, write_fields, write_status},
+    answering::Answering,
+    ask::{self, Ask},
+    frozen::{fields_of, write_length, write_line},
     lane::Lane,
     passed::Passed,
 };
@@ -35,7 +32,6 @@ use crate::{
     body::Payload,
     cache::{
         admit::{Asked, admit},
-        key::Key,
         stored::http_date,
     },
     classes::RequestClass,
@@ -45,7 +41,7 @@ use crate::{
     edge::{Edge, Settings},
     fetch::work_of,
     fields::map,
-    limits::{EXPRESS_FIELDS_MAX, HELD_BODY_BYTES_MAX},
+    limits::HELD_BODY_BYTES_MAX,
     origin::{Arriving, Fault, Fields as _, Head, Length},
     pass,
     paths::is_entrance,
@@ -53,14 +49,11 @@ use crate::{
 };
 
 /// A request on its way to the origin, or its answer on the way back. Dropped when that is out, or when its visitor is gone.
+///
+/// What was asked for stands in the lane, whose only request this is meanwhile.
 pub(super) struct Forwarding {
     edge: Arc<Edge>,
     settings: Arc<Settings>,
-    early: Arc<Early>,
-    /// The request's head as it came.
-    request: Bytes,
-    /// The cache key's text.
-    key: Box<str>,
     class: RequestClass,
     cookies: Cookies,
     asked: Now,
@@ -72,16 +65,24 @@ pub(super) struct Forwarding {
 }
 
 enum State {
-    Asking {
-        journey: Pin<Box<dyn Future<Output = Outcome> + Send>>,
-        /// Early hints are for this request.
-        _hints: Open,
-    },
+    /// It waits for a place at the origin.
+    Entering(Journey<Result<Place, Unasked>>, Bytes),
+    Asking(Asking),
     Answering(Answering),
 }
 
-/// What came of asking: an answer or none, and what was held for it.
-type Outcome = Result<(Permit, Option<Reservation>, Result<(Head<Passed>, Arriving), Fault>), Unasked>;
+type Journey<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A place at the origin, and what the visitor is taken to owe until it is known what comes.
+type Place = (Permit, Option<Reservation>);
+
+/// A request that the origin is to answer.
+struct Asking {
+    answer: Journey<Result<(Head<Passed>, Arriving), Fault>>,
+    place: Option<Place>,
+    /// Early hints are for this request.
+    _hints: Open,
+}
 
 /// Why the origin was not asked.
 enum Unasked {
@@ -93,12 +94,12 @@ enum Unasked {
 
 impl Lane {
     /// Begins to forward a request whose key is at hand; nothing if it must go the usual way.
-    pub(super) fn forward(&mut self, ask: &Ask<'_>, fields: &[Header<'_>], bytes: &[u8], cx: &Context<'_>) -> Option<Box<Forwarding>> {
+    pub(super) fn forward(&mut self, ask: &Ask<'_>, cx: &Context<'_>) -> Option<Box<Forwarding>> {
         if is_entrance(ask.target.split('?').next().unwrap_or_default()) {
             return None;
         }
         let class = self.class(ask);
-        let (edge, site, now) = (&self.edge, Arc::clone(&self.known.as_ref()?.site), self.edge.clock.now());
+        let (edge, known, now) = (&self.edge, self.known.as_ref()?, self.edge.clock.now());
         let rank = match ask.cookies {
             Cookies::Session => Class::Reserved,
             Cookies::Free if edge.store.only_passes(&self.key, now.time) => Class::Visit,
@@ -107,13 +108,17 @@ impl Lane {
         if class != RequestClass::Person || edge.overflow.is_drowned(now.time) {
             return None;
         }
-        let (visitor, budget) = (self.peer.address, site.config.miss_budget);
-        let head = self.known.as_ref()?.told.head(ask.target, fields);
+        let (visitor, site) = (self.peer.address, &known.site);
+        let head = known.told.head(ask.target, ask.fields.lines());
         if ask.cookies == Cookies::Free {
             site.admission.wanted(now.time);
         }
         edge.active.rise();
-        let journey = Box::pin(journey(Arc::clone(edge), Arc::clone(&site), Arc::clone(&self.early), (visitor, rank), head));
+        let place = pass::reserve_now(visitor, site, edge).and_then(|reserved| Some((site.admission.enter_now(rank)?, reserved)));
+        let state = match place {
+            Some(place) => State::Asking(Asking::new(place, site, edge, &self.early, head, cx)),
+            None => State::Entering(Box::pin(enter(Arc::clone(edge), Arc::clone(site), visitor, rank)), head),
+        };
         let cut_off = (StatusCode::from_u16(499).unwrap_or_default(), CacheUse::Bypass);
         let account = Account {
             start: now.time,
@@ -122,59 +127,76 @@ impl Lane {
             complete: false,
             prepaid: false,
             visitor,
-            miss_budget: budget,
+            miss_budget: site.config.miss_budget,
             passing: None,
             charged: 0,
             record: edge.keeps_records().then(|| Box::new(self.record(cut_off, ask, class, now))),
         };
         Some(Box::new(Forwarding {
             edge: Arc::clone(edge),
-            settings: site,
-            early: Arc::clone(&self.early),
-            request: Bytes::copy_from_slice(bytes),
-            key: self.key.as_str().into(),
+            settings: Arc::clone(site),
             class,
             cookies: ask.cookies,
             asked: now,
             account,
             counted: false,
             permit: None,
-            state: State::Asking { journey, _hints: Open::with(Arc::clone(&self.early), cx.waker().clone()) },
+            state,
         }))
     }
 }
 
-/// Waits for a place at the origin and asks it.
-async fn journey(edge: Arc<Edge>, settings: Arc<Settings>, early: Arc<Early>, (visitor, rank): (IpAddr, Class), head: Bytes) -> Outcome {
+/// Waits for a place at the origin.
+async fn enter(edge: Arc<Edge>, settings: Arc<Settings>, visitor: IpAddr, rank: Class) -> Result<Place, Unasked> {
     let reserved = pass::reserve(visitor, &settings, &edge).await.map_err(Unasked::Wasteful)?;
     let permit = settings.admission.enter_alone(rank).await.map_err(|Full| Unasked::Full)?;
-    edge.counters.origin_requests.one();
-    let answer = settings.origin.fetch_plain(head, &early, settings.config.timeouts.origin_head).await;
-    Ok((permit, reserved, answer))
+    Ok((permit, reserved))
+}
+
+impl Asking {
+    fn new(place: Place, settings: &Arc<Settings>, edge: &Edge, early: &Arc<Early>, head: Bytes, cx: &Context<'_>) -> Self {
+        edge.counters.origin_requests.one();
+        let (settings, hears) = (Arc::clone(settings), Arc::clone(early));
+        let answer = Box::pin(async move { settings.origin.fetch_plain(head, &hears).await });
+        Self { answer, place: Some(place), _hints: Open::with(Arc::clone(early), cx.waker().clone()) }
+    }
 }
 
 impl Forwarding {
     /// Goes on, until the request is answered or that broke off. `clock` measures how long the origin is silent.
     pub(super) fn poll(
         &mut self,
+        lane: &Lane,
         mut stream: Pin<&mut impl AsyncWrite>,
         clock: &mut Waiting,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        if let State::Asking { journey, .. } = &mut self.state {
-            let Poll::Ready(answer) = journey.as_mut().poll(cx) else {
-                if self.early.is_pending() {
-                    ready!(stream.as_mut().poll_flush(cx))?;
+        if let State::Entering(place, head) = &mut self.state {
+            self.state = match ready!(place.as_mut().poll(cx)) {
+                Ok(place) => State::Asking(Asking::new(place, &self.settings, &self.edge, &lane.early, std::mem::take(head), cx)),
+                Err(Unasked::Full) => {
+                    State::Answering(self.instead(lane, CacheUse::Bypass, |this, wish| pass::shed(&this.edge, wish, &this.settings)))
                 }
-                return Poll::Pending;
+                Err(Unasked::Wasteful(pause)) => State::Answering(self.instead(lane, CacheUse::None, |_, _| waiting::wasteful(pause))),
             };
-            let answering = match answer {
-                Ok((permit, reserved, Ok(answer))) => self.on_answer((permit, reserved), answer),
-                Ok((permit, _, Err(fault))) => self.on_fault(&permit, fault),
-                Err(Unasked::Full) => self.instead(CacheUse::Bypass, |this, wish| pass::shed(&this.edge, wish, &this.settings)),
-                Err(Unasked::Wasteful(pause)) => self.instead(CacheUse::None, |_, _| waiting::wasteful(pause)),
+        }
+        if let State::Asking(asking) = &mut self.state {
+            let answer = match asking.answer.as_mut().poll(cx) {
+                Poll::Ready(answer) => answer,
+                Poll::Pending => {
+                    if lane.early.is_pending() {
+                        ready!(stream.as_mut().poll_flush(cx))?;
+                    }
+                    ready!(clock.wait(self.settings.config.timeouts.origin_head, cx));
+                    Err(Fault::Late)
+                }
             };
-            self.state = State::Answering(answering);
+            clock.end();
+            let Some((permit, reserved)) = asking.place.take() else { return Poll::Ready(Err(io::ErrorKind::Other.into())) };
+            self.state = State::Answering(match answer {
+                Ok((head, body)) => self.on_answer(lane, (permit, reserved), head, body),
+                Err(fault) => self.on_fault(lane, &permit, fault),
+            });
         }
         let State::Answering(answering) = &mut self.state else { return Poll::Pending };
         let idle = self.settings.config.timeouts.origin_idle;
@@ -206,30 +228,28 @@ impl Forwarding {
     }
 
     /// The answer's head is here: it is learned from, and changed for the visitor.
-    fn on_answer(&mut self, (permit, reserved): (Permit, Option<Reservation>), (head, body): (Head<Passed>, Arriving)) -> Answering {
+    fn on_answer(&mut self, lane: &Lane, (permit, reserved): Place, head: Head<Passed>, body: Arriving) -> Answering {
         match head.status {
             StatusCode::SERVICE_UNAVAILABLE => permit.on_drop(),
-            _ => permit.on_answer(work_of(self.target())),
+            _ => permit.on_answer(work_of(lane.target())),
         }
-        if self.cookies == Cookies::Free && self.could_be_shared(&head) {
-            self.edge.store.look_again(&*self.key);
+        if self.cookies == Cookies::Free && self.could_be_shared(lane, &head) {
+            self.edge.store.look_again(&*lane.key);
         }
         self.begin(head.status, CacheUse::Bypass);
         let upper = body.size_hint().upper();
         self.permit = Some(permit).filter(|_| upper.is_some_and(|length| length <= HELD_BODY_BYTES_MAX));
         self.account.charged = self.edge.charge_ahead(&self.account, reserved, upper);
-        let mut text = BytesMut::with_capacity(head.fields.lines.len() + ROOM);
-        write_status(&mut text, head.status);
-        text.put_slice(&head.fields.lines);
+        let Passed { mut text, dated, .. } = head.fields;
         let why = if self.cookies == Cookies::Free { "miss" } else { "bypass" };
         for part in ["cache-status: overspill; fwd=", why, "; fwd-status=", head.status.as_str(), "\r\n"] {
-            text.put_slice(part.as_bytes());
+            text.extend_from_slice(part.as_bytes());
         }
         //= RFC 9110 section 6.6.1
-        if !head.fields.dated {
-            write_fields(&mut text, &HeaderMap::from_iter([(header::DATE, http_date(self.edge.clock.date()))]));
+        if !dated {
+            write_line(&mut text, header::DATE.as_str(), http_date(self.edge.clock.date()).as_bytes());
         }
-        let text = ended(text, head.status, head.length);
+        end_head(&mut text, head.status, head.length);
         let (uplink, now) = (&self.edge.overflow.uplink, self.edge.clock.time());
         uplink.charge(text.len() as u64, now);
         let size = if let Length::Exact(size) = head.length { size } else { 0 };
@@ -237,46 +257,47 @@ impl Forwarding {
     }
 
     /// When it could, the next request for the same is looked up again.
-    fn could_be_shared(&self, head: &Head<Passed>) -> bool {
+    fn could_be_shared(&self, lane: &Lane, head: &Head<Passed>) -> bool {
         if head.fields.unshared {
             return false;
         }
-        let mut room = [EMPTY_HEADER; EXPRESS_FIELDS_MAX];
-        let Some(headers) = Ask::read(&self.request, &mut room).and_then(|ask| map(ask.fields.lines())) else { return false };
-        let asked = Asked { path: self.target(), headers: &headers, cookies: self.cookies, at: self.asked.date };
+        let Some(headers) = lane.request_fields() else { return false };
+        let asked = Asked { path: lane.target(), headers: &headers, cookies: self.cookies, at: self.asked.date };
         admit(asked, head.status, &head.fields.map(), self.edge.clock.date()).is_some()
     }
 
-    /// Path and query, as caches know them.
-    fn target(&self) -> &str {
-        Key::path_in(&self.key)
-    }
-
     /// There is no answer.
-    fn on_fault(&mut self, permit: &Permit, fault: Fault) -> Answering {
+    fn on_fault(&mut self, lane: &Lane, permit: &Permit, fault: Fault) -> Answering {
         if fault != Fault::Unreachable {
             permit.on_drop();
         }
         self.edge.count_fault(fault);
-        self.instead(CacheUse::Bypass, |this, wish| pass::failed(fault, wish, &this.settings))
+        self.instead(lane, CacheUse::Bypass, |this, wish| pass::failed(fault, wish, &this.settings))
     }
 
     /// The edge's own answer, where there is none of the origin's.
-    fn instead(&mut self, cache: CacheUse, answer: impl FnOnce(&Self, Wish) -> Response<Payload>) -> Answering {
-        let (mut parts, body) = answer(self, self.wish()).map(Payload::into_bytes).into_parts();
+    fn instead(&mut self, lane: &Lane, cache: CacheUse, answer: impl FnOnce(&Self, Wish) -> Response<Payload>) -> Answering {
+        let (mut parts, body) = answer(self, lane.wish()).map(Payload::into_bytes).into_parts();
         parts.headers.entry(header::DATE).or_insert_with(|| http_date(self.edge.clock.date()));
         self.begin(parts.status, cache);
-        let text = ended(fields_of(parts.status, &parts.headers), parts.status, Length::Exact(body.len() as u64));
+        let mut text = fields_of(parts.status, &parts.headers);
+        end_head(&mut text, parts.status, Length::Exact(body.len() as u64));
         self.account.prepaid = true;
         self.edge.overflow.uplink.charge((text.len() + body.len()) as u64, self.edge.clock.time());
-        Answering { parts: [text, body, Bytes::new()], ..Answering::nothing() }
+        Answering::whole(text, body)
+    }
+}
+
+impl Lane {
+    /// The fields of the request that is being forwarded.
+    fn request_fields(&self) -> Option<HeaderMap> {
+        let mut room = ask::room();
+        Ask::read(&self.request, &mut room).and_then(|ask| map(ask.fields.lines()))
     }
 
     fn wish(&self) -> Wish {
-        let mut room = [EMPTY_HEADER; EXPRESS_FIELDS_MAX];
-        let headers = Ask::read(&self.request, &mut room).and_then(|ask| map(ask.fields.lines())).unwrap_or_default();
         let (mut parts, ()) = Request::builder().method(Method::GET).uri(self.target()).body(()).unwrap_or_default().into_parts();
-        parts.headers = headers;
+        parts.headers = self.request_fields().unwrap_or_default();
         Wish::new(&parts)
     }
 }
@@ -287,137 +308,18 @@ impl Drop for Forwarding {
             self.count();
         }
         if let State::Answering(answering) = &self.state {
-            let left = answering.body.as_ref().map_or(Some(0), |body| body.size_hint().upper());
-            self.account.passing = answering.passes.then_some(left.unwrap_or(u64::MAX));
+            self.account.passing = answering.left();
         }
         self.edge.close_account(&mut self.account);
     }
 }
 
-/// For what is added to an answer's fields.
-const ROOM: usize = 192;
-
 /// Ends a head. The visitor's connection is used again, so that every body has an end of its own.
-fn ended(mut text: BytesMut, status: StatusCode, length: Length) -> Bytes {
+fn end_head(text: &mut Vec<u8>, status: StatusCode, length: Length) {
     match length {
         Length::Exact(0) if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) => {}
-        Length::Exact(length) => {
-            let length = HeaderValue::from(length);
-            for part in [b"content-length: ", length.as_bytes(), b"\r\n"] {
-                text.put_slice(part);
-            }
-        }
-        Length::Chunked | Length::Close => text.put_slice(b"transfer-encoding: chunked\r\n"),
+        Length::Exact(length) => write_length(text, length),
+        Length::Chunked | Length::Close => text.extend_from_slice(b"transfer-encoding: chunked\r\n"),
     }
-    text.put_slice(b"\r\n");
-    text.freeze()
-}
-
-/// An answer on its way to the visitor.
-struct Answering {
-    /// The link is owed so much that it begins later.
-    pause: Option<Pin<Box<Sleep>>>,
-    /// A head or a chunk's line, data, and the data's end.
-    parts: [Bytes; 3],
-    chunked: bool,
-    /// The origin's, unless it has been taken to its end.
-    body: Option<Arriving>,
-    /// It is the origin's answer.
-    passes: bool,
-}
-
-impl Answering {
-    fn nothing() -> Self {
-        Self { pause: None, parts: Default::default(), chunked: false, body: None, passes: false }
-    }
-
-    fn new(head: Bytes, length: Length, body: Arriving, pause: Duration) -> Self {
-        let pause = (!pause.is_zero()).then(|| Box::pin(sleep(pause)));
-        let chunked = matches!(length, Length::Chunked | Length::Close);
-        // A body of nothing is at its end, and yet its chunks have one.
-        let body = (chunked || !body.is_end_stream()).then_some(body);
-        Self { pause, parts: [head, Bytes::new(), Bytes::new()], chunked, body, passes: true }
-    }
-
-    /// Writes on; `sent` is told of bytes of the body that left.
-    fn poll(
-        &mut self,
-        mut stream: Pin<&mut impl AsyncWrite>,
-        (clock, idle): (&mut Waiting, Duration),
-        mut sent: impl FnMut(u64),
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        if let Some(pause) = &mut self.pause {
-            ready!(pause.as_mut().poll(cx));
-            self.pause = None;
-        }
-        loop {
-            // With the head leaves what came with it.
-            let came = if self.parts[1].is_empty() && self.parts[2].is_empty() { self.take_in(cx) } else { Poll::Ready(Ok(())) };
-            match came {
-                Poll::Ready(Ok(())) => clock.end(),
-                // What came before leaves first.
-                Poll::Ready(Err(error)) if self.is_empty() => return Poll::Ready(Err(error)),
-                Poll::Pending if self.is_empty() => {
-                    ready!(stream.as_mut().poll_flush(cx))?;
-                    ready!(clock.poll(idle, cx));
-                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-                }
-                Poll::Ready(Err(_)) | Poll::Pending => {}
-            }
-            if self.is_empty() {
-                // TLS keeps what it encrypted until it is told to let it go.
-                return stream.poll_flush(cx);
-            }
-            let left = self.parts.each_ref().map(|part| IoSlice::new(part));
-            match ready!(stream.as_mut().poll_write_vectored(cx, &left))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                count => sent(self.advance(count)),
-            }
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.parts.iter().all(Bytes::is_empty)
-    }
-
-    /// Drops what left; how much of that was the body's.
-    fn advance(&mut self, mut count: usize) -> u64 {
-        let mut of_body = 0;
-        for (at, part) in self.parts.iter_mut().enumerate() {
-            let taken = count.min(part.len());
-            part.advance(taken);
-            count -= taken;
-            of_body += if at == 1 { taken as u64 } else { 0 };
-        }
-        of_body
-    }
-
-    /// Takes the next data of the body, if there is any left. There is room for it.
-    fn take_in(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(body) = &mut self.body else { return Poll::Ready(Ok(())) };
-        loop {
-            let frame = match ready!(Pin::new(&mut *body).poll_frame(cx)) {
-                Some(frame) => frame?,
-                None => {
-                    self.body = None;
-                    if self.chunked {
-                        self.parts[2] = Bytes::from_static(b"0\r\n\r\n");
-                    }
-                    return Poll::Ready(Ok(()));
-                }
-            };
-            // Trailers are for who says that it takes them, and that is not plain.
-            let Some(data) = frame.into_data().ok().filter(|data| !data.is_empty()) else { continue };
-            if self.chunked {
-                let mut line = BytesMut::from(&*self.parts[0]);
-                line.put_slice(format!("{:x}\r\n", data.len()).as_bytes());
-                (self.parts[0], self.parts[2]) = (line.freeze(), Bytes::from_static(b"\r\n"));
-            } else if body.is_end_stream() {
-                self.body = None;
-            }
-            self.parts[1] = data;
-            return Poll::Ready(Ok(()));
-        }
-    }
+    text.extend_from_slice(b"\r\n");
 }

@@ -1,6 +1,6 @@
 //! Heads of answers as bytes.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 use http::{HeaderMap, StatusCode};
 
 /// What is told anew each time, and the head's end.
@@ -47,16 +47,8 @@ impl Tail {
         }
     }
 
-    fn put_number(&mut self, mut number: u64) {
-        let (mut digits, mut at) = ([b'0'; 20], 20);
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (number % 10) as u8;
-            number /= 10;
-            if number == 0 {
-                return self.put(&digits[at..]);
-            }
-        }
+    fn put_number(&mut self, number: u64) {
+        with_digits(number, |digits| self.put(digits));
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
@@ -65,15 +57,15 @@ impl Tail {
 }
 
 /// The head of an answer of so many bytes, without its last line.
-pub(super) fn head(status: StatusCode, headers: &HeaderMap, length: usize) -> BytesMut {
+pub(super) fn head(status: StatusCode, headers: &HeaderMap, length: usize) -> Vec<u8> {
     let mut text = fields_of(status, headers);
-    text.put_slice(format!("content-length: {length}\r\n").as_bytes());
+    write_length(&mut text, length as u64);
     text
 }
 
 /// A status and fields, of which none says how long the answer is.
-pub(super) fn fields_of(status: StatusCode, headers: &HeaderMap) -> BytesMut {
-    let mut text = BytesMut::with_capacity(256);
+pub(super) fn fields_of(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
+    let mut text = Vec::with_capacity(256);
     write_status(&mut text, status);
     write_fields(&mut text, headers);
     text
@@ -81,8 +73,38 @@ pub(super) fn fields_of(status: StatusCode, headers: &HeaderMap) -> BytesMut {
 
 /// An answer's first line.
 pub(super) fn write_status(text: &mut impl BufMut, status: StatusCode) {
+    if status == StatusCode::OK {
+        return text.put_slice(b"HTTP/1.1 200 OK\r\n");
+    }
     for part in ["HTTP/1.1 ", status.as_str(), " ", status.canonical_reason().unwrap_or_default(), "\r\n"] {
         text.put_slice(part.as_bytes());
+    }
+}
+
+/// A field.
+pub(super) fn write_line(text: &mut Vec<u8>, name: &str, value: &[u8]) {
+    text.extend_from_slice(name.as_bytes());
+    text.extend_from_slice(b": ");
+    text.extend_from_slice(value);
+    text.extend_from_slice(b"\r\n");
+}
+
+/// Content-Length.
+pub(super) fn write_length(text: &mut Vec<u8>, length: u64) {
+    text.extend_from_slice(b"content-length: ");
+    with_digits(length, |digits| text.extend_from_slice(digits));
+    text.extend_from_slice(b"\r\n");
+}
+
+fn with_digits<T>(mut number: u64, does: impl FnOnce(&[u8]) -> T) -> T {
+    let (mut digits, mut at) = ([b'0'; 20], 20);
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return does(&digits[at..]);
+        }
     }
 }
 

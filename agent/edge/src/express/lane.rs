@@ -5,12 +5,11 @@ use std::{str, sync::Arc, task::Context, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, Uri, request::Parts, uri::Scheme};
-use httparse::EMPTY_HEADER;
 use overspill_governance::time::Now;
 
 use super::{
     Work,
-    ask::Ask,
+    ask::{self, Ask},
     frozen::{Tail, head},
     outgoing::Outgoing,
     told::Told,
@@ -24,7 +23,6 @@ use crate::{
     early::Early,
     edge::{Edge, Settings},
     gate,
-    limits::EXPRESS_FIELDS_MAX,
     request::Peer,
     spill::{
         Course, Redirect, Spiller,
@@ -46,6 +44,8 @@ pub(crate) struct Lane {
     named: Option<(Box<[u8]>, RequestClass)>,
     /// The cache key of the request at hand, which begins with the known host's part.
     pub(super) key: String,
+    /// The head of the request at hand, if it is being forwarded.
+    pub(super) request: Vec<u8>,
 }
 
 /// A host that this site answers for, as it was last asked for on this connection.
@@ -64,18 +64,28 @@ pub(super) struct Known {
 
 impl Lane {
     pub(crate) fn new(edge: Arc<Edge>, peer: Peer, early: Arc<Early>) -> Self {
-        Self { edge, peer, early, known: None, named: None, key: String::new() }
+        Self { edge, peer, early, known: None, named: None, key: String::new(), request: Vec::new() }
     }
 
     /// What is done with a request of which this is the head; nothing if it must go the usual way.
     pub(super) fn take(&mut self, bytes: &[u8], cx: &Context<'_>) -> Option<Work> {
-        let mut fields = [EMPTY_HEADER; EXPRESS_FIELDS_MAX];
-        let ask = Ask::read(bytes, &mut fields)?;
+        let mut room = ask::room();
+        let ask = Ask::read(bytes, &mut room)?;
         self.look_up(&ask)?;
         match self.answer(&ask) {
             Some(outgoing) => Some(Work::Answering(outgoing)),
-            None => self.forward(&ask, ask.fields.lines(), bytes, cx).map(Work::Forwarding),
+            None => {
+                let forwarding = self.forward(&ask, cx)?;
+                self.request.clear();
+                self.request.extend_from_slice(bytes);
+                Some(Work::Forwarding(forwarding))
+            }
         }
+    }
+
+    /// Path and query of the request at hand.
+    pub(super) fn target(&self) -> &str {
+        self.known.as_ref().and_then(|known| self.key.get(known.prefix..)).unwrap_or_default()
     }
 
     /// The answer, if one is stored that may be used as it is.

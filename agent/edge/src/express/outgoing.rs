@@ -1,7 +1,6 @@
 //! An answer of the lane's on its way to a visitor.
 
 use std::{
-    cell::RefCell,
     fs::File,
     future::Future,
     io::{self, IoSlice},
@@ -17,18 +16,13 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use super::frozen::Tail;
+use super::{frozen::Tail, joined::joined};
 use crate::{
     access::Account,
     edge::Edge,
     limits::{EXPRESS_JOINED_BYTES, SHEET_BYTES_MIN},
     wire::SendsFiles,
 };
-
-thread_local! {
-    /// Where a short answer is put together: to copy it is cheaper than to have the kernel read a list of its parts.
-    static JOINED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
 
 /// Head and body, and how much of them has left. Dropped when it is out or when its visitor is gone; either way its account is closed.
 pub(super) struct Outgoing {
@@ -87,21 +81,14 @@ impl Outgoing {
     /// Writes what is next in the way that costs least.
     fn poll_some(&self, mut stream: Pin<&mut (impl AsyncWrite + SendsFiles + Unpin)>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let head = self.head_length();
-        let joined = |parts: &[&[u8]], write: &mut dyn FnMut(&[u8]) -> Poll<io::Result<usize>>| {
-            JOINED.with_borrow_mut(|joined| {
-                joined.clear();
-                parts.iter().for_each(|part| joined.extend_from_slice(part));
-                write(&joined[self.written..])
-            })
-        };
         let parts = [&self.head[..], self.tail.as_bytes(), &self.body[..]];
         match &self.file {
-            Some(_) if self.written < head => joined(&parts[..2], &mut |bytes| stream.poll_write_more(cx, bytes)),
+            Some(_) if self.written < head => joined(&parts[..2], |bytes| stream.poll_write_more(cx, &bytes[self.written..])),
             Some(file) => {
                 let sent = self.written - head;
                 stream.poll_send_file(cx, file, sent as u64, self.body.len() - sent)
             }
-            None if head + self.body.len() <= EXPRESS_JOINED_BYTES => joined(&parts, &mut |bytes| stream.as_mut().poll_write(cx, bytes)),
+            None if head + self.body.len() <= EXPRESS_JOINED_BYTES => joined(&parts, |bytes| stream.poll_write(cx, &bytes[self.written..])),
             None => {
                 let mut at = self.written;
                 let left = parts.map(|part| {

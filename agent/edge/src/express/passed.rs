@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use httparse::Header;
 
-use super::frozen::write_fields;
+use super::frozen::{write_fields, write_line, write_status};
 use crate::{
     headers::{self, is_of_one_hop},
     origin::{Fields, Malformed, map_of},
@@ -14,25 +13,25 @@ use crate::{
 
 /// Fields, as far as the origin's word goes.
 pub(crate) struct Passed {
-    /// Those that a visitor gets, as lines.
-    pub(crate) lines: BytesMut,
+    /// Those that a visitor gets, as lines, after the first.
+    pub(crate) text: Vec<u8>,
     /// Date is among them.
     pub(super) dated: bool,
     /// On the face of it, no cache may keep the answer.
     pub(super) unshared: bool,
-    /// The head as it came.
-    head: Bytes,
 }
 
 impl Fields for Passed {
-    fn read(lines: &[Header<'_>], head: &Bytes) -> Result<Self, Malformed> {
-        let mut passed = Self { lines: BytesMut::with_capacity(head.len() + ROOM), dated: false, unshared: false, head: head.clone() };
-        let mut targeted = false;
+    fn read(status: StatusCode, lines: &[Header<'_>], head: &[u8]) -> Result<Self, Malformed> {
+        let mut passed = Self { text: Vec::with_capacity(head.len() + ROOM), dated: false, unshared: false };
+        write_status(&mut passed.text, status);
+        let (begin, mut targeted) = (passed.text.len(), false);
         for line in lines {
             let is = |name: &str| line.name.eq_ignore_ascii_case(name);
             if is_of_one_hop(line.name) {
                 if is("connection") && !is_common(line.value) {
-                    return Ok(passed.by_map());
+                    passed.text.truncate(begin);
+                    return Ok(passed.by_map(map_of(head)));
                 }
                 continue;
             }
@@ -44,17 +43,15 @@ impl Fields for Passed {
                 17.. => targeted |= line.name.len() > 13 && line.name[line.name.len() - 13..].eq_ignore_ascii_case("cache-control"),
                 _ => {}
             }
-            for part in [line.name.as_bytes(), b": ", line.value, b"\r\n"] {
-                passed.lines.put_slice(part);
-            }
+            write_line(&mut passed.text, line.name, line.value);
         }
-        passed.lines.put_slice(headers::VIA_LINE);
+        passed.text.extend_from_slice(headers::VIA_LINE);
         passed.unshared &= !targeted;
         Ok(passed)
     }
 
     fn map(&self) -> Cow<'_, HeaderMap> {
-        Cow::Owned(map_of(&self.head))
+        Cow::Owned(map_of(&[&self.text[..], b"\r\n"].concat()))
     }
 }
 
@@ -63,12 +60,10 @@ const ROOM: usize = 192;
 
 impl Passed {
     /// The same by the way of all other answers: Connection names fields, which have to be found.
-    fn by_map(mut self) -> Self {
-        let mut map = map_of(&self.head);
+    fn by_map(mut self, mut map: HeaderMap) -> Self {
         headers::from_origin(&mut map);
         map.remove(http::header::CONTENT_LENGTH);
-        self.lines.clear();
-        write_fields(&mut self.lines, &map);
+        write_fields(&mut self.text, &map);
         self.dated = map.contains_key(http::header::DATE);
         self.unshared = false;
         self
@@ -114,17 +109,17 @@ mod tests {
         /// Against the way of all other answers.
         #[test]
         fn a_visitor_gets_the_same_as_by_the_usual_way(lines in prop::collection::vec(prop::sample::select(LINES.to_vec()), 0..9)) {
-            let head = Bytes::from(format!("HTTP/1.1 200 OK\r\n{}\r\n", lines.iter().map(|line| format!("{line}\r\n")).collect::<String>()));
+            let head = format!("HTTP/1.1 200 OK\r\n{}\r\n", lines.iter().map(|line| format!("{line}\r\n")).collect::<String>());
+            let head = head.as_bytes();
             let mut room = [EMPTY_HEADER; 32];
             let mut response = httparse::Response::new(&mut room);
-            prop_assert!(response.parse(&head).unwrap().is_complete());
-            let passed = Passed::read(response.headers, &head).unwrap();
-            let mut usual = map_of(&head);
+            prop_assert!(response.parse(head).unwrap().is_complete());
+            let passed = Passed::read(StatusCode::OK, response.headers, head).unwrap();
+            let mut usual = map_of(head);
             headers::from_origin(&mut usual);
             usual.remove(http::header::CONTENT_LENGTH);
             prop_assert_eq!(passed.dated, usual.contains_key(http::header::DATE));
-            let text = Bytes::from([b"HTTP/1.1 200 OK\r\n", &passed.lines[..], b"\r\n"].concat());
-            prop_assert_eq!(map_of(&text), usual);
+            prop_assert_eq!(&*passed.map(), &usual);
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Requests' heads as the origin gets them, written out of the fields as they came.
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, header,
     uri::{Authority, Scheme},
 };
 use httparse::Header;
 
+use super::frozen::write_line;
 use crate::{
     headers::{Asker, is_not_passed, to_origin},
     request::Peer,
@@ -15,9 +16,9 @@ use crate::{
 /// What the origin is told of each request to one host on one connection, whatever is asked for.
 pub(super) struct Told {
     /// Host comes first (RFC 9110 section 7.2).
-    host: Bytes,
+    host: Vec<u8>,
     /// The rest, and the head's end.
-    rest: Bytes,
+    rest: Vec<u8>,
 }
 
 impl Told {
@@ -27,40 +28,33 @@ impl Told {
         let mut fields = to_origin(HeaderMap::new(), &Method::GET, host, asker, scheme, loop_token);
         let host = fields.remove(header::HOST).map(|host| lines([(header::HOST.as_str(), host.as_bytes())])).unwrap_or_default();
         let mut rest = lines(fields.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
-        rest.put_slice(b"\r\n");
-        Self { host: host.freeze(), rest: rest.freeze() }
+        rest.extend_from_slice(b"\r\n");
+        Self { host, rest }
     }
 
     /// The head of a GET with these fields, none of which says anything of its connection.
     pub(super) fn head(&self, target: &str, fields: &[Header<'_>]) -> Bytes {
         let length = |field: &Header<'_>| field.name.len() + field.value.len() + 4;
         let length = target.len() + self.host.len() + self.rest.len() + fields.iter().map(length).sum::<usize>() + 16;
-        let mut text = BytesMut::with_capacity(length);
-        text.put_slice(b"GET ");
-        text.put_slice(target.as_bytes());
-        text.put_slice(b" HTTP/1.1\r\n");
-        text.put_slice(&self.host);
+        let mut text = Vec::with_capacity(length);
+        text.extend_from_slice(b"GET ");
+        text.extend_from_slice(target.as_bytes());
+        text.extend_from_slice(b" HTTP/1.1\r\n");
+        text.extend_from_slice(&self.host);
         for field in fields.iter().filter(|field| !is_not_passed(field.name)) {
-            write(&mut text, field.name, field.value);
+            write_line(&mut text, field.name, field.value);
         }
-        text.put_slice(&self.rest);
-        text.freeze()
+        text.extend_from_slice(&self.rest);
+        text.into()
     }
 }
 
-fn lines<'a>(fields: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> BytesMut {
-    let mut text = BytesMut::new();
+fn lines<'a>(fields: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
+    let mut text = Vec::new();
     for (name, value) in fields {
-        write(&mut text, name, value);
+        write_line(&mut text, name, value);
     }
     text
-}
-
-fn write(text: &mut BytesMut, name: &str, value: &[u8]) {
-    text.put_slice(name.as_bytes());
-    text.put_slice(b": ");
-    text.put_slice(value);
-    text.put_slice(b"\r\n");
 }
 
 #[cfg(test)]

@@ -3,12 +3,15 @@
 //! Visitors get everything written anew, so what is lenient here (a line that LF ends, white space after a chunk's size) stays here. What
 //! could be read in two ways is malformed: of such an answer, where it ends, and whose the next is, would be a guess.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, mem::MaybeUninit, sync::LazyLock};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use httparse::{EMPTY_HEADER, Header, Status};
-use memchr::{memchr, memmem};
+use httparse::{EMPTY_HEADER, Header, ParserConfig, Status};
+use memchr::{
+    memchr,
+    memmem::{self, Finder},
+};
 
 use crate::limits::{CHUNK_LINE_BYTES_MAX, COPIED_BYTES_MAX, FIELDS_MAX, ORIGIN_HEAD_BYTES_MAX};
 
@@ -28,8 +31,8 @@ pub(crate) struct Head<F = HeaderMap> {
 
 /// Something that the fields of a head can be made into.
 pub(crate) trait Fields: Sized {
-    /// `bytes` is the whole head, of which `lines` are parts.
-    fn read(lines: &[Header<'_>], bytes: &Bytes) -> Result<Self, Malformed>;
+    /// `head` is the whole head, of which `lines` are parts. It is the connection's.
+    fn read(status: StatusCode, lines: &[Header<'_>], head: &[u8]) -> Result<Self, Malformed>;
 
     /// The same fields as the rest of the edge reads them.
     fn map(&self) -> Cow<'_, HeaderMap>;
@@ -51,27 +54,30 @@ pub(crate) fn head<F: Fields>(input: &mut BytesMut, searched: &mut usize, bodile
         return if input.len() > ORIGIN_HEAD_BYTES_MAX { Err(Malformed) } else { Ok(None) };
     };
     *searched = 0;
-    // Of the head's own size: what is stored must not hold the connection's buffer.
-    let bytes = Bytes::copy_from_slice(&input[..end]);
-    input.advance(end);
-    let mut fields = [EMPTY_HEADER; FIELDS_MAX];
-    let mut response = httparse::Response::new(&mut fields);
-    match response.parse(&bytes) {
-        Ok(Status::Complete(length)) if length == end => {}
-        _ => return Err(Malformed),
-    }
+    let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut response, &input[..end], &mut fields);
+    let Ok(Status::Complete(end)) = parsed else { return Err(Malformed) };
     let (Some(code), Some(minor)) = (response.code, response.version) else { return Err(Malformed) };
     let status = StatusCode::from_u16(code).map_err(|_| Malformed)?;
     let says = Says::of(response.headers)?;
     let length = says.length(status, minor, bodiless)?;
     let keeps_open = length != Length::Close && says.keeps_open(minor);
-    Ok(Some(Head { status, fields: F::read(response.headers, &bytes)?, length, keeps_open }))
+    let fields = F::read(status, response.headers, &input[..end])?;
+    input.advance(end);
+    Ok(Some(Head { status, fields, length, keeps_open }))
 }
 
-/// Where the first head ends: after an empty line that follows some line.
+/// Where the first head ends, or some later one: after an empty line that follows some line.
 fn end_of_head(input: &[u8], searched: &mut usize) -> Option<usize> {
+    /// How nearly every head ends.
+    static END: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
     // Lines before the first are overlooked by the parser.
     let begins = input.iter().position(|byte| !matches!(byte, b'\r' | b'\n'))?;
+    let from = searched.saturating_sub(3).max(begins);
+    if let Some(at) = END.find(&input[from..]) {
+        return Some(from + at + 4);
+    }
     let mut at = (*searched).max(begins);
     while let Some(line) = memchr(b'\n', &input[at..]) {
         let next = at + line + 1;
@@ -94,14 +100,8 @@ fn end_of_head(input: &[u8], searched: &mut usize) -> Option<usize> {
 const FIELDS_ADDED: usize = 3;
 
 impl Fields for HeaderMap {
-    fn read(lines: &[Header<'_>], bytes: &Bytes) -> Result<Self, Malformed> {
-        let mut map = Self::with_capacity(lines.len() + FIELDS_ADDED);
-        for line in lines {
-            let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| Malformed)?;
-            let value = HeaderValue::from_maybe_shared(bytes.slice_ref(line.value)).map_err(|_| Malformed)?;
-            map.append(name, value);
-        }
-        Ok(map)
+    fn read(_status: StatusCode, lines: &[Header<'_>], head: &[u8]) -> Result<Self, Malformed> {
+        map(lines, head)
     }
 
     fn map(&self) -> Cow<'_, HeaderMap> {
@@ -109,13 +109,26 @@ impl Fields for HeaderMap {
     }
 }
 
-/// The fields of a head that was read before.
-pub(crate) fn map_of(head: &Bytes) -> HeaderMap {
-    let mut fields = [EMPTY_HEADER; FIELDS_MAX];
+/// Lines as a map that holds one copy of `bytes`, of which they are parts, and nothing of the connection's.
+fn map(lines: &[Header<'_>], bytes: &[u8]) -> Result<HeaderMap, Malformed> {
+    let (copy, begins) = (Bytes::copy_from_slice(bytes), bytes.as_ptr().addr());
+    let mut map = HeaderMap::with_capacity(lines.len() + FIELDS_ADDED);
+    for line in lines {
+        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| Malformed)?;
+        let at = line.value.as_ptr().addr().wrapping_sub(begins);
+        let value = if line.value.is_empty() { Bytes::new() } else { copy.slice(at..at + line.value.len()) };
+        map.append(name, HeaderValue::from_maybe_shared(value).map_err(|_| Malformed)?);
+    }
+    Ok(map)
+}
+
+/// The fields of a head that was read before, or of what was made of it.
+pub(crate) fn map_of(head: &[u8]) -> HeaderMap {
+    let mut fields = [EMPTY_HEADER; FIELDS_MAX + FIELDS_ADDED];
     let mut response = httparse::Response::new(&mut fields);
     let parsed = response.parse(head);
     debug_assert!(parsed.is_ok());
-    HeaderMap::read(response.headers, head).unwrap_or_default()
+    map(response.headers, head).unwrap_or_default()
 }
 
 /// What a head says about its body and its connection.
@@ -185,8 +198,8 @@ fn coding(value: &[u8]) -> Result<Coding, Malformed> {
 }
 
 fn number(text: &[u8]) -> Result<u64, Malformed> {
-    let digits = std::str::from_utf8(text).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    digits.and_then(|digits| digits.parse().ok()).ok_or(Malformed)
+    let add = |sum: u64, byte: &u8| sum.checked_mul(10)?.checked_add(u64::from(*byte).checked_sub(48).filter(|digit| *digit < 10)?);
+    text.iter().try_fold(0, add).filter(|_| !text.is_empty()).ok_or(Malformed)
 }
 
 /// A body as far as it was read.
@@ -292,16 +305,14 @@ impl Body {
         let Some(end) = memmem::find(input, b"\r\n\r\n").map(|at| at + 4) else {
             return if input.len() > ORIGIN_HEAD_BYTES_MAX { Err(Malformed) } else { Ok(Next::Wanted) };
         };
-        let bytes = Bytes::copy_from_slice(&input[..end]);
+        let mut room = [EMPTY_HEADER; FIELDS_MAX];
+        let fields = match httparse::parse_headers(&input[..end], &mut room) {
+            Ok(Status::Complete((length, fields))) if length == end => map(fields, &input[..end])?,
+            _ => return Err(Malformed),
+        };
         input.advance(end);
-        let mut fields = [EMPTY_HEADER; FIELDS_MAX];
-        match httparse::parse_headers(&bytes, &mut fields) {
-            Ok(Status::Complete((length, fields))) if length == end => {
-                self.0 = State::Done;
-                Ok(Next::Trailers(HeaderMap::read(fields, &bytes)?))
-            }
-            _ => Err(Malformed),
-        }
+        self.0 = State::Done;
+        Ok(Next::Trailers(fields))
     }
 }
 

@@ -12,10 +12,10 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::{
     answer::{self, Length, Next},
-    asking::{Asking, Cut},
+    asking::{Asking, CutOff},
     connection::Connection,
     names::Names,
-    pool::{Entry, Pool},
+    pool::Entry,
 };
 use crate::wire::Wire;
 
@@ -24,6 +24,8 @@ pub(crate) struct Arriving(State);
 
 enum State {
     Open(Box<Open>),
+    /// All of it is here, and its connection is back where it came from.
+    Here(Bytes),
     Ended,
     /// It broke off, which nobody must take for its end.
     Broken,
@@ -33,7 +35,7 @@ enum State {
 struct Open {
     connection: Connection,
     body: answer::Body,
-    /// What has not left of the request.
+    /// The request, unless nothing is left of it.
     asking: Option<Asking>,
     keeps_open: bool,
     home: Home,
@@ -41,20 +43,27 @@ struct Open {
 
 /// Where a connection comes from, and goes to.
 pub(super) struct Home {
-    pub(super) pool: Arc<Pool>,
     pub(super) names: Arc<Names>,
     /// The connection is in use.
     pub(super) entry: Entry,
 }
 
 impl Arriving {
-    pub(super) fn new(connection: Connection, (length, keeps_open): (Length, bool), asking: Option<Asking>, home: Home) -> Self {
-        let open = Open { connection, body: answer::Body::new(length), asking, keeps_open, home };
-        if open.body.is_done() {
-            open.end();
-            return Self(State::Ended);
-        }
-        Self(State::Open(Box::new(open)))
+    pub(super) fn new(mut connection: Connection, (length, keeps_open): (Length, bool), asking: Asking, home: Home) -> Self {
+        let mut body = answer::Body::new(length);
+        let keeps_open = keeps_open && (asking.has_left() || asking.is_leaving());
+        let asking = asking.is_leaving().then_some(asking);
+        let here = match (length, &asking) {
+            (Length::Exact(0), _) => State::Ended,
+            // Whoever waits for a connection need not wait until this is written.
+            (Length::Exact(length), None) if connection.has(length) => match body.next(connection.input()) {
+                Ok(Next::Data(data)) => State::Here(data),
+                _ => State::Broken,
+            },
+            _ => return Self(State::Open(Box::new(Open { connection, body, asking, keeps_open, home }))),
+        };
+        end(connection, keeps_open && asking.is_none(), home);
+        Self(here)
     }
 
     /// A connection on which both ends have agreed to speak something else.
@@ -69,27 +78,31 @@ impl Arriving {
     }
 }
 
+/// Gives a connection back, unless there is more to it: bytes that nobody asked for.
+fn end(mut connection: Connection, keeps_open: bool, Home { names, entry }: Home) {
+    if keeps_open && connection.input().is_empty() {
+        connection.used = true;
+        entry.give_back(connection, &names);
+    }
+}
+
 impl Open {
-    /// Gives the connection back, unless there is more to it: a request that is still leaving, or bytes that nobody asked for.
     fn end(self) {
-        let Self { mut connection, asking, keeps_open, home: Home { pool, names, entry }, .. } = self;
-        drop(entry);
-        if keeps_open && asking.is_none() && connection.input().is_empty() {
-            connection.used = true;
-            pool.keep(connection, &names);
-        }
+        let Self { connection, asking, keeps_open, home, .. } = self;
+        end(connection, keeps_open && asking.is_none(), home);
     }
 
     /// The next part; `None` at the end.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        if let Some(asking) = &mut self.asking {
-            match asking.poll(self.connection.wire(), cx) {
-                Poll::Ready(Ok(())) => self.asking = None,
-                Poll::Ready(Err(Cut::Upload)) => return Poll::Ready(Some(Err(io::ErrorKind::BrokenPipe.into()))),
-                // The answer goes on.
-                Poll::Ready(Err(Cut::Wire)) => (self.asking, self.keeps_open) = (None, false),
-                Poll::Pending => {}
+        if let Some(asking) = &mut self.asking
+            && let Poll::Ready(sent) = asking.poll(self.connection.wire(), cx)
+        {
+            if let Err(CutOff) = sent {
+                return Poll::Ready(Some(Err(io::ErrorKind::BrokenPipe.into())));
             }
+            // Where it could not all leave, the answer goes on.
+            self.keeps_open &= asking.has_left();
+            self.asking = None;
         }
         loop {
             match self.body.next(self.connection.input()) {
@@ -115,6 +128,11 @@ impl Body for Arriving {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let open = match &mut self.0 {
             State::Open(open) => open,
+            State::Here(data) => {
+                let data = std::mem::take(data);
+                self.0 = State::Ended;
+                return Poll::Ready(Some(Ok(Frame::data(data))));
+            }
             State::Ended => return Poll::Ready(None),
             State::Broken => return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into()))),
         };
@@ -137,6 +155,7 @@ impl Body for Arriving {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             State::Open(open) => open.body.left().map_or_else(SizeHint::default, SizeHint::with_exact),
+            State::Here(data) => SizeHint::with_exact(data.len() as u64),
             // Nothing more comes of it.
             State::Ended | State::Broken => SizeHint::with_exact(0),
         }

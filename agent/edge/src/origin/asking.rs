@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, header};
 use http_body::Body;
 use tokio::io::AsyncWrite;
@@ -15,13 +15,23 @@ use super::Upload;
 /// A request, as far as it has left.
 #[derive(Debug)]
 pub(super) struct Asking {
-    /// Ready to leave.
+    /// Ready to leave, and how much of it has left.
     output: Bytes,
+    left: usize,
     /// What follows, unless it has all been taken.
     upload: Option<Upload>,
     coding: Coding,
-    /// The last of it was handed to the connection, which may hold it back.
-    flushing: bool,
+    progress: Progress,
+}
+
+/// How far a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Leaving,
+    /// All of it was handed to the connection.
+    Left,
+    /// The connection takes no more.
+    CutOff,
 }
 
 /// How a body is told from what follows (RFC 9112 section 6).
@@ -38,36 +48,52 @@ impl Asking {
         let coding = if upload.is_end_stream() { Some(0) } else { upload.size_hint().exact() }.map_or(Coding::Chunked, Coding::Length);
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
         let output = head(&parts.method, target, &parts.headers, coding);
-        Self { output, upload: (coding != Coding::Length(0)).then_some(upload), coding, flushing: true }
+        Self { upload: (coding != Coding::Length(0)).then_some(upload), coding, ..Self::bare(output) }
     }
 
     /// A request that is a head alone.
     pub(super) fn bare(head: Bytes) -> Self {
-        Self { output: head, upload: None, coding: Coding::Length(0), flushing: true }
+        Self { output: head, left: 0, upload: None, coding: Coding::Length(0), progress: Progress::Leaving }
     }
 
-    /// The same once more, of a request without a body.
-    pub(super) fn again(&self) -> Self {
-        Self::bare(self.output.clone())
+    /// Begins anew, which a request without a body can.
+    pub(super) fn rewind(&mut self) {
+        (self.left, self.progress) = (0, Progress::Leaving);
     }
 
-    /// Sends on. Ready when all of it has left, or when the connection takes no more.
+    /// There is more to send.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.progress == Progress::Leaving
+    }
+
+    /// The connection took all of it.
+    pub(super) fn has_left(&self) -> bool {
+        self.progress == Progress::Left
+    }
+
+    /// Sends on. Ready when nothing is left to send: all of it has left, or the connection takes no more.
     ///
     /// # Errors
-    /// [`Cut::Upload`] when the visitor's part breaks off.
-    pub(super) fn poll(&mut self, mut wire: Pin<&mut (impl AsyncWrite + Unpin)>, cx: &mut Context<'_>) -> Poll<Result<(), Cut>> {
+    /// When the visitor's part breaks off.
+    pub(super) fn poll(&mut self, wire: Pin<&mut (impl AsyncWrite + Unpin)>, cx: &mut Context<'_>) -> Poll<Result<(), CutOff>> {
+        if !self.is_leaving() {
+            return Poll::Ready(Ok(()));
+        }
+        let sent = ready!(self.poll_send(wire, cx));
+        self.progress = if sent.is_ok() { Progress::Left } else { Progress::CutOff };
+        Poll::Ready(if matches!(sent, Err(Cut::Upload)) { Err(CutOff) } else { Ok(()) })
+    }
+
+    fn poll_send(&mut self, mut wire: Pin<&mut (impl AsyncWrite + Unpin)>, cx: &mut Context<'_>) -> Poll<Result<(), Cut>> {
         loop {
-            while self.output.has_remaining() {
-                match ready!(wire.as_mut().poll_write(cx, &self.output)) {
+            while self.left < self.output.len() {
+                match ready!(wire.as_mut().poll_write(cx, &self.output[self.left..])) {
                     Ok(0) | Err(_) => return Poll::Ready(Err(Cut::Wire)),
-                    Ok(count) => self.output.advance(count),
+                    Ok(count) => self.left += count,
                 }
             }
             let Some(upload) = &mut self.upload else {
-                if self.flushing {
-                    ready!(wire.as_mut().poll_flush(cx)).map_err(|_| Cut::Wire)?;
-                    self.flushing = false;
-                }
+                ready!(wire.as_mut().poll_flush(cx)).map_err(|_| Cut::Wire)?;
                 return Poll::Ready(Ok(()));
             };
             let Poll::Ready(frame) = Pin::new(upload).poll_frame(cx) else {
@@ -88,7 +114,7 @@ impl Asking {
         match &mut self.coding {
             Coding::Length(left) => {
                 *left = left.checked_sub(data.len() as u64).ok_or(Cut::Upload)?;
-                self.output = data;
+                self.send(data);
             }
             // An empty chunk would end it.
             Coding::Chunked if data.is_empty() => {}
@@ -97,10 +123,14 @@ impl Asking {
                 chunk.put_slice(format!("{:x}\r\n", data.len()).as_bytes());
                 chunk.put(data);
                 chunk.put_slice(b"\r\n");
-                self.output = chunk.freeze();
+                self.send(chunk.freeze());
             }
         }
         Ok(())
+    }
+
+    fn send(&mut self, next: Bytes) {
+        (self.output, self.left) = (next, 0);
     }
 
     fn end(&mut self) -> Result<(), Cut> {
@@ -108,16 +138,19 @@ impl Asking {
         match self.coding {
             Coding::Length(0) => {}
             Coding::Length(_) => return Err(Cut::Upload),
-            Coding::Chunked => self.output = Bytes::from_static(b"0\r\n\r\n"),
+            Coding::Chunked => self.send(Bytes::from_static(b"0\r\n\r\n")),
         }
         Ok(())
     }
 }
 
+/// A request's body broke off, or was not as long as was said.
+#[derive(Debug)]
+pub(super) struct CutOff;
+
 /// Why a request did not leave whole.
 #[derive(Debug)]
-pub(super) enum Cut {
-    /// Its body broke off, or was not as long as was said.
+enum Cut {
     Upload,
     /// The connection takes no more.
     Wire,

@@ -44,6 +44,11 @@ impl Connection {
         self.input.is_empty() && Pin::new(&mut self.wire).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
     }
 
+    /// So many bytes came and were not taken yet, or more.
+    pub(super) fn has(&self, bytes: u64) -> bool {
+        self.input.len() as u64 >= bytes
+    }
+
     /// What came and was not taken yet.
     pub(super) fn input(&mut self) -> &mut BytesMut {
         &mut self.input

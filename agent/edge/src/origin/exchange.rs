@@ -10,7 +10,7 @@ use http::StatusCode;
 
 use super::{
     answer::{self, Fields, Head, Malformed},
-    asking::{Asking, Cut},
+    asking::{Asking, CutOff},
     connection::Connection,
 };
 use crate::{early::Early, limits::INTERIM_MAX};
@@ -32,24 +32,19 @@ pub(super) struct Asked {
     pub(super) may_switch: bool,
 }
 
-/// Sends a request, and waits for the head of its answer; what of the request has not left by then. Early hints are told to `early`.
+/// Sends a request, and waits for the head of its answer, before which not all of the request need have left. Early hints are told to `early`.
 pub(super) async fn ask<F: Fields>(
     connection: &mut Connection,
-    mut asking: Asking,
+    asking: &mut Asking,
     asked: Asked,
     early: Option<&Early>,
-) -> Result<(Head<F>, Option<Asking>), Unanswered> {
-    let (mut searched, mut interim, mut sent, mut takes_more) = (0, 0, false, true);
-    let head = poll_fn(|cx| {
+) -> Result<Head<F>, Unanswered> {
+    let (mut searched, mut interim) = (0, 0);
+    poll_fn(|cx| {
         loop {
-            if !sent {
-                match asking.poll(connection.wire(), cx) {
-                    Poll::Ready(Ok(())) => sent = true,
-                    // The answer may be there all the same: a server need not read what it refuses.
-                    Poll::Ready(Err(Cut::Wire)) => (sent, takes_more) = (true, false),
-                    Poll::Ready(Err(Cut::Upload)) => return Poll::Ready(Err(Unanswered::Broken)),
-                    Poll::Pending => {}
-                }
+            // Where the connection takes no more, the answer may be there all the same: a server need not read what it refuses.
+            if let Poll::Ready(Err(CutOff)) = asking.poll(connection.wire(), cx) {
+                return Poll::Ready(Err(Unanswered::Broken));
             }
             match answer::head::<F>(connection.input(), &mut searched, asked.bodiless) {
                 Err(Malformed) => return Poll::Ready(Err(Unanswered::Broken)),
@@ -79,8 +74,7 @@ pub(super) async fn ask<F: Fields>(
             }
         }
     })
-    .await?;
-    Ok((Head { keeps_open: head.keeps_open && takes_more, ..head }, (!sent).then_some(asking)))
+    .await
 }
 
 fn is_end(error: &io::Error) -> bool {

@@ -80,45 +80,26 @@ impl Pool {
         Standing { used: inner.size.used(), idle: u32::try_from(inner.idle.len()).unwrap_or(u32::MAX) }
     }
 
-    /// Counts one more connection in use, until the entry is dropped.
-    pub(crate) fn enter(self: &Arc<Self>) -> Entry {
+    /// Counts one more connection in use, until the entry is dropped, and takes an unused one out if that is `wanted`: of those that were used,
+    /// the last; else the one that was prepared first, since an origin that serves one connection at a time is waiting for that. This thread's
+    /// own before others.
+    pub(crate) fn enter(self: &Arc<Self>, names: &Names, wanted: bool) -> (Entry, Option<Connection>) {
         let mut inner = self.lock();
         let (bounds, now) = (inner.bounds, self.clock.time());
         inner.size.rise(bounds, now);
         inner.declined = false;
         let short = inner.missing(now) > 0;
+        let taken = if wanted { inner.take(names) } else { None };
         drop(inner);
         if short {
             self.wanted.notify_one();
         }
-        Entry(Arc::clone(self))
-    }
-
-    /// Takes an unused connection out: of those that were used, the last; else the one that was prepared first, since an origin that serves one
-    /// connection at a time is waiting for that. This thread's own before others.
-    pub(crate) fn take(&self, names: &Names) -> Option<Connection> {
-        let mut inner = self.lock();
-        let here = thread::current().id();
-        let used = |connection: &Connection| connection.used;
-        loop {
-            let at = (inner.idle.iter().rposition(|connection| used(connection) && connection.home == here))
-                .or_else(|| inner.idle.iter().rposition(used))
-                .or_else(|| (!inner.idle.is_empty()).then_some(0))?;
-            let mut connection = inner.idle.remove(at);
-            if inner.is_good(&mut connection, &names.known()) {
-                return Some(connection);
-            }
-        }
+        (Entry { pool: Arc::clone(self), open: true }, taken)
     }
 
     /// Takes a connection back that can be used again, or one that was prepared.
-    pub(crate) fn keep(&self, connection: Connection, names: &Names) {
-        let mut inner = self.lock();
-        inner.keeps |= connection.used;
-        let (bounds, now) = (inner.bounds, self.clock.time());
-        if names.known().contains(&connection.address) && inner.idle.len() < inner.size.kept(bounds, now) as usize {
-            inner.idle.push(connection);
-        }
+    fn keep(&self, connection: Connection, names: &Names) {
+        self.lock().keep(connection, names, self.clock.time());
     }
 
     /// The origin answered a dial: it is there.
@@ -160,6 +141,31 @@ impl Pool {
 }
 
 impl Inner {
+    fn take(&mut self, names: &Names) -> Option<Connection> {
+        let (here, known) = (thread::current().id(), names.known());
+        let used = |connection: &Connection| connection.used;
+        loop {
+            let at = (self.idle.iter().rposition(|connection| used(connection) && connection.home == here))
+                .or_else(|| self.idle.iter().rposition(used))
+                .or_else(|| (!self.idle.is_empty()).then_some(0))?;
+            let mut connection = self.idle.remove(at);
+            if self.is_good(&mut connection, &known) {
+                return Some(connection);
+            }
+        }
+    }
+
+    fn keep(&mut self, connection: Connection, names: &Names, now: Time) {
+        self.keeps |= connection.used;
+        if names.known().contains(&connection.address) && self.idle.len() < self.size.kept(self.bounds, now) as usize {
+            self.idle.push(connection);
+        }
+    }
+
+    fn leave(&mut self, now: Time) {
+        self.size.fall(self.bounds, now);
+    }
+
     /// Drops what is closed, or leads to where the origin is no more.
     fn sweep(&mut self, names: &Names) {
         if self.idle.is_empty() {
@@ -190,12 +196,25 @@ impl Inner {
 }
 
 /// A connection's entry in the books while it is in use.
-pub(crate) struct Entry(Arc<Pool>);
+pub(crate) struct Entry {
+    pool: Arc<Pool>,
+    open: bool,
+}
+
+impl Entry {
+    /// Ends it, and gives back the connection, which can be used again.
+    pub(crate) fn give_back(mut self, connection: Connection, names: &Names) {
+        self.open = false;
+        let (mut inner, now) = (self.pool.lock(), self.pool.clock.time());
+        inner.leave(now);
+        inner.keep(connection, names, now);
+    }
+}
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let mut inner = self.0.lock();
-        let (bounds, now) = (inner.bounds, self.0.clock.time());
-        inner.size.fall(bounds, now);
+        if self.open {
+            self.pool.lock().leave(self.pool.clock.time());
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use overspill_governance::time::Time;
 
 /// Parts of the window. A use is remembered for the interval, or up to a part less.
-const PARTS: usize = 8;
+const PARTS: u32 = 8;
 
 /// What the operator asks of the pool's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) struct Size {
     /// In use now.
     used: u32,
     /// The highest use in each part of the window, the present one first.
-    marks: [u32; PARTS],
+    marks: [u32; PARTS as usize],
     /// When the present part began.
     began: Time,
 }
@@ -73,15 +73,16 @@ impl Size {
 
     /// Moves the window on. What was in use when a part began was in use in it.
     fn turn(&mut self, bounds: Bounds, now: Time) {
-        let part = (bounds.interval.as_micros() / PARTS as u128).max(1);
-        let passed = now.since(self.began).as_micros() / part;
-        if passed == 0 {
+        let part = (bounds.interval / PARTS).max(Duration::from_micros(1));
+        let passed = now.since(self.began);
+        if passed < part {
             return;
         }
-        let fresh = usize::try_from(passed).unwrap_or(PARTS).min(PARTS);
+        let parts = passed.as_micros() / part.as_micros();
+        let fresh = usize::try_from(parts).unwrap_or(usize::MAX).min(self.marks.len());
         self.marks.rotate_right(fresh);
         self.marks[..fresh].fill(self.used);
-        self.began = self.began.after(Duration::from_micros(u64::try_from(passed * part).unwrap_or(u64::MAX)));
+        self.began = self.began.after(Duration::from_micros(u64::try_from(parts * part.as_micros()).unwrap_or(u64::MAX)));
     }
 }
 
