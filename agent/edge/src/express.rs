@@ -229,11 +229,12 @@ impl<S: AsyncRead + AsyncWrite + SendsFiles + Unpin> Express<S> {
             return false;
         }
         let mut room = [const { MaybeUninit::uninit() }; EXPRESS_READ_BYTES];
-        let (mut buffer, before) = (ReadBuf::uninit(&mut room), self.answered);
+        let (mut buffer, before, worked) = (ReadBuf::uninit(&mut room), self.answered, self.work.is_some());
         match self.poll_next(cx, &mut buffer) {
             Poll::Ready(Ok(heads)) => self.ahead = (Bytes::copy_from_slice(buffer.filled()), heads),
             Poll::Ready(Err(error)) => self.failed = Some(error),
-            Poll::Pending => return self.work.is_some() || (self.answered > before && self.waiting.stands(self.patience, cx)),
+            Poll::Pending if self.work.is_some() => return true,
+            Poll::Pending => return (worked || self.answered > before) && self.waiting.stands(self.patience, cx),
         }
         false
     }
@@ -317,19 +318,15 @@ impl Waiting {
 
     /// Waits, from now on if nobody does yet. Ready when that has been longer than `patience`.
     fn wait(&mut self, patience: Duration, cx: &mut Context<'_>) -> Poll<()> {
-        if self.since.is_some() {
-            return self.poll(patience, cx);
-        }
-        self.begin(Instant::now());
-        if self.stands(patience, cx) { Poll::Pending } else { Poll::Ready(()) }
+        if self.since.is_none() && self.stands(patience, cx) { Poll::Pending } else { self.poll(patience, cx) }
     }
 
-    /// Tells whether the wait goes on, with an alarm that will wake whoever waits.
+    /// Tells whether a wait goes on that begins now, or began in this very turn of the task, with an alarm that will wake whoever waits.
     fn stands(&mut self, patience: Duration, cx: &mut Context<'_>) -> bool {
-        // The wait began in this very turn of the task, before which no alarm has rung that is still to ring then.
-        let set = self.since.zip(self.alarm.as_ref());
-        let is_set = set.is_some_and(|(since, (rings, _))| since + ALARM_GRAIN < *rings && *rings <= since + patience);
-        is_set || self.poll(patience, cx).is_pending()
+        let since = *self.since.get_or_insert_with(Instant::now);
+        // No alarm has rung before this turn that is still to ring then.
+        let is_set = |(rings, _): &(Instant, _)| since + ALARM_GRAIN < *rings && *rings <= since + patience;
+        self.alarm.as_ref().is_some_and(is_set) || self.poll(patience, cx).is_pending()
     }
 
     /// Ready when the wait has been longer than `patience`.

@@ -15,7 +15,10 @@ mod store;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use arc_swap::ArcSwap;
@@ -53,6 +56,8 @@ pub struct Guests {
     counters: Counters,
     /// `.overflow.example:8443` in lower case: names that end so are never our own site's. Empty: there is no such domain.
     suffix: ArcSwap<String>,
+    /// There is such a domain, or there are guests: of most sites neither is true, at most times.
+    any: AtomicBool,
 }
 
 /// One plan's guests, and those that left lately.
@@ -72,7 +77,7 @@ impl Guests {
         let (fills, wanted) = Fills::new();
         let (table, suffix) = (ArcSwap::default(), ArcSwap::default());
         let (store, counters) = (Store::new(bytes_max), Counters::default());
-        (Self { uplink, table, store, fills, counters, suffix }, wanted)
+        (Self { uplink, table, store, fills, counters, suffix, any: AtomicBool::new(false) }, wanted)
     }
 
     /// Changes the bound on stored bytes.
@@ -83,6 +88,11 @@ impl Guests {
     /// Sets the domain under which guests have their names.
     pub fn set_suffix(&self, suffix: Option<&str>) {
         self.suffix.store(Arc::new(suffix.map(|suffix| format!(".{}", suffix.to_ascii_lowercase())).unwrap_or_default()));
+        self.note_any();
+    }
+
+    fn note_any(&self) {
+        self.any.store(!self.suffix.load().is_empty() || !self.table.load().names.is_empty(), Relaxed);
     }
 
     /// Takes a new plan. One thread at a time may call this.
@@ -95,12 +105,16 @@ impl Guests {
             });
         }
         self.table.store(Arc::new(next));
+        self.note_any();
     }
 
     /// Tells whether a host name is, or could be, a guest's: then it is not ours. Compared without regard to case (RFC 9110
     /// section 4.2.3).
     #[must_use]
     pub fn is_guest(&self, authority: &str) -> bool {
+        if !self.any.load(Relaxed) {
+            return false;
+        }
         let suffix = self.suffix.load();
         let ends = authority.len().checked_sub(suffix.len()).and_then(|at| authority.get(at..));
         (!suffix.is_empty() && ends.is_some_and(|ends| ends.eq_ignore_ascii_case(&suffix))) || !self.table.load().find(authority).is_empty()
