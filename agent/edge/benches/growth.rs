@@ -20,6 +20,9 @@ use http::{HeaderMap, HeaderValue};
 use overspill_edge::{Clock, Config, Handle, inside, start};
 use overspill_governance::units;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BODY: usize = 1024;
 /// Connections of each thread: they are asked in turn, so that the edge's thread always has something to do.
 const CONNECTIONS: usize = 16;

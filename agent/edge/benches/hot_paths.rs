@@ -37,6 +37,9 @@ use overspill_protocol::{
     ticket::{self, Bound, TICKET_PARAMETER, Ticket, TicketKey},
 };
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const OWNER: SiteId = SiteId([1; 32]);
 const KEY: TicketKey = TicketKey([9; 32]);
 const LEASE: LeaseId = LeaseId([2; 8]);

@@ -15,6 +15,9 @@ use std::{
 use overspill_edge::{Clock, Config, start};
 use overspill_governance::units::Bytes;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const VISITORS: u32 = 8;
 const WARM_UP: u32 = 8_000;
 const BODY: usize = 1024;

@@ -33,6 +33,9 @@ use overspill_protocol::{
     ticket::TicketKey,
 };
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SIZE: usize = 200 << 10;
 const HELPERS: u8 = 5;
 /// How often there are new leases: at such rates one lasts no longer. Real ones give way to successors in time.

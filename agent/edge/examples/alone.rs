@@ -8,6 +8,9 @@ use std::{env, fs, process::ExitCode, thread};
 
 use overspill_edge::{Clock, Config, Identity, start};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let (Some(Ok(origin)), Some(Ok(listen))) = (arguments.first().map(|text| text.parse()), arguments.get(1).map(|text| text.parse()))

@@ -6,6 +6,9 @@ use http::{HeaderMap, HeaderValue};
 use overspill_edge::{Clock, Config, Handle, inside, start};
 use overspill_governance::units;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BUDGET: u64 = 64 << 20;
 
 /// Bytes of this process in memory that are no file's.
