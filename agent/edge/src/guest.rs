@@ -108,13 +108,15 @@ impl Guests {
         self.note_any();
     }
 
+    /// Tells whether any host name could be a guest's.
+    pub(crate) fn has_any(&self) -> bool {
+        self.any.load(Relaxed)
+    }
+
     /// Tells whether a host name is, or could be, a guest's: then it is not ours. Compared without regard to case (RFC 9110
     /// section 4.2.3).
     #[must_use]
     pub fn is_guest(&self, authority: &str) -> bool {
-        if !self.any.load(Relaxed) {
-            return false;
-        }
         let suffix = self.suffix.load();
         let ends = authority.len().checked_sub(suffix.len()).and_then(|at| authority.get(at..));
         (!suffix.is_empty() && ends.is_some_and(|ends| ends.eq_ignore_ascii_case(&suffix))) || !self.table.load().find(authority).is_empty()

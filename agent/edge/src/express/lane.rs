@@ -163,7 +163,8 @@ impl Lane {
         let known = self.known.as_ref()?;
         self.key.truncate(known.prefix);
         // Guests come and go with leases.
-        str::from_utf8(text).ok().filter(|host| !self.edge.overflow.guests.is_guest(host)).map(|_| ())
+        let guests = &self.edge.overflow.guests;
+        (!guests.has_any() || str::from_utf8(text).is_ok_and(|host| !guests.is_guest(host))).then_some(())
     }
 
     /// Who seems to ask. A connection is one program's, mostly, so that its name is read once.
