@@ -132,14 +132,14 @@ impl Text {
     /// Each field's name and value, as they were given.
     pub(super) fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let [common, own] = self.head();
-        fields(common).chain(fields(own))
+        fields(common).chain(fields(own)).filter_map(|(name, value)| Some((str::from_utf8(name).ok()?, value)))
     }
 
     /// The fields as a map.
     pub(super) fn map(&self) -> HeaderMap {
         let (mut map, head) = (HeaderMap::with_capacity(16), Bytes::from(self.head().concat()));
         for (name, value) in fields(&head) {
-            let name = HeaderName::from_bytes(name.as_bytes());
+            let name = HeaderName::from_bytes(name);
             if let (Ok(name), Ok(value)) = (name, HeaderValue::from_maybe_shared(head.slice_ref(value))) {
                 map.append(name, value);
             }
@@ -154,7 +154,7 @@ impl Text {
 }
 
 /// The fields of these lines. A status line is none: it has no colon. Neither names nor values hold the end of a line.
-fn fields(mut lines: &[u8]) -> impl Iterator<Item = (&str, &[u8])> {
+fn fields(mut lines: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let next = move || {
         let (line, rest) = lines.split_at_checked(memchr::memchr(b'\n', lines)? + 1)?;
         lines = rest;
@@ -162,7 +162,7 @@ fn fields(mut lines: &[u8]) -> impl Iterator<Item = (&str, &[u8])> {
     };
     std::iter::from_fn(next).filter_map(|line| {
         let colon = memchr::memchr(b':', line)?;
-        Some((str::from_utf8(line.get(..colon)?).ok()?, line.get(colon + 2..)?))
+        Some((line.get(..colon)?, line.get(colon + 2..)?))
     })
 }
 
@@ -279,6 +279,6 @@ mod tests {
     }
 
     fn fields_are(lines: &[u8], common: bool) -> bool {
-        super::fields(lines).all(|(name, _)| is_common(name.as_bytes()) == common)
+        super::fields(lines).all(|(name, _)| is_common(name) == common)
     }
 }
