@@ -119,7 +119,7 @@ impl Docket {
     pub fn papers(&self) -> impl Iterator<Item = Paper> {
         let open = self.votes.values().flat_map(|Open { vote, .. }| {
             let motion = core::iter::once(Paper::Moved(vote.motion().clone()));
-            let said = vote.seconds().cloned().map(Paper::Seconded).chain(vote.objections().cloned().map(Paper::Objected));
+            let said = vote.seconded().cloned().map(Paper::Seconded).into_iter().chain(vote.objections().cloned().map(Paper::Objected));
             motion.chain(said).chain(vote.ballots().cloned().map(Paper::Cast))
         });
         open.chain(self.stopped().cloned().map(|decision| Paper::Decided(decision.into())))
@@ -182,8 +182,11 @@ impl Docket {
         if early || Schedule::of(&motion.body, charter).lapses() <= place.now {
             return Ok(Received::Nothing);
         }
-        if !motion.is_good(place.roster.mesh()) || !is_possible(&motion.body.change, charter) {
+        if !motion.is_good(place.roster.mesh()) {
             return Err(PaperError::NotGood);
+        }
+        if !is_possible(&motion.body.change, charter) {
+            return Ok(Received::Nothing);
         }
         let vote = Vote::new(motion, charter, heard);
         let open = Open::new(vote, charter, place);
@@ -202,8 +205,11 @@ impl Docket {
         let Some(charter) = rules(&decision.motion.body, place).filter(|_| !known && !self.stopped.contains_key(&motion)) else {
             return Ok(Received::Nothing);
         };
-        if !is_possible(&decision.motion.body.change, charter) || !decision.is_good() || decision.motion.body.mesh != place.roster.mesh() {
+        if !decision.is_good() || decision.motion.body.mesh != place.roster.mesh() {
             return Err(PaperError::NotGood);
+        }
+        if !is_possible(&decision.motion.body.change, charter) {
+            return Ok(Received::Nothing);
         }
         if !self.votes.contains_key(&motion) {
             // A vote that was over before we came: it is opened for as long as it takes to look at its end.
@@ -342,7 +348,8 @@ fn rules<'a>(motion: &Motion, place: Place<'a>) -> Option<&'a Charter> {
     place.minutes.understood(motion.charter, motion.date)
 }
 
-/// Whether the change fits the charter by which it was moved. A removal always does.
+/// Whether the change fits the charter by which it was moved; a removal always does. It is nobody's fault when it does not: who was away
+/// for long may count versions otherwise.
 fn is_possible(change: &Change, charter: &Charter) -> bool {
     match change {
         Change::Amend { parameter, from, to } => charter.amended(parameter, *from, *to).is_ok(),

@@ -50,7 +50,7 @@ pub struct Vote {
     digest: Digest,
     schedule: Schedule,
     heard: Date,
-    seconds: BTreeMap<SiteId, Signed<Second>>,
+    second: Option<Signed<Second>>,
     objections: BTreeMap<SiteId, Signed<Objection>>,
     ballots: BTreeMap<(u32, Stage, SiteId), Vec<Signed<Ballot>>>,
 }
@@ -59,8 +59,8 @@ impl Vote {
     /// The vote of a motion that is good, under the charter that it names, of which this agent heard first on `heard`.
     pub fn new(motion: Signed<Motion>, charter: &Charter, heard: Date) -> Self {
         let (digest, schedule) = (motion.body.digest(), Schedule::of(&motion.body, charter));
-        let (seconds, objections, ballots) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { motion, digest, schedule, heard, seconds, objections, ballots }
+        let (objections, ballots) = (BTreeMap::new(), BTreeMap::new());
+        Self { motion, digest, schedule, heard, second: None, objections, ballots }
     }
 
     /// What is moved.
@@ -83,9 +83,9 @@ impl Vote {
         self.heard
     }
 
-    /// Who seconded it.
-    pub fn seconds(&self) -> impl Iterator<Item = &Signed<Second>> {
-        self.seconds.values()
+    /// Who seconded it; of several, the lowest key.
+    pub fn seconded(&self) -> Option<&Signed<Second>> {
+        self.second.as_ref()
     }
 
     /// Who objects, and why.
@@ -101,7 +101,7 @@ impl Vote {
     /// Whether the motion goes to the vote. In a mesh of one there is nobody to second it.
     #[must_use]
     pub fn is_seconded(&self, electorate: &Electorate) -> bool {
-        electorate.members() == 1 || !self.seconds.is_empty()
+        electorate.members() == 1 || self.second.is_some()
     }
 
     /// Takes a second.
@@ -110,7 +110,7 @@ impl Vote {
     /// [`PaperError`].
     pub fn second(&mut self, second: Signed<Second>, electorate: &Electorate) -> Result<Taken, PaperError> {
         let by = second.body.seconder;
-        if self.seconds.contains_key(&by) {
+        if self.second.as_ref().is_some_and(|known| known.body.seconder <= by) {
             return Ok(Taken::Known);
         }
         if !electorate.has_voice(&by) || by == self.motion.body.mover {
@@ -120,7 +120,7 @@ impl Vote {
         if !ours || !second.is_by(&by) {
             return Err(PaperError::NotGood);
         }
-        self.seconds.insert(by, second);
+        self.second = Some(second);
         Ok(Taken::New)
     }
 

@@ -193,6 +193,7 @@ fn asked(b: &mut Site, mesh: MeshId, at: Now, bend: impl FnOnce(&mut Allotment))
         bytes: Bytes(1 << 20),
         largest: Bytes(1 << 20),
         anchor: Word([1; 16]),
+        charter: 1,
         price_request: charter.price_request,
         price_mib: charter.price_mib,
         made: at.date,

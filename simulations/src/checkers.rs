@@ -9,13 +9,16 @@ pub mod lease_caps;
 pub mod paid;
 pub mod sense;
 pub mod single_settlement;
+pub mod vote_safety;
 
 use forks::Forks;
+use vote_safety::Votes;
 
 /// All checkers that watch while a world runs; the others read the disks at its end.
 #[derive(Debug, Default)]
 pub struct Checkers {
     forks: Forks,
+    votes: Votes,
     violations: Vec<String>,
 }
 
@@ -23,11 +26,13 @@ impl Checkers {
     /// An entry becomes durable.
     pub fn on_entry(&mut self, site: SiteId, entry: &Entry) {
         self.violations.extend(self.forks.on_entry(site, entry));
+        self.violations.extend(self.votes.on_entry(site, entry));
     }
 
     /// A message leaves.
     pub fn on_message(&mut self, site: SiteId, message: &Message) {
         self.violations.extend(self.forks.on_message(site, message));
+        self.violations.extend(self.votes.on_message(site, message));
     }
 
     /// A plan is handed to a data plane.

@@ -151,6 +151,11 @@ impl World {
         world
     }
 
+    /// One site more, which belongs to nothing yet.
+    pub fn add_site(&mut self) {
+        self.settle_site(self.bodies.len());
+    }
+
     fn settle_site(&mut self, at: usize) {
         let seed = self.dice.seed();
         let name = u8::try_from(at).unwrap_or(u8::MAX);

@@ -48,11 +48,11 @@ fn what_cannot_be_placed_is_dropped_and_may_come_again() {
 }
 
 #[test]
-fn motions_that_cannot_be_are_faults() {
+fn motions_that_cannot_be_are_not_taken() {
     let (roster, mut docket) = (star(4), Docket::default());
     let amend = |from, to| Change::Amend { parameter: "settle_window".into(), from, to };
     for change in [amend(60, 0), amend(61, 70), Change::Amend { parameter: "nothing".into(), from: 0, to: 1 }] {
-        assert_eq!(receive(&mut docket, Paper::Moved(motion(0, change)), &roster, later(DAY)), Err(PaperError::NotGood));
+        assert_eq!(receive(&mut docket, Paper::Moved(motion(0, change)), &roster, later(DAY)), Ok(Received::Nothing));
     }
     assert_eq!(receive(&mut docket, Paper::Moved(motion(9, dearer())), &roster, later(DAY)), Err(PaperError::NoPart));
 }
@@ -190,6 +190,7 @@ proptest! {
         let roster = star(5);
         let mut papers = vec![Paper::Moved(motion(0, dearer())), Paper::Moved(motion(1, dearer()))];
         for by in 1..5 {
+            // Of several seconds one is kept, the same everywhere.
             papers.push(Paper::Seconded(second(&motion(0, dearer()), by)));
             papers.push(Paper::Objected(objection(&motion(1, dearer()), by)));
             papers.push(Paper::Cast(ballot(&motion(0, dearer()), by, (0, Stage::Prepare), None, outcome(&[], true))));

@@ -82,7 +82,10 @@ impl World {
                     self.post(site, to, &wire::encode(&message));
                 }
             }
-            Output::Broadcast(message) => self.shout(site, &wire::encode(&message)),
+            Output::Broadcast(message) => {
+                self.checkers.on_message(id, &message);
+                self.shout(site, &wire::encode(&message));
+            }
             Output::Dial { peer, .. } => {
                 if let Some(to) = self.index_of(&peer) {
                     self.dial(site, to);
