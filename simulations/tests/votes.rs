@@ -138,7 +138,7 @@ fn enough_objections_stop_a_motion_and_one_does_not() {
     let twice = wish(&mut story, 4, &Command::Object { motion: other.clone(), reason: String::from("again") });
     assert!(twice.is_err_and(|words| words.contains("counts once")));
     story.pass(ONE_VOTE);
-    for site in ALL {
+    for site in all() {
         let council = council(&story, site);
         let by_name = |name: &str| council.decided.iter().find(|decided| decided.motion.to_string() == name).map(|decided| decided.adopts);
         assert_eq!((by_name(&motion), by_name(&other)), (Some(false), Some(true)), "site {site}");

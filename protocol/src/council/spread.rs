@@ -68,19 +68,26 @@ impl Council {
         papers: Vec<Paper>,
     ) -> Option<&'static str> {
         let now = desk.now.time;
-        let mut fault = None;
+        let (mut fault, mut news) = (None, false);
         for paper in papers {
             if !partners.partner_mut(from).is_some_and(|partner| partner.papers.takes(now)) {
                 break;
             }
+            let decides = matches!(paper, Paper::Decided(_));
             match self.take(desk, membership, paper) {
-                // What a decision in the batch brings into force, the papers after it are read by.
-                Ok(true) => self.decide_now(desk, membership),
-                Ok(false) => {}
+                Ok(taken) => {
+                    news |= taken;
+                    if taken && decides && !desk.is_silent() {
+                        // What a decision in the batch brings into force, the papers after it are read by.
+                        self.decide(desk, membership);
+                    }
+                }
                 Err(words) => fault = fault.or(Some(words)),
             }
         }
-        self.tend(desk, membership);
+        if news {
+            self.tend(desk, membership);
+        }
         fault
     }
 
@@ -93,12 +100,6 @@ impl Council {
         }
         if news {
             self.tend(desk, membership);
-        }
-    }
-
-    fn decide_now(&mut self, desk: &mut Desk, membership: &mut Membership) {
-        if !desk.is_silent() {
-            self.decide(desk, membership);
         }
     }
 }
