@@ -137,7 +137,12 @@ fn text(told: &Value) -> String {
     };
     for article in charter["articles"].as_array().into_iter().flatten() {
         let sentence = word(article, "sentence").trim_end_matches('.');
-        text += &format!("{:>3}. {sentence}: {}. ({})\n", article["number"], word(article, "words"), word(article, "name"));
+        text += &format!(
+            "{:>3}. {sentence}: {}. ({})\n",
+            article["number"].as_u64().unwrap_or(0),
+            word(article, "words"),
+            word(article, "name")
+        );
     }
     for next in charters(told).iter().filter(|next| next["version"].as_u64() > told["version"].as_u64()) {
         text +=
@@ -155,7 +160,7 @@ fn diff_text(one: &Value, other: &Value, changes: &[(&Value, &Value)]) -> String
         let sentence = word(new, "sentence").trim_end_matches('.');
         text += &format!(
             "{:>3}. {sentence}: {} instead of {}. ({})\n",
-            new["number"],
+            new["number"].as_u64().unwrap_or(0),
             word(new, "words"),
             word(old, "words"),
             word(new, "name")
