@@ -75,10 +75,10 @@ impl Council {
             // What has lapsed meanwhile, or is decided, is not opened again.
             Entry::Moved { motion, heard } => {
                 self.logged.insert(motion.body.digest());
-                self.docket.take_motion(*motion, place, heard).is_ok()
+                self.docket.take_motion(*motion, place, heard) != Err(PaperError::NotGood)
             }
-            Entry::Seconded(second) => self.docket.receive(Paper::Seconded(second), place).is_ok(),
-            Entry::Objected(objection) => self.docket.receive(Paper::Objected(objection), place).is_ok(),
+            Entry::Seconded(second) => self.docket.receive(Paper::Seconded(second), place) != Err(PaperError::NotGood),
+            Entry::Objected(objection) => self.docket.receive(Paper::Objected(objection), place) != Err(PaperError::NotGood),
             Entry::Cast(ballot) => {
                 let ours = ballot.body.voter == desk.id;
                 self.docket.remember(ballot);

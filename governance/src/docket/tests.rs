@@ -103,6 +103,18 @@ fn a_newcomer_believes_a_decision_that_enough_members_signed() {
     assert_eq!(again, Ok(Received::Nothing));
 }
 
+#[test]
+fn the_largest_decision_fits_an_entry_and_an_answer() {
+    let largest = crate::charter::PARAMETERS.iter().find(|parameter| parameter.name == "committee_size").unwrap().max;
+    let keeps = (0..crate::limits::KEEPS_MAX).map(|at| SiteId([u8::try_from(at).unwrap(); 32])).collect();
+    let mut longest = motion(0, Change::Remove { member: site(3), keeps });
+    longest.body.discuss = "x".repeat(crate::limits::LINK_BYTES_MAX);
+    let votes = vec![(site(1), longest.signature); usize::try_from(largest).unwrap()];
+    let decision = Decision { motion: longest, epoch: 9, outcome: outcome(&[], true), votes };
+    let entry = codec::encode(&crate::entry::Entry::Decided(decision.into()));
+    assert!(entry.len() < crate::limits::ENTRY_BYTES_MAX - 512, "{}", entry.len());
+}
+
 /// Whoever vouches for others after the fact can make its branch a third of the seats at most, and the others are enough.
 #[test]
 fn members_invented_afterwards_make_no_decision_unbelievable() {

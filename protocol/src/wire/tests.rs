@@ -10,6 +10,7 @@ use overspill_governance::{
     digest::{Digest, ObjectDigest},
     docket::Paper,
     invite::MeshId,
+    limits::{KEEPS_MAX, LINK_BYTES_MAX, OBJECTION_BYTES_MAX},
     line::{LineId, LineState, Proposal},
     motion::{Change, Motion, Objection, Second},
     payword::{LeaseId, Word},
@@ -205,6 +206,18 @@ fn each_kind_keeps_within_its_own_bound() {
     assert!(whole_roster.len() <= BATCH_BYTES_MAX && decode(&whole_roster).is_ok());
     assert!(decode_small(&whole_roster).is_err(), "nobody says so much by gossip, or as a stranger");
     const { assert!(CONTROL_BYTES_MAX < BATCH_BYTES_MAX) };
+}
+
+#[test]
+fn every_paper_that_is_gossiped_fits_the_gossip() {
+    let keeps = (0..KEEPS_MAX).map(|at| SiteId([u8::try_from(at).unwrap(); 32])).collect();
+    let discuss = "x".repeat(LINK_BYTES_MAX);
+    let longest = Motion { mesh: MESH, mover: OWNER, charter: 1, change: Change::Remove { member: HELPER, keeps }, discuss, date: DATE };
+    let reason = "x".repeat(OBJECTION_BYTES_MAX);
+    let objection = Objection { mesh: MESH, motion: Digest([1; 32]), objector: OWNER, reason };
+    for paper in [Paper::Moved(signed(longest)), Paper::Objected(signed(objection))] {
+        assert!(decode_small(&encode(&Message::VoteTell(vec![paper]))).is_ok());
+    }
 }
 
 #[test]
