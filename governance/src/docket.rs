@@ -15,7 +15,7 @@ use crate::{
     decision::Decision,
     digest::Digest,
     electorate::Electorate,
-    limits::MOTIONS_OPEN_MAX,
+    limits::{MOTIONS_OPEN_MAX, SEATS_MAX},
     minutes::Minutes,
     motion::{Change, Motion, Objection, Schedule, Second},
     roster::Roster,
@@ -143,7 +143,7 @@ impl Docket {
     /// Takes a paper.
     ///
     /// # Errors
-    /// [`PaperError`]; nothing was changed.
+    /// [`PaperError`]; nothing of it is kept, but ballots of a decision that are good by themselves.
     pub fn receive(&mut self, paper: Paper, place: Place<'_>) -> Result<Received, PaperError> {
         let taken = match paper {
             Paper::Moved(motion) => return self.take_motion(motion, place, place.now),
@@ -205,7 +205,7 @@ impl Docket {
         let Some(charter) = rules(&decision.motion.body, place).filter(|_| !known && !self.stopped.contains_key(&motion)) else {
             return Ok(Received::Nothing);
         };
-        if !decision.is_good() || decision.motion.body.mesh != place.roster.mesh() {
+        if decision.votes.len() > SEATS_MAX || !decision.motion.is_good(place.roster.mesh()) {
             return Err(PaperError::NotGood);
         }
         if !is_possible(&decision.motion.body.change, charter) {
@@ -214,15 +214,23 @@ impl Docket {
         if !self.votes.contains_key(&motion) {
             // A vote that was over before we came: it is opened for as long as it takes to look at its end.
             let open = Open::new(Vote::new(decision.motion.clone(), charter, Date::MAX), charter, place);
+            // Names cost nothing to look at, signatures do.
             if !decision.is_certified(&open.electorate) {
                 return Ok(Received::Nothing);
+            }
+            if !decision.is_good() {
+                return Err(PaperError::NotGood);
             }
             self.insert(motion, open);
         }
         let mut news = false;
         if let Some(Open { vote, electorate, .. }) = self.open(&motion, place) {
             for ballot in decision.ballots() {
-                news |= vote.cast(ballot, electorate).is_ok_and(|taken| taken != Taken::Known);
+                match vote.cast(ballot, electorate) {
+                    Ok(taken) => news |= taken != Taken::Known,
+                    Err(PaperError::NoPart) => {}
+                    Err(PaperError::NotGood) => return Err(PaperError::NotGood),
+                }
             }
         }
         Ok(if news { Received::New } else { Received::Nothing })

@@ -40,5 +40,7 @@ pub const MOTIONS_OPEN_MAX: usize = 32;
 pub const BALLOTS_KEPT: usize = 2;
 /// Decisions that a mesh can look back upon, one a day for eleven years.
 pub const DECISIONS_MAX: usize = 4_096;
+/// Seats in one vote, whatever the charter says: a decision with all their signatures fits an entry of the ledger.
+pub const SEATS_MAX: usize = 96;
 /// Fewest voices with which the cap on a sponsor's branch makes sense: of three, none can be outvoted by a third.
 pub const VOICES_MIN: usize = 4;

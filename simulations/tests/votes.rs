@@ -22,7 +22,7 @@ fn seeds(default: u64) -> u64 {
 /// Every pause of a vote as short as the charter lets it be.
 fn hasty() -> Charter {
     let pauses = [("vote_discussion", 600), ("vote_cooling", 300), ("vote_epoch", 300), ("vote_transition", 300)];
-    pauses.into_iter().fold(brisk(), |charter, (name, seconds)| charter.with(name, seconds).unwrap())
+    pauses.into_iter().fold(brisk(), |charter, (name, seconds)| charter.with(name, seconds).expect("within the bounds"))
 }
 
 /// Discussion, the slowest clock, one epoch, cooling.
@@ -265,10 +265,10 @@ fn storm(seed: u64, sites: usize, faults: Faults) -> (u32, usize) {
     story.world.faults = faults;
     let last = sites - 1;
     let motion = move_and_second(&mut story, 0, 1, price(20));
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         object(&mut story, last, &motion);
     }
-    if seed % 3 == 0 {
+    if seed.is_multiple_of(3) {
         object(&mut story, last - 1, &motion);
     }
     story.pass(ONE_VOTE);

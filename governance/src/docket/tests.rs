@@ -105,11 +105,15 @@ fn a_newcomer_believes_a_decision_that_enough_members_signed() {
 
 #[test]
 fn the_largest_decision_fits_an_entry_and_an_answer() {
+    let most = vec![(site(1), motion(0, dearer()).signature); crate::limits::SEATS_MAX + 1];
+    let too_many = Decision { motion: motion(0, dearer()), epoch: 0, outcome: outcome(&[], true), votes: most };
+    assert_eq!(receive(&mut Docket::default(), Paper::Decided(too_many.into()), &star(4), voting()), Err(PaperError::NotGood));
     let largest = crate::charter::PARAMETERS.iter().find(|parameter| parameter.name == "committee_size").unwrap().max;
     let keeps = (0..crate::limits::KEEPS_MAX).map(|at| SiteId([u8::try_from(at).unwrap(); 32])).collect();
     let mut longest = motion(0, Change::Remove { member: site(3), keeps });
     longest.body.discuss = "x".repeat(crate::limits::LINK_BYTES_MAX);
-    let votes = vec![(site(1), longest.signature); usize::try_from(largest).unwrap()];
+    assert_eq!(usize::try_from(largest), Ok(crate::limits::SEATS_MAX));
+    let votes = vec![(site(1), longest.signature); crate::limits::SEATS_MAX];
     let decision = Decision { motion: longest, epoch: 9, outcome: outcome(&[], true), votes };
     let entry = codec::encode(&crate::entry::Entry::Decided(decision.into()));
     assert!(entry.len() < crate::limits::ENTRY_BYTES_MAX - 512, "{}", entry.len());
