@@ -82,13 +82,14 @@ pub struct Equivocation {
 }
 
 impl Equivocation {
-    /// Tells whether the proof holds; it convicts the voter. Either it signed two outcomes in one place, or it committed to one and later
-    /// prepared another without anything that would have released it.
+    /// Tells whether the proof holds; it convicts the voter. Either it signed two ballots in one place, or it committed to one outcome and
+    /// later prepared another without anything that would have released it.
     #[must_use]
     pub fn convicts(&self) -> bool {
         let (one, other) = (&self.one.body, &self.other.body);
         let same_vote = one.mesh == other.mesh && one.motion == other.motion && one.voter == other.voter;
-        let contradicts = one.outcome != other.outcome && (one.place() == other.place() || breaks(one, other) || breaks(other, one));
+        let twice = one != other && one.place() == other.place();
+        let contradicts = twice || (one.outcome != other.outcome && (breaks(one, other) || breaks(other, one)));
         same_vote && contradicts && self.one.is_by(&one.voter) && self.other.is_by(&other.voter)
     }
 }
@@ -128,6 +129,7 @@ mod tests {
             assert!(convicts(ballot(3, stage, None, true), ballot(3, stage, None, false)));
             assert!(!convicts(ballot(3, stage, None, true), ballot(3, stage, None, true)));
         }
+        assert!(convicts(ballot(3, Stage::Prepare, None, true), ballot(3, Stage::Prepare, Some(1), true)), "once is once");
         assert!(
             !convicts(ballot(3, Stage::Prepare, None, true), ballot(4, Stage::Prepare, None, false)),
             "minds are changed between epochs"

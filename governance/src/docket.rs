@@ -97,6 +97,8 @@ struct Open {
     vote: Vote,
     electorate: Electorate,
     stamp: (Digest, usize),
+    /// The end that somebody showed us: good by itself, whatever ballots we hold.
+    proof: Option<Decision>,
 }
 
 impl Docket {
@@ -211,29 +213,20 @@ impl Docket {
         if !is_possible(&decision.motion.body.change, charter) {
             return Ok(Received::Nothing);
         }
-        if !self.votes.contains_key(&motion) {
+        let known = self.open(&motion, place).is_some();
+        if !known {
             // A vote that was over before we came: it is opened for as long as it takes to look at its end.
             let open = Open::new(Vote::new(decision.motion.clone(), charter, Date::MAX), charter, place);
-            // Names cost nothing to look at, signatures do.
             if !decision.is_certified(&open.electorate) {
                 return Ok(Received::Nothing);
             }
-            if !decision.is_good() {
-                return Err(PaperError::NotGood);
-            }
             self.insert(motion, open);
         }
-        let mut news = false;
-        if let Some(Open { vote, electorate, .. }) = self.open(&motion, place) {
-            for ballot in decision.ballots() {
-                match vote.cast(ballot, electorate) {
-                    Ok(taken) => news |= taken != Taken::Known,
-                    Err(PaperError::NoPart) => {}
-                    Err(PaperError::NotGood) => return Err(PaperError::NotGood),
-                }
-            }
+        let taken = self.votes.get_mut(&motion).map_or(Ok(false), |open| open.end(decision));
+        if taken.is_err() && !known {
+            self.votes.remove(&motion);
         }
-        Ok(if news { Received::New } else { Received::Nothing })
+        taken.map(|news| if news { Received::New } else { Received::Nothing })
     }
 
     fn insert(&mut self, motion: Digest, mut open: Open) {
@@ -253,7 +246,8 @@ impl Docket {
 
     /// The decisions that the papers make, each told once: the caller persists them, and records those that adopt in the minutes.
     pub fn decide(&mut self, now: Date) -> Vec<Decision> {
-        let decided: Vec<Decision> = self.votes.values().filter_map(|open| open.vote.decision(&open.electorate)).collect();
+        let of = |open: &Open| open.proof.clone().or_else(|| open.vote.decision(&open.electorate));
+        let decided: Vec<Decision> = self.votes.values().filter_map(of).collect();
         for decision in &decided {
             self.close(decision, now);
         }
@@ -297,7 +291,7 @@ impl Docket {
         if open.stamp != place.stamp()
             && let Some(charter) = rules(&open.vote.motion().body, place)
         {
-            *open = Open::new(open.vote.clone(), charter, place);
+            *open = Open { proof: open.proof.take(), ..Open::new(open.vote.clone(), charter, place) };
         }
         Some(open)
     }
@@ -347,7 +341,28 @@ impl Place<'_> {
 impl Open {
     fn new(vote: Vote, charter: &Charter, place: Place<'_>) -> Self {
         let electorate = Electorate::of(place.roster, vote.schedule().snapshot, &vote.digest(), charter);
-        Self { vote, electorate, stamp: place.stamp() }
+        Self { vote, electorate, stamp: place.stamp(), proof: None }
+    }
+
+    /// Takes the end of the vote, or what of it counts here; tells whether that is news.
+    fn end(&mut self, decision: Decision) -> Result<bool, PaperError> {
+        // Names cost nothing to look at, signatures do.
+        if decision.is_certified(&self.electorate) {
+            if !decision.is_good() {
+                return Err(PaperError::NotGood);
+            }
+            self.proof = Some(decision);
+            return Ok(true);
+        }
+        let mut news = false;
+        for ballot in decision.ballots() {
+            match self.vote.cast(ballot, &self.electorate) {
+                Ok(taken) => news |= taken != Taken::Known,
+                Err(PaperError::NoPart) => {}
+                Err(PaperError::NotGood) => return Err(PaperError::NotGood),
+            }
+        }
+        Ok(news)
     }
 }
 

@@ -250,14 +250,22 @@ impl Vote {
     }
 
     /// Outcomes for which more than two thirds of the seats signed in one place, among the ballots that count.
+    ///
+    /// Who prepared twice counts for every outcome: it may have signed each for somebody, and only two of its ballots are kept. Otherwise
+    /// what it signed for one member would be worth nothing to another. A decision has to be shown, and so only signatures make it.
     fn certified(&self, electorate: &Electorate, epoch: u32, stage: Stage, counts: impl Fn(&Ballot) -> bool) -> Vec<Outcome> {
-        let mut voters: BTreeMap<Outcome, BTreeSet<SiteId>> = BTreeMap::new();
-        for Signed { body, .. } in self.at(epoch, stage).filter(|ballot| counts(&ballot.body)) {
-            if electorate.has_seat(&body.voter) {
+        let (mut voters, mut twice) = (BTreeMap::<Outcome, BTreeSet<SiteId>>::new(), BTreeSet::new());
+        let mut seen = BTreeSet::new();
+        for Signed { body, .. } in self.at(epoch, stage).filter(|ballot| electorate.has_seat(&ballot.body.voter)) {
+            if !seen.insert(body.voter) && stage == Stage::Prepare {
+                twice.insert(body.voter);
+            }
+            if counts(body) {
                 voters.entry(body.outcome).or_default().insert(body.voter);
             }
         }
-        voters.into_iter().filter(|(_, voters)| electorate.certifies(voters.len())).map(|(outcome, _)| outcome).collect()
+        let certified = |voters: &BTreeSet<SiteId>| electorate.certifies(voters.union(&twice).count());
+        voters.into_iter().filter(|(_, voters)| certified(voters)).map(|(outcome, _)| outcome).collect()
     }
 
     fn epochs(&self) -> impl Iterator<Item = u32> {

@@ -119,6 +119,22 @@ fn the_largest_decision_fits_an_entry_and_an_answer() {
     assert!(entry.len() < crate::limits::ENTRY_BYTES_MAX - 512, "{}", entry.len());
 }
 
+/// A liar's two other commitments fill its place; the end that others saw counts all the same.
+#[test]
+fn an_end_that_is_shown_counts_whatever_ballots_are_held() {
+    let roster = star(4);
+    let mut there = docket(&roster);
+    commits(0..3, true).into_iter().for_each(|paper| drop(receive(&mut there, paper, &roster, voting())));
+    let decision = there.decide(voting()).remove(0);
+    let mut here = docket(&roster);
+    for objectors in [[1], [2]] {
+        let lie = ballot(&motion(0, dearer()), 0, (0, Stage::Commit), None, outcome(&objectors, true));
+        let _ = receive(&mut here, Paper::Cast(lie), &roster, voting()).unwrap();
+    }
+    assert_eq!(receive(&mut here, Paper::Decided(decision.clone().into()), &roster, voting()), Ok(Received::New));
+    assert_eq!(here.decide(voting()), [decision]);
+}
+
 /// Whoever vouches for others after the fact can make its branch a third of the seats at most, and the others are enough.
 #[test]
 fn members_invented_afterwards_make_no_decision_unbelievable() {

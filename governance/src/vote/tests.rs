@@ -195,6 +195,21 @@ fn two_certificates_in_one_epoch_take_a_third_that_convict_themselves() {
     assert_eq!((outcomes.len(), convicted.len()), (2, 3));
 }
 
+/// What a liar signed for one member helps that member to show another what it saw, though the other has two other ballots of the liar's.
+#[test]
+fn who_prepares_twice_counts_for_whatever_others_saw_of_it() {
+    let mesh = of(4);
+    let (seen, others) = (outcome(&[2], true), [outcome(&[], true), outcome(&[1], true)]);
+    let (mut one, mut other) = (mesh.vote(), mesh.vote());
+    for vote in [&mut one, &mut other] {
+        [1, 2].into_iter().for_each(|by| mesh.cast(vote, by, (0, PREPARE), None, seen));
+    }
+    mesh.cast(&mut one, 3, (0, PREPARE), None, seen);
+    others.into_iter().for_each(|lie| drop(other.cast(ballot(&mesh.motion, 3, (0, PREPARE), None, lie), &mesh.electorate)));
+    assert_eq!(one.prepared(&mesh.electorate), other.prepared(&mesh.electorate));
+    assert_eq!(other.prepared(&mesh.electorate), BTreeMap::from([(0, vec![seen])]), "one who lies is not enough for the other two");
+}
+
 #[test]
 fn what_is_not_the_motions_or_not_signed_is_refused() {
     let mesh = of(4);
