@@ -7,6 +7,9 @@
 // `cli::out` prints: it outlives its reader.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
+// Planted bugs are for the tests of the simulations: with them there is no agent.
+const _: () = assert!(!overspill_governance::PLANTED, "build the agent without the feature `planted`");
+
 pub mod access_log;
 mod acme;
 pub mod admin;

@@ -184,6 +184,35 @@ fn no_unfinished_work_is_called_done() {
     complain(&failures);
 }
 
+/// Planted bugs exist for the tests of `simulations`. No agent compiles with them (`agent/src/lib.rs`), nobody else asks for them, and
+/// their names are not in the program.
+#[test]
+fn no_shipped_build_has_planted_bugs() {
+    let mut failures = Vec::new();
+    for (folder, _) in DIRECTIONS {
+        let manifest = read(&root().join(folder).join("Cargo.toml"));
+        let named = manifest.contains("planted");
+        if named && !["governance", "simulations"].contains(&folder) {
+            failures.push(format!("{folder}/Cargo.toml names the feature `planted`"));
+        }
+    }
+    let table = read(&root().join("governance/src/planted.rs"));
+    let bugs: Vec<&str> =
+        table.lines().filter_map(|line| line.strip_prefix("    ")?.strip_suffix(',')).filter(|name| is_a_name(name)).collect();
+    assert!(bugs.len() >= 12, "the table of bugs is not read right: {bugs:?}");
+    let program = fs::read(env!("CARGO_BIN_EXE_overspill")).expect("the program can be read");
+    for bug in bugs {
+        if memchr::memmem::find(&program, bug.as_bytes()).is_some() {
+            failures.push(format!("the program knows the planted bug {bug}"));
+        }
+    }
+    complain(&failures);
+}
+
+fn is_a_name(text: &str) -> bool {
+    text.len() > 8 && text.chars().all(char::is_alphabetic)
+}
+
 fn version(text: &str) -> Vec<u64> {
     text.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect()
 }

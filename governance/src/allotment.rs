@@ -53,7 +53,8 @@ impl Allotment {
     /// Claims are cumulative and settle the difference of two such prices: rounded parts are never summed.
     pub fn price(&self, requests: u32, bytes: Bytes) -> Credit {
         let (per_request, per_mib) = (self.price_request.0.max(0) as u128, self.price_mib.0.max(0) as u128);
-        let sum = u128::from(requests) * per_request + (u128::from(bytes.0) * per_mib) / u128::from(Bytes::MIB.0);
+        let rounding = if planted!(RoundsUp) { u128::from(Bytes::MIB.0) - 1 } else { 0 };
+        let sum = u128::from(requests) * per_request + (u128::from(bytes.0) * per_mib + rounding) / u128::from(Bytes::MIB.0);
         Credit(i64::try_from(sum).unwrap_or(i64::MAX))
     }
 

@@ -148,7 +148,7 @@ pub fn assess(claim: &Claim, allotment: &Allotment, bounds: Bounds) -> Assessmen
     if claim.serial > allotment.requests {
         return Assessment::Nothing(Refusal::SerialBeyond);
     }
-    if !claim.word.reaches(allotment.anchor, claim.lease, claim.serial) {
+    if !claim.word.reaches(allotment.anchor, claim.lease, claim.serial) && !planted!(BelievesAnyWord) {
         return Assessment::Nothing(Refusal::Unproven);
     }
     let mut shortfalls = Vec::new();
@@ -158,10 +158,12 @@ pub fn assess(claim: &Claim, allotment: &Allotment, bounds: Bounds) -> Assessmen
         }
         value.min(bound)
     };
-    let requests = lower(u64::from(claim.requests), u64::from(claim.serial), Shortfall::Requests);
+    let proven = if planted!(BelievesAnyCount) { u32::MAX } else { claim.serial };
+    let requests = lower(u64::from(claim.requests), u64::from(proven), Shortfall::Requests);
     let bytes = lower(claim.bytes.0, allotment.bytes.0, Shortfall::AllottedBytes);
     let bytes = lower(bytes, allotment.largest.0.saturating_mul(requests), Shortfall::ProvenBytes);
-    let bytes = bounds.issued.map_or(bytes, |issued| lower(bytes, issued.bytes.0, Shortfall::IssuedBytes));
+    let bytes =
+        bounds.issued.filter(|_| !planted!(BelievesAnyBytes)).map_or(bytes, |issued| lower(bytes, issued.bytes.0, Shortfall::IssuedBytes));
     let (requests, bytes) = (requests as u32, Bytes(bytes));
     let owed = allotment.price(requests, bytes);
     if owed <= bounds.settled {

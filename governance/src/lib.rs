@@ -12,6 +12,27 @@
 
 extern crate alloc;
 
+/// Whether this is a build with planted bugs, for tests of `simulations` alone.
+pub const PLANTED: bool = cfg!(feature = "planted");
+
+/// Whether a planted bug is on: `false`, but in a build for tests that asks for the feature `planted`.
+#[cfg(feature = "planted")]
+#[macro_export]
+macro_rules! planted {
+    ($bug:ident) => {
+        $crate::planted::is_on($crate::planted::Bug::$bug)
+    };
+}
+
+/// Whether a planted bug is on: `false`, but in a build for tests that asks for the feature `planted`.
+#[cfg(not(feature = "planted"))]
+#[macro_export]
+macro_rules! planted {
+    ($bug:ident) => {
+        false
+    };
+}
+
 pub mod allotment;
 pub mod audit;
 pub mod ballot;
@@ -32,6 +53,8 @@ pub mod line;
 pub mod minutes;
 pub mod motion;
 pub mod payword;
+#[cfg(feature = "planted")]
+pub mod planted;
 pub mod roster;
 pub mod site;
 pub mod time;

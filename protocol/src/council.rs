@@ -23,7 +23,6 @@ use crate::{
     bucket::Bucket,
     desk::Desk,
     event::Event,
-    io::Output,
     limits::{EQUIVOCATIONS_MAX, PAPERS_BURST, PAPERS_PER_SECOND, VOTE_LOOK},
     membership::Membership,
     message::Message,
@@ -191,7 +190,7 @@ impl Council {
     /// Gives a paper of ours to everybody.
     fn publish(&self, desk: &mut Desk, membership: &Membership, paper: Paper) {
         if membership.roster().is_some() {
-            desk.put(Output::Broadcast(Message::VoteTell(vec![paper]).into()));
+            desk.broadcast(Message::VoteTell(vec![paper]));
         }
     }
 }

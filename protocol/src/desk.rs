@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use overspill_governance::{
     entry::Entry,
+    planted,
     site::{Key, Signed, SiteId, Statement},
     time::{Now, Time},
 };
@@ -59,7 +60,7 @@ impl Desk {
 
     /// Stops all signing until the site is restored from its ledger.
     pub(crate) fn fall_silent(&mut self) {
-        self.silent = true;
+        self.silent = !planted!(SpeaksWhileSilent);
     }
 
     /// Signs `body`, unless the site is silent.
@@ -77,9 +78,21 @@ impl Desk {
         self.outputs.push_back(Output::Persist(Box::new(entry)));
     }
 
-    /// Sends a message to a peer.
+    /// Sends a message to a peer. A silent site says nothing that rests on an entry: the entry may be lost, and the next process would know
+    /// nothing of what this one had signed.
     pub(crate) fn send(&mut self, to: SiteId, message: Message) {
+        if self.silent && message.rests_on_entries() {
+            return;
+        }
         self.outputs.push_back(Output::Send { to, message: Box::new(message) });
+    }
+
+    /// Says something to the whole mesh, by the rule of [`Desk::send`].
+    pub(crate) fn broadcast(&mut self, message: Message) {
+        if self.silent && message.rests_on_entries() {
+            return;
+        }
+        self.outputs.push_back(Output::Broadcast(Box::new(message)));
     }
 
     /// Tells people and logs.

@@ -73,6 +73,8 @@ pub const DIAL_COURTESY: Duration = Duration::from_millis(1_500);
 pub const MESSAGES_PER_SECOND: u32 = 60;
 /// Messages that a member may send at once.
 pub const MESSAGES_BURST: u32 = 240;
+/// Wire versions ahead of ours that a partner may speak without blame: what it says is passed over. Bytes of any other are garbage.
+pub const VERSIONS_AHEAD_MAX: u16 = 8;
 /// Incorrect messages forgiven in each minute before a peer is hung up on.
 pub const MISSPEAKS_FORGIVEN: u32 = 4;
 /// How long a peer that misspoke too often is neither dialled nor heard.

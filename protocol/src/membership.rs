@@ -17,7 +17,7 @@ use overspill_governance::{
 use crate::{
     desk::Desk,
     event::{Answer, Event},
-    io::{Config, Output},
+    io::Config,
     lease::Terms,
     limits::REASON_MAX,
     message::{Hello, Message},
@@ -167,6 +167,11 @@ impl Membership {
         self.roster().is_some_and(|roster| roster.contains(site))
     }
 
+    /// Whether `site` was a member and is none any more, which is final.
+    pub(crate) fn has_left(&self, site: &SiteId) -> bool {
+        self.roster().is_some_and(|roster| roster.has_left(site))
+    }
+
     /// The other members, in the order of their keys.
     pub(crate) fn others(&self, us: &SiteId) -> Vec<SiteId> {
         let members = self.roster().into_iter().flat_map(Roster::members);
@@ -246,13 +251,23 @@ impl Membership {
         let (Some(mesh), Some(leaving)) = (self.mesh(), self.leaving) else { return };
         let Some(departure) = desk.sign(Departure { mesh, member: desk.id, date: desk.now.date }) else { return };
         desk.persist(Entry::Departed(departure.clone()));
-        let told = Message::RosterTell(alloc::vec![Notice::Departed(departure)]);
+        let told = Message::RosterTell(alloc::vec![Notice::Departed(departure.clone())]);
         for site in self.others(&desk.id) {
             desk.send(site, told.clone());
         }
-        desk.put(Output::Broadcast(told.into()));
+        desk.broadcast(told);
+        // So that whoever did not hear it now can be told it later.
+        let _ = self.receive(Notice::Departed(departure));
         (self.left, self.leaving) = (true, None);
         desk.tell(Event::Answered { id: leaving.id, answer: Ok(Answer::Left) });
+    }
+
+    /// What a site that has left tells whoever comes: a crash or a bad link may have kept its departure from them, and they would keep
+    /// a place for it for ever.
+    pub(crate) fn farewell(&self) -> Option<Message> {
+        let roster = self.roster.as_ref().filter(|_| self.left)?;
+        let ours = |notice: &&Notice| matches!(notice, Notice::Departed(departure) if departure.body.member == self.us);
+        roster.unknown_to(&[]).find(ours).map(|notice| Message::RosterTell(alloc::vec![notice.clone()]))
     }
 
     /// Whether a site may found or join: not twice, and never with a key that has left.

@@ -96,6 +96,36 @@ messages! {
     VoteTell(Vec<Paper>), BATCH_BYTES_MAX;
 }
 
+impl Message {
+    /// Whether it may say or repeat what only an entry of the ledger entitles its sender to say.
+    #[must_use]
+    pub fn rests_on_entries(&self) -> bool {
+        match self {
+            Self::JoinDone(_)
+            | Self::RosterTell(_)
+            | Self::VoteTell(_)
+            | Self::LeaseTake(_)
+            | Self::LeaseHeld(_)
+            | Self::Claim(_)
+            | Self::ClaimAnswer(_)
+            | Self::Propose(_)
+            | Self::Agree(_) => true,
+            Self::Hello(_)
+            | Self::JoinAsk(_)
+            | Self::JoinRefused(_)
+            | Self::RosterAsk(_)
+            | Self::VoteAsk(_)
+            | Self::Advert(_)
+            | Self::Beat(_)
+            | Self::LeaseRefused(_)
+            | Self::LeaseClosed(_)
+            | Self::Manifest(_)
+            | Self::ClaimAsk(_)
+            | Self::Preposition(_) => false,
+        }
+    }
+}
+
 /// The first word on a connection between members.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Hello {

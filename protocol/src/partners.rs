@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use overspill_governance::{
     digest::Digest,
+    planted,
     site::{Signed, SiteId},
     time::Time,
 };
@@ -137,7 +138,7 @@ impl Partners {
         // The first may be bad luck, as when both ends dialled each other.
         let penalty = partner.brief.checked_sub(2).map_or(Duration::ZERO, dial::backoff);
         let pause = desk.jittered(courtesy(&desk.id, site) + Duration::from_millis(200) + penalty);
-        partner.dial = Dial::NotBefore { at: desk.in_(pause), failed: 0 };
+        partner.dial = if planted!(DialsOnce) { Dial::Done } else { Dial::NotBefore { at: desk.in_(pause), failed: 0 } };
         desk.tell(Event::PartnerDown { site: *site, reason: "the connection is gone" });
         desk.wake_in(Reason::Dial, pause);
     }

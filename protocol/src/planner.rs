@@ -4,6 +4,7 @@ use alloc::{sync::Arc, vec::Vec};
 
 use overspill_governance::{
     payword::LeaseId,
+    planted,
     time::Time,
     units::{Bytes, Credit},
 };
@@ -169,7 +170,7 @@ fn hosts(desk: &Desk, from: Sources<'_>) -> Vec<Host> {
             key: live.key,
             anchor: allotment.anchor,
             manifest: shelf.manifest().clone(),
-            generation_until: shelf.until(),
+            generation_until: if planted!(ServesForEver) { Time::MAX } else { shelf.until() },
             // Tickets handed out at the lease's very end are still served: the lease drains.
             until: if guest.terms.phase == Phase::Held { live.until } else { guest.terms.since }.after(DRAIN_TIME),
             closed: is_closed(desk, from, guest),
@@ -187,6 +188,7 @@ fn is_usable(owned: &Owned) -> bool {
 fn is_closed(desk: &Desk, from: Sources<'_>, guest: &Guest) -> bool {
     let owner = guest.terms.owner();
     let over = !matches!(guest.terms.phase, Phase::Held | Phase::Draining);
-    over || from.lines.service_room(from.membership, owner, from.helper.unsettled(&owner)) <= Credit::ZERO
-        || from.helper.month_left(desk.now.date) == Bytes::ZERO
+    let credit = from.lines.service_room(from.membership, owner, from.helper.unsettled(&owner));
+    let spent = credit <= Credit::ZERO && !planted!(ServesOnCredit);
+    over || spent || from.helper.month_left(desk.now.date) == Bytes::ZERO
 }

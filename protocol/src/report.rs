@@ -84,6 +84,8 @@ pub struct PartnerReport {
     pub offer: Option<Offer>,
     /// Its messages that were dropped because there were too many.
     pub dropped: u64,
+    /// Its messages that were passed over because only a newer version knows what they mean.
+    pub passed_over: u64,
 }
 
 /// One lease.
@@ -167,6 +169,7 @@ impl Site {
             load_permille: partner.heard.as_ref().map_or(0, |heard| heard.advert.load_permille),
             offer: partner.heard.as_ref().and_then(|heard| heard.advert.offer),
             dropped: partner.manners.dropped,
+            passed_over: partner.manners.passed_over,
         };
         self.partners.iter().map(report).collect()
     }

@@ -21,6 +21,7 @@ use overspill_governance::{
     invite::MeshId,
     line::{Concluded, Examined, LineError, Moves, Proposal, Receipt},
     payword::LeaseId,
+    planted,
     site::SiteId,
     units::Credit,
 };
@@ -199,7 +200,9 @@ impl Settle {
         let Some(key) = desk.key() else { return };
         match account.line.propose(key, moves, Some(claim), charter) {
             Ok(proposal) => {
-                desk.persist(Entry::Proposed { with, proposal: proposal.clone() });
+                if !planted!(ProposesUnwritten) {
+                    desk.persist(Entry::Proposed { with, proposal: proposal.clone() });
+                }
                 account.refresh(desk.now.time);
                 account.sent(desk.now.time);
                 desk.send(with, Message::Propose(proposal));
@@ -223,7 +226,7 @@ impl Settle {
                 desk.send(from, Message::Agree(Agree { seq: receipt.state.seq, signature: receipt.high_sig }));
                 return None;
             }
-            Ok(Examined::Old) => return None,
+            Ok(Examined::Old) => return planted!(BlamesLateCopies).then_some("a proposal that is older than what was agreed"),
             Ok(Examined::Forked(proof)) => {
                 account.frozen = true;
                 desk.tell(Event::Forked { peer: from, proof });
@@ -244,6 +247,9 @@ impl Settle {
         let before = account.line.balance();
         let receipt = account.line.countersign(desk.key()?, proposal, charter).ok()?;
         let agree = Agree { seq: receipt.state.seq, signature: receipt.high_sig };
+        if planted!(AgreesTooEarly) {
+            desk.send(from, Message::Agree(agree.clone()));
+        }
         desk.persist(Entry::Agreed { with: from, receipt: receipt.clone() });
         desk.send(from, Message::Agree(agree));
         self.settled(desk, ends, from, before, &receipt);
@@ -316,7 +322,7 @@ fn is_due(ends: &Ends<'_>, us: SiteId, low: SiteId, headroom: Credit, moves: Mov
 
 /// Books what a receipt moved on the lease that it names.
 pub(crate) fn book(ends: &mut Ends<'_>, partner: SiteId, claim: Option<&Claim>, amount: Credit) {
-    let Some(claim) = claim else { return };
+    let Some(claim) = claim.filter(|_| !planted!(BooksNothing)) else { return };
     let owned = ends.owner.leases.get_mut(&claim.lease).filter(|owned| owned.terms.helper() == partner).map(|owned| &mut owned.terms);
     let hosted = ends.helper.leases.get_mut(&claim.lease).filter(|guest| guest.terms.owner() == partner).map(|guest| &mut guest.terms);
     if let Some(terms) = owned.or(hosted) {

@@ -13,6 +13,7 @@
 
 use overspill_governance::{
     entry::Entry,
+    planted,
     site::SiteId,
     time::{Now, Time},
     units::Bytes,
@@ -24,7 +25,10 @@ use crate::{
     event::Event,
     fill::{FillAsk, FillRefusal},
     io::{Command, Config, Input, Output},
-    lease::{helper::HelperSide, owner::OwnerSide},
+    lease::{
+        helper::HelperSide,
+        owner::{Owned, OwnerSide},
+    },
     limits::{FILL_SLICE_BYTES, PARTNERS_MAX},
     membership::{Membership, strangers::Strangers},
     partners::Partners,
@@ -116,7 +120,7 @@ impl Site {
             Entry::Agreed { with, receipt } => {
                 let Some(amount) = self.settle.lines.restore_agreed(us, with, &receipt, &self.membership) else { return false };
                 let mut ends = Ends { membership: &self.membership, owner: &mut self.owner, helper: &mut self.helper };
-                book(&mut ends, with, receipt.claim.as_ref(), amount);
+                book(&mut ends, with, receipt.claim.as_ref().filter(|_| !planted!(ForgetsSettled)), amount);
             }
             Entry::LeaseEnded { lease } => {
                 self.owner.leases.remove(&lease);
@@ -186,9 +190,11 @@ impl Site {
             Some(_) if self.owner.crowd.is_on() => return Err(FillRefusal::Busy),
             Some(size) => size,
             None => {
-                let lease = self.owner.leases.get(&ask.lease).filter(|owned| owned.terms.helper() == *peer && owned.terms.phase.is_live());
+                let is_theirs = |owned: &&Owned| owned.terms.helper() == *peer || planted!(FillsForAnybody);
+                let lease = self.owner.leases.get(&ask.lease).filter(|owned| is_theirs(owned) && owned.terms.phase.is_live());
                 lease.ok_or(FillRefusal::NoLease)?;
-                self.owner.publisher.lists(&ask.digest).ok_or(FillRefusal::NotListed)?.size
+                let listed = self.owner.publisher.lists(&ask.digest).map(|object| object.size);
+                listed.or(planted!(FillsAnything).then_some(Bytes(u64::MAX))).ok_or(FillRefusal::NotListed)?
             }
         };
         let within = ask.offset.checked_add(u64::from(ask.len)).is_some_and(|end| Bytes(end) <= size);

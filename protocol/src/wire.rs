@@ -7,7 +7,7 @@ use overspill_governance::codec::{self, DecodeError, Encode};
 
 use crate::{
     fill::{FillAnswer, FillAsk},
-    limits::{FILL_MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX, SMALL_BYTES_MAX},
+    limits::{FILL_MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX, SMALL_BYTES_MAX, VERSIONS_AHEAD_MAX},
     message::{KIND_LIMITS, Message},
 };
 
@@ -28,6 +28,18 @@ pub enum WireError {
     Kind(u32),
     /// Not the canonical bytes of its kind.
     Body(DecodeError),
+}
+
+impl WireError {
+    /// Whether a newer agent may well have said it to us: nothing of ours, and nobody's fault.
+    #[must_use]
+    pub fn is_newer(self) -> bool {
+        match self {
+            Self::Kind(_) => true,
+            Self::Version(version) => (VERSION + 1..=VERSION + VERSIONS_AHEAD_MAX).contains(&version),
+            Self::TooShort | Self::Body(_) => false,
+        }
+    }
 }
 
 impl fmt::Display for WireError {

@@ -1,7 +1,7 @@
 //! A tiny data plane: it has a budget, a crowd wants more, a plan says where the excess may go, and it counts what it did.
 //!
 //! It keeps the second seam's contract as the edge does (serials in order from `serial_from`, nothing by a stale plan, nothing closed), and
-//! nothing else of the edge: no HTTP, one object, visitors in batches.
+//! nothing else of the edge: no HTTP, one object, visitors in batches. A model of queues and caches takes this place later; the seam stays.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,6 +11,7 @@ use std::{
 use overspill_governance::{
     digest::ObjectDigest,
     payword::{LeaseId, Word},
+    planted,
     site::SiteId,
     time::{Date, Time},
     units::{ByteRate, Bytes},
@@ -21,8 +22,13 @@ use overspill_protocol::{
     plan::{FillWanted, Plan, Spill},
 };
 
-/// How often a server is looked at, in microseconds.
+/// How often a server is looked at while anything goes on there, in microseconds.
 pub const TICK_MICROS: u64 = 100_000;
+/// How often it is looked at in calm. Most sites are calm most of the time: this bounds what a quiet site costs.
+pub const TICK_CALM_MICROS: u64 = 1_000_000;
+
+/// Leases that no plan names and whose counts are still told.
+const RETIRED_LEASES_MAX: usize = 128;
 
 /// A batch of visitors on their way from an owner to a helper.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +45,26 @@ pub struct Visit {
     pub serial: u32,
     /// Its word.
     pub word: Word,
+    /// Body bytes of what they come for.
+    pub bytes: Bytes,
+    /// When they were sent.
+    pub sent: Time,
+    /// How often they were redirected to a helper, this time included.
+    pub hops: u8,
+}
+
+/// What became of guests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Received {
+    /// They were served this object, so many bytes in all.
+    Served {
+        /// Which.
+        digest: ObjectDigest,
+        /// Of all of them.
+        bytes: Bytes,
+    },
+    /// They were sent home, perhaps for want of an object.
+    SentHome(Option<FillWanted>),
 }
 
 /// What visitors got, over a server's whole time.
@@ -52,6 +78,8 @@ pub struct Tally {
     pub guests: u64,
     /// Sent back to their owner.
     pub sent_back: u64,
+    /// Our own, sent back to us and served.
+    pub came_home: u64,
     /// Neither served nor spilled.
     pub shed: u64,
 }
@@ -67,8 +95,10 @@ pub struct Server {
     pub tally: Tally,
     /// As helper: the names for which it has certificates; `None`: nobody asks.
     pub certified: Option<Arc<Vec<String>>>,
+    name: u64,
     object: HotObject,
     generation: u64,
+    returned: u32,
     plan: Option<Arc<Plan>>,
     out: BTreeMap<LeaseId, Spilled>,
     hosted: BTreeMap<LeaseId, Hosted>,
@@ -77,10 +107,11 @@ pub struct Server {
 
 impl Server {
     /// A server that holds one object of `size` bytes.
-    pub fn new(name: u8, size: u64, budget: u32) -> Self {
+    pub fn new(name: usize, size: u64, budget: u32) -> Self {
+        let name = name as u64;
         let object = HotObject {
             path: format!("/{name}.png"),
-            digest: ObjectDigest::of(&[name]),
+            digest: version(name, 0),
             size: Bytes(size),
             media_type: String::from("image/png"),
             fresh_until: Date::MAX,
@@ -91,8 +122,10 @@ impl Server {
             budget,
             tally: Tally::default(),
             certified: None,
+            name,
             object,
             generation: 0,
+            returned: 0,
             plan: None,
             out: BTreeMap::new(),
             hosted: BTreeMap::new(),
@@ -103,6 +136,7 @@ impl Server {
     /// The agent died: everything but what the world counts is gone.
     pub fn die(&mut self) {
         (self.plan, self.out, self.hosted, self.store) = (None, BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        self.returned = 0;
     }
 
     /// Takes a plan; the latest wins.
@@ -115,9 +149,30 @@ impl Server {
         self.plan.as_deref()
     }
 
-    /// A purge: older manifests must not be served any more.
+    /// A purge: the object has other bytes from now on, and older manifests must not be served any more.
     pub fn purge(&mut self) {
         self.generation += 1;
+        self.object.digest = version(self.name, self.generation);
+    }
+
+    /// The bytes that are in force.
+    pub fn digest(&self) -> ObjectDigest {
+        self.object.digest
+    }
+
+    /// Bytes that are the site's own business: they are in no manifest, and nobody else may hold them.
+    pub fn secret(&self) -> ObjectDigest {
+        version(self.name, u64::MAX)
+    }
+
+    /// Whether anything goes on here: visitors want more than nothing, or leases run.
+    pub fn is_busy(&self) -> bool {
+        self.wanted > 0 || self.plan.as_ref().is_some_and(|plan| !plan.spill.is_empty() || !plan.host.is_empty())
+    }
+
+    /// A lease under which `owner` is a guest here.
+    pub fn lease_of(&self, owner: &SiteId) -> Option<LeaseId> {
+        self.plan.as_ref()?.host.iter().find(|host| host.owner == *owner && !host.closed).map(|host| host.lease)
     }
 
     /// Serves for one tick; gives the visitors that go elsewhere.
@@ -125,11 +180,19 @@ impl Server {
         let ticks_in_a_second = u32::try_from(1_000_000 / TICK_MICROS).unwrap_or(1);
         let (wanted, mut excess) = (self.wanted / ticks_in_a_second, (self.wanted.saturating_sub(self.budget)) / ticks_in_a_second);
         self.tally.own += u64::from(wanted - excess);
+        let returned = core::mem::take(&mut self.returned);
+        let mut hops = 1;
+        if planted!(SpillsWhoComesHome) {
+            (excess, hops) = (excess + returned, 1 + u8::from(returned > 0));
+        } else {
+            self.tally.came_home += u64::from(returned);
+        }
+        self.forget_ended();
         let mut visits = Vec::new();
         for spill in self.spills(now) {
             let promised = (spill.requests.0 / ticks_in_a_second).max(1);
             let visitors = excess.min(promised);
-            if let Some(visit) = self.hand_out(us, &spill, visitors) {
+            if let Some(visit) = self.hand_out(us, &spill, visitors, (hops, now)) {
                 excess -= visit.visitors;
                 self.tally.spilled += u64::from(visit.visitors);
                 visits.push(visit);
@@ -148,7 +211,7 @@ impl Server {
         plan.spill.iter().filter(usable).cloned().collect()
     }
 
-    fn hand_out(&mut self, owner: SiteId, spill: &Spill, visitors: u32) -> Option<Visit> {
+    fn hand_out(&mut self, owner: SiteId, spill: &Spill, visitors: u32, (hops, sent): (u8, Time)) -> Option<Visit> {
         let fresh = Spilled { lease: spill.lease, serial: spill.serial_from - 1, bytes: Bytes::ZERO, sent_back: 0 };
         let out = self.out.entry(spill.lease).or_insert(fresh);
         let room = (spill.allotted.0.saturating_sub(out.bytes.0)) / self.object.size.0;
@@ -157,33 +220,41 @@ impl Server {
             return None;
         }
         out.serial += visitors;
-        out.bytes = out.bytes.saturating_add(Bytes(u64::from(visitors) * self.object.size.0));
+        let bytes = Bytes(u64::from(visitors) * self.object.size.0);
+        out.bytes = out.bytes.saturating_add(bytes);
         let word = spill.chain.word(out.serial)?;
-        Some(Visit { owner, helper: spill.helper, lease: spill.lease, visitors, serial: out.serial, word })
+        Some(Visit { owner, helper: spill.helper, lease: spill.lease, visitors, serial: out.serial, word, bytes, sent, hops })
     }
 
-    /// Guests arrive: served if the plan allows it, else sent back; an object that is lacking is wanted.
-    pub fn receive(&mut self, visit: &Visit, now: Time) -> Option<FillWanted> {
+    /// Visitors whom a helper sent back: they are served here, whatever it costs, and go nowhere else.
+    pub fn come_home(&mut self, visitors: u32) {
+        self.returned = self.returned.saturating_add(visitors);
+    }
+
+    /// Guests arrive: served if the plan allows it, else sent home; an object that is lacking is wanted.
+    pub fn receive(&mut self, visit: &Visit, now: Time) -> Received {
         let host = self.plan.as_ref().and_then(|plan| plan.host.iter().find(|host| host.lease == visit.lease));
         let open = host.filter(|host| !host.closed && now < host.until && now < host.generation_until);
         let object = open.and_then(|host| host.manifest.objects.first().map(|object| (host, object)));
         let Some((host, object)) = object else {
             self.tally.sent_back += u64::from(visit.visitors);
-            return None;
+            return Received::SentHome(None);
         };
         if !self.store.contains(&(host.owner, object.digest)) {
             self.tally.sent_back += u64::from(visit.visitors);
-            return Some(FillWanted { lease: host.lease, owner: host.owner, digest: object.digest, size: object.size });
+            let want = FillWanted { lease: host.lease, owner: host.owner, digest: object.digest, size: object.size };
+            return Received::SentHome(Some(want));
         }
         let nothing = Hosted { lease: visit.lease, serial: 0, word: Word([0; 16]), requests: 0, bytes: Bytes::ZERO };
         let hosted = self.hosted.entry(visit.lease).or_insert(nothing);
         if visit.serial > hosted.serial {
             (hosted.serial, hosted.word) = (visit.serial, visit.word);
         }
+        let bytes = Bytes(u64::from(visit.visitors) * object.size.0);
         hosted.requests += visit.visitors;
-        hosted.bytes = hosted.bytes.saturating_add(Bytes(u64::from(visit.visitors) * object.size.0));
+        hosted.bytes = hosted.bytes.saturating_add(bytes);
         self.tally.guests += u64::from(visit.visitors);
-        None
+        Received::Served { digest: object.digest, bytes }
     }
 
     /// A fill has arrived.
@@ -199,6 +270,17 @@ impl Server {
     /// Whether an object of `owner` is here.
     pub fn holds(&self, owner: &SiteId, digest: &ObjectDigest) -> bool {
         self.store.contains(&(*owner, *digest))
+    }
+
+    /// Counts of leases that no plan names any more are kept for a while, as the edge does: the control plane may not have seen the last.
+    fn forget_ended(&mut self) {
+        let Some(plan) = &self.plan else { return };
+        if self.out.len() > RETIRED_LEASES_MAX {
+            self.out.retain(|lease, _| plan.spill.iter().any(|spill| spill.lease == *lease));
+        }
+        if self.hosted.len() > RETIRED_LEASES_MAX {
+            self.hosted.retain(|lease, _| plan.host.iter().any(|host| host.lease == *lease));
+        }
     }
 
     /// What the agent is told.
@@ -218,4 +300,12 @@ impl Server {
             ..Observation::default()
         }
     }
+}
+
+/// The digest of one version of a site's object.
+fn version(name: u64, generation: u64) -> ObjectDigest {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&name.to_le_bytes());
+    bytes[8..].copy_from_slice(&generation.to_le_bytes());
+    ObjectDigest::of(&bytes)
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use overspill_governance::{charter::Charter, codec, entry::Entry, site::SiteId, units::Credit};
+use overspill_governance::{charter::Charter, entry::Entry, site::SiteId, units::Credit};
 use overspill_protocol::{
     event::{Answer, Event},
     io::Command,
@@ -12,12 +12,52 @@ use overspill_protocol::{
 };
 
 use crate::{
-    checkers::{conservation, paid, sense, single_settlement},
+    checkers::{bounds, conservation, liveness, paid, sense, single_settlement},
     world::{Faults, World},
 };
 
 /// How long anything may take at most that a story waits for.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Mends a world, and lets time pass until it has come to rest.
+///
+/// # Errors
+/// What has not, in words, after [`PATIENCE`].
+pub fn heal(world: &mut World) -> Result<(), String> {
+    world.mend();
+    let deadline = world.now().after(PATIENCE);
+    world.run(Duration::from_secs(5));
+    while world.now() < deadline {
+        if liveness::unrest(world).is_empty() {
+            return Ok(());
+        }
+        world.run(Duration::from_secs(1));
+    }
+    Err(format!("long after healing: {}", liveness::unrest(world).join("; ")))
+}
+
+/// Asks every checker what was broken. `settled`: everything had time to come to rest, and nobody lost what was durable.
+pub fn judge(world: &World, settled: bool) -> Vec<String> {
+    let mut wrong: Vec<String> = world.checkers.violations().to_vec();
+    let ledgers: Vec<(SiteId, Vec<Entry>)> = world.bodies.iter().map(|body| (body.id, body.disk.read())).collect();
+    let honest = |site: &SiteId| world.checkers.is_honest(site);
+    if settled {
+        wrong.extend(conservation::check(&ledgers, honest));
+    }
+    for (site, entries) in &ledgers {
+        wrong.extend(single_settlement::check(entries));
+        if honest(site) {
+            wrong.extend(sense::check(*site, entries));
+        }
+        wrong.extend(world.checkers.truth.check(*site, entries, honest, settled));
+        if settled && honest(site) {
+            wrong.extend(paid::check(*site, entries, honest));
+        }
+    }
+    let reports = world.bodies.iter().filter_map(|body| Some(body.agent.as_ref()?.report(body.clock.read(world.now()))));
+    wrong.extend(reports.flat_map(|report| bounds::check(&report)));
+    wrong
+}
 
 /// A world with a mesh in it, in the making.
 #[derive(Debug)]
@@ -47,6 +87,11 @@ impl Story {
             story.join(joiner - 1, joiner);
         }
         story
+    }
+
+    /// A mesh of `sites` that have known each other for long: nobody has to be founded or joined.
+    pub fn settled(charter: Charter, seed: u64, sites: usize) -> Self {
+        Self { world: World::settled(seed, sites, &charter), seed }
     }
 
     /// A site founds a mesh; a crash in between makes it try again, as a person would.
@@ -114,38 +159,21 @@ impl Story {
 
     /// Visitors want `requests` in each second of a site for some seconds.
     pub fn crowd(&mut self, site: usize, requests: u32, seconds: u64) {
-        self.world.bodies[site].server.wanted = requests;
+        self.world.want(site, requests);
         self.pass(seconds);
-        self.world.bodies[site].server.wanted = 0;
+        self.world.want(site, 0);
     }
 
-    /// Nothing goes wrong any more, and time passes until every lease has ended and every line is quiet.
+    /// Nothing goes wrong any more, and time passes until everything has come to rest.
     pub fn heal(&mut self) {
-        self.world.faults = Faults { latency_max: 5, ..Faults::default() };
-        let deadline = self.world.now().after(PATIENCE);
-        self.pass(5);
-        while self.world.now() < deadline {
-            if (0..self.world.bodies.len()).all(|site| self.is_quiet(site)) {
-                return;
-            }
-            self.pass(1);
+        if let Err(open) = heal(&mut self.world) {
+            self.fail(&open);
         }
-        self.fail("leases or lines were still open long after healing");
-    }
-
-    fn is_quiet(&self, site: usize) -> bool {
-        self.report(site).is_some_and(|report| report.leases.is_empty() && report.lines.iter().all(|line| !line.pending && !line.frozen))
     }
 
     /// Asks every checker; a broken promise ends the story.
     pub fn check(&self) {
-        let mut wrong: Vec<String> = self.world.checkers.violations().to_vec();
-        let ledgers: Vec<(SiteId, Vec<Entry>)> =
-            (0..self.world.bodies.len()).map(|site| (self.world.bodies[site].id, self.ledger(site))).collect();
-        wrong.extend(conservation::check(&ledgers));
-        wrong.extend(ledgers.iter().flat_map(|(_, entries)| single_settlement::check(entries)));
-        wrong.extend(ledgers.iter().filter_map(|(site, entries)| sense::check(*site, entries)));
-        wrong.extend(ledgers.iter().flat_map(|(site, entries)| paid::check(*site, entries)));
+        let wrong = judge(&self.world, true);
         if !wrong.is_empty() {
             self.fail(&wrong.join("\n"));
         }
@@ -153,7 +181,7 @@ impl Story {
 
     /// The durable entries of a site.
     pub fn ledger(&self, site: usize) -> Vec<Entry> {
-        self.world.bodies[site].disk.iter().filter_map(|bytes| codec::decode(bytes, 64 * 1024).ok()).collect()
+        self.world.bodies[site].disk.read()
     }
 
     /// What a site says of itself, if it lives.

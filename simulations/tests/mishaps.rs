@@ -16,15 +16,15 @@ use overspill_simulations::{
 fn in_mid_crowd(seed: u64) -> Story {
     let mut story = Story::of(seed, 3, Faults { latency_max: 5, ..Faults::default() });
     story.pass(15);
-    story.world.bodies[0].server.wanted = 100;
+    story.world.want(0, 100);
     story.pass(3);
     assert!(story.is_sent_to(0, 1) && story.is_sent_to(0, 2));
     story
 }
 
 fn end(mut story: Story) {
-    for body in &mut story.world.bodies {
-        body.server.wanted = 0;
+    for site in 0..story.world.bodies.len() {
+        story.world.want(site, 0);
     }
     story.heal();
     story.check();
@@ -74,7 +74,7 @@ fn a_partner_that_is_not_there_is_dialled_again_without_waiting_for_an_answer() 
     let mut dials = BTreeSet::new();
     for _ in 0..200 {
         story.pass_ms(50);
-        let dialled = format!("site 0 dials {them}");
+        let dialled = format!("site 0 dials {them} (1)");
         dials.extend(story.world.trace.tail().lines().filter(|line| line.ends_with(&dialled)).map(str::to_owned));
     }
     // With pauses of 0.5 s, 1 s, 2 s and 4 s between them; an unanswered dial alone would take 5 s.
@@ -87,11 +87,11 @@ fn a_partner_that_is_not_there_is_dialled_again_without_waiting_for_an_answer() 
 #[test]
 fn a_host_that_changes_hands_gets_no_new_visitors() {
     let mut story = in_mid_crowd(21);
-    story.world.bodies[0].server.wanted = 0;
+    story.world.want(0, 0);
     story.world.bodies[1].mute_host = true;
     // Nothing is asked again before three quarters of the pause.
     story.world.run(PROOF_AGAIN * 2 / 3);
-    story.world.bodies[0].server.wanted = 40;
+    story.world.want(0, 40);
     story.pass(10);
     assert!(story.is_sent_to(0, 1) && story.is_sent_to(0, 2), "nobody knows yet");
     let is_known = |story: &Story| !story.report(0).unwrap().partners.iter().all(|partner| partner.guest_proved);
@@ -102,10 +102,10 @@ fn a_host_that_changes_hands_gets_no_new_visitors() {
     assert!(is_known(&story) && !story.is_sent_to(0, 1) && story.is_sent_to(0, 2), "in the middle of a crowd");
     story.pass(15);
     assert!(!story.is_sent_to(0, 1), "its lease has no successor either");
-    story.world.bodies[0].server.wanted = 0;
+    story.world.want(0, 0);
     story.world.bodies[1].mute_host = false;
     story.world.run(PROOF_RETRY_MAX);
-    story.world.bodies[0].server.wanted = 100;
+    story.world.want(0, 100);
     story.pass(5);
     assert!(story.is_sent_to(0, 1), "and it is the partner's again");
     end(story);
@@ -126,14 +126,14 @@ fn a_cut_link_ends_serving_and_is_settled_when_it_is_mended() {
 #[test]
 fn a_clock_ten_minutes_off_keeps_a_site_out_of_leases_and_nothing_else() {
     let mut story = Story::of(13, 3, Faults::default());
-    story.world.bodies[1].clock_offset_ms = 600_000;
+    story.world.bodies[1].clock.offset_ms = 600_000;
     story.pass(60);
     story.crowd(0, 100, 10);
     assert!(story.told(0, |event| matches!(event, Event::ClocksApart { .. })) >= 1);
     assert_eq!(story.world.bodies[1].server.tally.guests, 0);
     assert!(story.world.bodies[2].server.tally.guests > 0);
     assert_eq!(story.told(0, |event| matches!(event, Event::Misspoke { .. })), 0, "a wrong clock is no misdeed");
-    story.world.bodies[1].clock_offset_ms = 0;
+    story.world.bodies[1].clock.offset_ms = 0;
     story.pass(60);
     story.crowd(0, 100, 10);
     assert!(story.world.bodies[1].server.tally.guests > 0, "a mended clock is forgiven");
@@ -143,9 +143,9 @@ fn a_clock_ten_minutes_off_keeps_a_site_out_of_leases_and_nothing_else() {
 #[test]
 fn a_clock_one_minute_off_is_allowed_for() {
     let mut story = Story::of(14, 2, Faults::default());
-    story.world.bodies[1].clock_offset_ms = -60_000;
+    story.world.bodies[1].clock.offset_ms = -60_000;
     story.pass(30);
-    story.world.bodies[0].server.wanted = 50;
+    story.world.want(0, 50);
     story.pass(5);
     let offset = story.world.bodies[0].server.plan().and_then(|plan| plan.spill.first().map(|spill| spill.clock_offset_ms));
     assert!(offset.is_some_and(|offset| (-60_100..=-59_900).contains(&offset)), "{offset:?}");
@@ -156,15 +156,15 @@ fn a_clock_one_minute_off_is_allowed_for() {
 fn a_full_disk_silences_a_site_that_goes_on_serving() {
     for site in [0, 1] {
         let mut story = in_mid_crowd(15);
-        story.world.bodies[site].disk_full = true;
+        story.world.bodies[site].disk.full = true;
         story.pass(20);
         assert!(story.report(site).unwrap().silent);
-        let entries = story.world.bodies[site].disk.len();
+        let entries = story.world.bodies[site].disk.entries();
         let own = story.world.bodies[site].server.tally.own;
         story.pass(10);
-        assert_eq!(story.world.bodies[site].disk.len(), entries);
+        assert_eq!(story.world.bodies[site].disk.entries(), entries);
         assert!(site != 0 || story.world.bodies[site].server.tally.own > own);
-        story.world.bodies[site].disk_full = false;
+        story.world.bodies[site].disk.full = false;
         story.world.crash(site, Duration::from_secs(1));
         end(story);
     }
@@ -193,7 +193,7 @@ fn a_helper_stops_at_the_unsettled_cap() {
     let charter = brisk().with("unsettled_cap", 2_000).unwrap();
     let mut story = Story::under(charter, 17, 2, Faults { loss: 0, ..Faults::default() });
     story.pass(15);
-    story.world.bodies[0].server.wanted = 70;
+    story.world.want(0, 70);
     story.pass(2);
     // Nothing is settled any more, while visitors keep coming.
     story.world.cut(0, 1, true);
@@ -227,7 +227,7 @@ fn a_purge_reaches_helpers_within_a_second() {
     let mut story = in_mid_crowd(19);
     let generation = |story: &Story| story.world.bodies[1].server.plan().unwrap().host.iter().map(|host| host.manifest.generation).max();
     let before = generation(&story);
-    story.world.bodies[0].server.purge();
+    story.world.purge(0);
     story.pass(1);
     assert!(generation(&story) > before);
     end(story);
@@ -237,7 +237,7 @@ fn a_purge_reaches_helpers_within_a_second() {
 fn a_helper_that_does_not_confirm_a_purge_gets_no_visitors_until_it_does() {
     let mut story = in_mid_crowd(21);
     story.world.faults.manifests_lost_at = Some(1);
-    story.world.bodies[0].server.purge();
+    story.world.purge(0);
     story.pass_ms(900);
     assert!(story.is_sent_to(0, 1) && story.is_sent_to(0, 2), "it may still confirm");
     // It beats on: it is not its silence by which it is known.

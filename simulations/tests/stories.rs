@@ -5,17 +5,8 @@ use std::sync::Arc;
 use overspill_protocol::event::Event;
 use overspill_simulations::{story::Story, world::Faults};
 
-const FAIR: Faults = Faults {
-    loss: 0,
-    doubling: 0,
-    latency_max: 5,
-    crash: 0,
-    breaks: 0,
-    crash_weighty: 0,
-    crash_at: None,
-    manifests_lost_at: None,
-    forgetful: false,
-};
+const FAIR: Faults =
+    Faults { loss: 0, doubling: 0, latency_max: 5, crash: 0, breaks: 0, crash_weighty: 0, crash_at: None, manifests_lost_at: None };
 
 #[test]
 fn everybody_knows_everybody() {
@@ -72,14 +63,14 @@ fn an_owner_that_dies_in_mid_crowd_is_helped_again_soon_after_its_return() {
     let mut story = Story::of(4, 4, FAIR);
     story.pass(15);
     story.crowd(0, 100, 10);
-    story.world.bodies[0].server.wanted = 100;
+    story.world.want(0, 100);
     story.world.crash(0, core::time::Duration::from_millis(100));
     story.pass_ms(1_000);
     let before = story.world.bodies[0].server.tally.spilled;
     story.pass_ms(1_000);
     let after = story.world.bodies[0].server.tally.spilled;
     assert!(after - before >= 50, "redirected in the second after its return: {}", after - before);
-    story.world.bodies[0].server.wanted = 0;
+    story.world.want(0, 0);
     story.heal();
     story.check();
 }

@@ -36,7 +36,7 @@ fn an_expired_token_is_refused_by_the_joiner_and_by_the_sponsor() {
     story.pass(61);
     assert!(story.redeem(1, &token).unwrap_err().contains("expired"));
     // A joiner whose clock is slow believes the token; its sponsor does not.
-    story.world.bodies[1].clock_offset_ms = -60_000;
+    story.world.bodies[1].clock.offset_ms = -60_000;
     assert!(story.redeem(1, &token).unwrap_err().contains("expired"));
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod disk;
 pub(crate) mod fresh;
 pub(crate) mod groups;
 pub(crate) mod growing;
+mod heads;
 pub(crate) mod key;
 pub(crate) mod part;
 pub(crate) mod range;

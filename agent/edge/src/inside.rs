@@ -283,7 +283,7 @@ pub fn stock(edge: &Handle, addresses: impl Iterator<Item = String>, headers: &H
 #[must_use]
 pub fn look_up(edge: &Handle, address: &str) -> Option<usize> {
     let stored = edge.edge().store.find_plain(address, Encoding::Identity)?;
-    Some(stored.head().len() + stored.body_bytes().len())
+    Some(stored.head().map(<[u8]>::len).iter().sum::<usize>() + stored.body_bytes().len())
 }
 
 /// What the edge reads in a structured field.

@@ -117,8 +117,14 @@ pub(crate) const VARIANTS_MAX: usize = 8;
 /// One response takes at most one in so many bytes of the memory: one long file must not push out a site.
 pub(crate) const MEMORY_SHARE: u64 = 8;
 /// A body up to this length stands in one piece with its head: one allocation and one look at memory for both. A longer one stands by itself, so
-/// that a 304 does not copy it.
-pub(crate) const SHORT_BODY_BYTES_MAX: usize = 16 * 1024;
+/// that a 304 does not copy it, and a sheet can be made of it.
+pub(crate) const SHORT_BODY_BYTES_MAX: usize = SHEET_BYTES_MIN - 1;
+/// Beginnings of heads that are kept once for all that have them: a site has one for each kind of its files and pages, an agent some sites.
+pub(crate) const HEADS_MAX: usize = 4_096;
+/// One in so many bytes of the store's memory is for them: hundreds where it is small, and far below what they save.
+pub(crate) const HEADS_SHARE: u64 = 256;
+/// Beginnings that are remembered until they come again: more than there are kinds of answers among those that come at one time.
+pub(crate) const HEADS_SEEN: usize = 1_024;
 /// Resources for whose stretches the store's index is laid out at first.
 pub(crate) const PARTS_ESTIMATE: usize = 256;
 /// One in so many bytes of the store's memory is for stretches of bodies: whole responses serve more visitors.

@@ -27,7 +27,7 @@ const OF_NOT_MODIFIED: [HeaderName; 7] =
     [header::CACHE_CONTROL, header::CONTENT_LOCATION, header::DATE, header::ETAG, header::EXPIRES, header::LAST_MODIFIED, header::VARY];
 
 /// Answers with a stored response.
-pub(crate) fn from_stored(stored: &Stored, request: &HeaderMap, cache: CacheUse, now: Time) -> Answer {
+pub(crate) fn from_stored(stored: &Arc<Stored>, request: &HeaderMap, cache: CacheUse, now: Time) -> Answer {
     let fields = stored.headers();
     let mut response = if stored.status == StatusCode::OK && validate::not_modified(request, &fields) {
         not_modified(&fields)
@@ -46,11 +46,11 @@ pub(crate) fn from_stored(stored: &Stored, request: &HeaderMap, cache: CacheUse,
 }
 
 /// Answers with all of a stored response, which is fresh.
-pub(crate) fn whole(stored: &Stored, now: Time) -> Response<Payload> {
+pub(crate) fn whole(stored: &Arc<Stored>, now: Time) -> Response<Payload> {
     whole_as(stored, stored.headers(), CacheUse::Hit, now)
 }
 
-fn whole_as(stored: &Stored, mut fields: HeaderMap, cache: CacheUse, now: Time) -> Response<Payload> {
+fn whole_as(stored: &Arc<Stored>, mut fields: HeaderMap, cache: CacheUse, now: Time) -> Response<Payload> {
     say(&mut fields, stored, cache, now);
     with(stored.status, fields, stored.whole())
 }

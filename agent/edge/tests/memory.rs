@@ -58,7 +58,7 @@ fn memory_as_configured_is_the_memory_that_is_used() {
     let before = resident();
     // Twice what fits and more, so that what leaves makes room for what comes.
     let taken = fill(&cache(), std::iter::repeat_n(1_024, 80_000), "image/jpeg", before);
-    assert!(taken <= BUDGET * 5 / 4, "{taken}");
+    assert!(taken <= BUDGET * 9 / 8, "{taken}");
     // Of all sizes, the allocator leaves more unused between what stays. What the first cache took is used again.
     let taken = fill(&cache(), lengths().take(12_000), "text/html", before);
     assert!(taken <= BUDGET * 3 / 2, "{taken}");

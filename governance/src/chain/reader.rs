@@ -151,7 +151,7 @@ impl Reader {
         while self.poll().is_some() {}
         let rest = &self.buffer[self.read..];
         match (self.doubt, self.head) {
-            (Some(Doubt { at, zeros: true, .. }), _) => Verdict::Torn { at },
+            (Some(Doubt { at, zeros, .. }), _) if zeros || planted!(CutsFlippedBits) => Verdict::Torn { at },
             (Some(Doubt { at, reason, .. }), _) => Verdict::Corrupt { at, reason },
             (None, Some(_)) if rest.is_empty() => Verdict::Whole,
             (None, Some(head)) => Verdict::Torn { at: head.len },

@@ -204,6 +204,8 @@ impl HelperSide {
                 (Phase::Held, _) if release => Some(Turn::Released),
                 (Phase::Draining, _) if now.since(guest.terms.since) >= DRAIN_TIME => Some(Turn::Drained),
                 (Phase::Settling, _) if now.since(guest.terms.since) >= crate::limits::UNSETTLED_LIFETIME => Some(Turn::GivenUp),
+                // Departure is final: who has left signs nothing on our line any more.
+                (Phase::Settling, _) if membership.has_left(&owner) => Some(Turn::GivenUp),
                 _ => None,
             }
         };

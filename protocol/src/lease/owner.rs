@@ -5,6 +5,7 @@ use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 use overspill_governance::{
     entry::Entry,
     payword::{Chain, LeaseId},
+    planted,
     site::{Signed, SiteId},
     time::Time,
     units::{ByteRate, Bytes, RequestRate},
@@ -191,7 +192,9 @@ impl OwnerSide {
         let reachable = heard.is_some_and(|partner| {
             now.since(partner.last_heard) < HELPER_SILENCE && partner.proved_base().is_some_and(|at| base == Some(at))
         });
-        owned.terms.phase != Phase::Held || !reachable || self.publisher.is_ignored_by(&owned.terms.helper(), now)
+        owned.terms.phase != Phase::Held
+            || (!reachable && !planted!(TrustsTheDead))
+            || self.publisher.is_ignored_by(&owned.terms.helper(), now)
     }
 
     /// Moves every lease on that time moves on.
@@ -211,8 +214,8 @@ impl OwnerSide {
                     (Phase::Held, _) if gone => Turn::Lost,
                     (Phase::Held, Some(live)) if live.until <= now => Turn::Expired,
                     (Phase::Held, _) if release => Turn::Released,
-                    (Phase::Draining, _) if age >= DRAIN_TIME => Turn::Drained,
-                    (Phase::Settling, _) if age >= UNSETTLED_LIFETIME => Turn::GivenUp,
+                    (Phase::Draining, _) if age >= DRAIN_TIME && !planted!(DrainsForEver) => Turn::Drained,
+                    (Phase::Settling, _) if age >= UNSETTLED_LIFETIME || membership.has_left(&helper) => Turn::GivenUp,
                     _ => return None,
                 };
                 Some((*id, turn))

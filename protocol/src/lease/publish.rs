@@ -5,6 +5,7 @@ use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 use overspill_governance::{
     codec,
     digest::{Digest, ObjectDigest},
+    planted,
     site::{Signed, SiteId, Statement},
     time::Time,
 };
@@ -47,7 +48,7 @@ impl Publisher {
     /// Takes what the data plane holds. A manifest is made from it only when [`Publisher::refresh`] is asked to.
     pub(crate) fn on_hot(&mut self, hot: &[HotObject], generation: u64) {
         self.wanted = objects(hot);
-        self.purged |= generation > self.reflects;
+        self.purged |= generation > self.reflects && !planted!(OverlooksPurges);
         self.reflects = self.reflects.max(generation);
     }
 
@@ -118,7 +119,7 @@ impl Publisher {
 
     /// Whether a helper has let a purge go unacknowledged for [`PURGE_PATIENCE`]: it may serve what was purged.
     pub(crate) fn is_ignored_by(&self, helper: &SiteId, now: Time) -> bool {
-        self.owing.get(helper).is_some_and(|since| now.since(*since) >= PURGE_PATIENCE)
+        self.owing.get(helper).is_some_and(|since| now.since(*since) >= PURGE_PATIENCE) && !planted!(ForgivesOldManifests)
     }
 
     /// Forgets everything about a helper with whom no lease is left.

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use overspill_governance::{digest::Digest, roster::Notice, site::SiteId};
+use overspill_governance::{digest::Digest, planted, roster::Notice, site::SiteId};
 
 use super::Membership;
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 impl Membership {
     /// A partner's roster has another digest than ours: asks for what we lack, not more often than [`ROSTER_PAUSE`].
     pub(crate) fn compare(&self, desk: &mut Desk, partners: &mut Partners, partner: &SiteId, theirs: Digest) {
-        let Some(roster) = self.roster().filter(|_| self.digest != Some(theirs)) else { return };
+        let Some(roster) = self.roster().filter(|_| self.digest != Some(theirs) && !planted!(RepairsNoRoster)) else { return };
         let Some(state) = partners.partner_mut(partner) else { return };
         if state.roster_asked.is_some_and(|at| desk.now.time < at.after(ROSTER_PAUSE)) {
             return;

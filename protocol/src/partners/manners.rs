@@ -16,13 +16,15 @@ pub(crate) struct Manners {
     banned_until: Option<Time>,
     /// Messages dropped because there were too many.
     pub(crate) dropped: u64,
+    /// Messages passed over because only a newer version knows what they mean.
+    pub(crate) passed_over: u64,
 }
 
 impl Manners {
     /// Makes a clean record.
     pub(crate) fn new(now: Time) -> Self {
         let messages = Bucket::new(MESSAGES_PER_SECOND, MESSAGES_BURST, now);
-        Self { messages, minute: now, misspeaks: 0, banned_until: None, dropped: 0 }
+        Self { messages, minute: now, misspeaks: 0, banned_until: None, dropped: 0, passed_over: 0 }
     }
 
     /// Whether one more message is listened to.

@@ -1,6 +1,6 @@
 //! When claims and proposals are sent: by the charter's window, by worth, at a lease's end, and again until answered.
 
-use overspill_governance::{entry::Entry, payword::LeaseId, site::SiteId, time::Time, units::Credit};
+use overspill_governance::{entry::Entry, payword::LeaseId, planted, site::SiteId, time::Time, units::Credit};
 
 use super::{Ends, Settle, lines::retry_pause};
 use crate::{
@@ -45,7 +45,7 @@ impl Settle {
         }
         for (partner, account) in self.lines.iter_mut() {
             let Some(proposal) = account.line.pending().cloned() else { continue };
-            if account.again <= now && partners.is_connected(partner) {
+            if account.again <= now && partners.is_connected(partner) && !planted!(ProposesOnce) {
                 account.sent(now);
                 desk.send(*partner, Message::Propose(proposal));
             }
@@ -84,7 +84,9 @@ impl Settle {
             return;
         }
         if guest.seen != guest.saved {
-            desk.persist(Entry::Taken(guest.seen));
+            if !planted!(ClaimsUnwritten) {
+                desk.persist(Entry::Taken(guest.seen));
+            }
             guest.saved = guest.seen;
         }
         guest.claiming.due = desk.in_(retry_pause(guest.claiming.tries));

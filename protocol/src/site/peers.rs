@@ -3,6 +3,7 @@
 use alloc::{boxed::Box, vec};
 
 use overspill_governance::{
+    planted,
     roster::Notice,
     site::{Signed, SiteId},
 };
@@ -36,6 +37,9 @@ impl Site {
                 self.membership.on_sponsor(&mut self.desk, true);
             }
             self.say_hello(peer);
+            if let Some(farewell) = self.membership.farewell() {
+                self.desk.send(peer, farewell);
+            }
         }
     }
 
@@ -80,6 +84,10 @@ impl Site {
                     let fault = self.on_partner_message(from, message);
                     self.judge(from, fault);
                 }
+                // Members are not all upgraded in one day.
+                Err(error) if error.is_newer() && !planted!(BlamesNewerVersions) => {
+                    partner.manners.passed_over = partner.manners.passed_over.saturating_add(1);
+                }
                 Err(_) => self.judge(from, Some("bytes that are no message")),
             }
         } else if self.strangers.contains(&from) {
@@ -91,6 +99,7 @@ impl Site {
             let decoded = if from_sponsor { wire::decode(bytes) } else { wire::decode_small(bytes) };
             let fault = match decoded {
                 Ok(message) => self.on_stranger_message(from, message),
+                Err(error) if error.is_newer() => None,
                 Err(_) => Some("bytes that are no message"),
             };
             if let Some(reason) = fault {
@@ -290,7 +299,7 @@ impl Site {
     pub(super) fn on_proved(&mut self, site: &SiteId, host: &str, good: bool) {
         match self.membership.on_joiner_proved(&mut self.desk, site, good) {
             Some(Some(notice)) => {
-                self.desk.put(Output::Broadcast(Message::RosterTell(vec![notice]).into()));
+                self.desk.broadcast(Message::RosterTell(vec![notice]));
                 self.on_roster_changed();
             }
             Some(None) => {}

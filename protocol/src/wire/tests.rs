@@ -260,3 +260,16 @@ fn a_key_is_never_printed() {
     let shown = alloc::format!("{:?} {:?}", TicketKey([0xAB; 32]), Key::from_seed([0xCD; 32]));
     assert!(!shown.contains("ab, ab") && !shown.contains("171"));
 }
+
+#[test]
+fn what_a_newer_agent_may_say_is_told_from_garbage() {
+    let said = |version: u16, kind: u32| {
+        let mut bytes = version.to_le_bytes().to_vec();
+        bytes.extend_from_slice(&kind.to_le_bytes());
+        decode(&bytes).unwrap_err()
+    };
+    let kinds = u32::try_from(KIND_LIMITS.len()).unwrap();
+    assert!(said(VERSION, kinds).is_newer() && said(VERSION + 1, 0).is_newer() && said(VERSION + VERSIONS_AHEAD_MAX, 0).is_newer());
+    assert!(!said(VERSION + VERSIONS_AHEAD_MAX + 1, 0).is_newer() && !said(0, 0).is_newer() && !said(VERSION, 0).is_newer());
+    assert!(!decode(&[1]).unwrap_err().is_newer());
+}

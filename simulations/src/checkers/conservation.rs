@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use overspill_governance::{entry::Entry, line::LineId, site::SiteId, units::Credit};
 
-/// The last state of each line that a site's entries prove: its place, and the balance seen from that site.
-pub fn balances(site: SiteId, entries: &[Entry]) -> BTreeMap<LineId, (u64, Credit)> {
+/// The last state of each line that a site's entries prove: its place, and the balance seen from that site; lines to who is not `honest` are left out.
+pub fn balances(site: SiteId, entries: &[Entry], honest: impl Fn(&SiteId) -> bool) -> BTreeMap<LineId, (u64, Credit)> {
     let mut balances = BTreeMap::new();
     for entry in entries {
-        if let Entry::Agreed { with, receipt } = entry {
+        if let Entry::Agreed { with, receipt } = entry
+            && honest(with)
+        {
             let balance = if site < *with { receipt.state.balance.0 } else { -receipt.state.balance.0 };
             balances.insert(receipt.state.line, (receipt.state.seq, Credit(balance)));
         }
@@ -16,11 +18,11 @@ pub fn balances(site: SiteId, entries: &[Entry]) -> BTreeMap<LineId, (u64, Credi
     balances
 }
 
-/// Compares the ledgers of all sites after healing.
-pub fn check(ledgers: &[(SiteId, Vec<Entry>)]) -> Vec<String> {
+/// Compares the ledgers of all who are `honest`, after healing.
+pub fn check(ledgers: &[(SiteId, Vec<Entry>)], honest: impl Fn(&SiteId) -> bool) -> Vec<String> {
     let mut ends: BTreeMap<LineId, Vec<(u64, Credit)>> = BTreeMap::new();
-    for (site, entries) in ledgers {
-        for (line, end) in balances(*site, entries) {
+    for (site, entries) in ledgers.iter().filter(|(site, _)| honest(site)) {
+        for (line, end) in balances(*site, entries, &honest) {
             ends.entry(line).or_default().push(end);
         }
     }

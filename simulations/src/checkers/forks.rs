@@ -1,4 +1,7 @@
-//! Nobody signs two states at one place of a line, and no signature leaves before its entry is durable.
+//! Nobody signs two things where there may be one, and no signature leaves before its entry is durable.
+//!
+//! One: a state at a place of a line, a manifest of a generation, an allotment of a lease, an answer to an invite. What is known to be signed
+//! outlives every crash here, as it does with whoever received it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +23,10 @@ pub struct Forks {
     allotted: BTreeSet<(SiteId, LeaseId)>,
     admitted: BTreeSet<(SiteId, Digest)>,
     taken: BTreeMap<(SiteId, LeaseId), u32>,
+    manifests: BTreeMap<(SiteId, u64), Digest>,
+    answers: BTreeMap<(SiteId, Digest), SiteId>,
+    /// Whose ledger takes no entries.
+    mute: BTreeSet<SiteId>,
 }
 
 impl Forks {
@@ -39,7 +46,10 @@ impl Forks {
             }
             Entry::Admitted(admission) => {
                 self.admitted.insert((site, admission.body.digest()));
-                return None;
+                let body = &admission.body;
+                let before = self.answers.insert((body.sponsor, body.invite), body.member);
+                let twice = before.is_some_and(|before| before != body.member);
+                return twice.then(|| format!("{} admitted two sites on one invite", body.sponsor.short()));
             }
             Entry::Taken(claim) => {
                 self.taken.insert((site, claim.lease), claim.requests);
@@ -52,7 +62,26 @@ impl Forks {
         forked.then(|| format!("{} signed two states at place {} of one line", site.short(), state.seq))
     }
 
-    pub(super) fn on_message(&self, site: SiteId, message: &Message) -> Option<String> {
+    /// A new process is told by its own ledger.
+    pub(super) fn on_death(&mut self, site: SiteId) {
+        self.mute.remove(&site);
+    }
+
+    pub(super) fn on_ledger_failed(&mut self, site: SiteId) {
+        self.mute.insert(site);
+    }
+
+    pub(super) fn on_message(&mut self, site: SiteId, message: &Message) -> Option<String> {
+        let signs = message.rests_on_entries() || matches!(message, Message::Advert(_));
+        if signs && self.mute.contains(&site) {
+            return Some(format!("{} says {} though its ledger takes no entries", site.short(), message.kind()));
+        }
+        if let Message::Manifest(signed) = message {
+            let (generation, digest) = (signed.body.generation, signed.body.digest());
+            let before = self.manifests.insert((site, generation), digest);
+            let twice = before.is_some_and(|before| before != digest);
+            return twice.then(|| format!("{} signed two manifests of generation {generation}", site.short()));
+        }
         let durable = match message {
             Message::Propose(proposal) => self.proposed.contains(&(site, proposal.state.digest())),
             Message::Agree(agree) => self.agreed.get(&(site, agree.seq)).is_some_and(|signatures| signatures.contains(&agree.signature)),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use overspill_governance::{codec, digest::Digest};
+use overspill_governance::{codec, digest::Digest, site::SiteId};
 use overspill_protocol::{
     event::Event,
     fill::FillAsk,
@@ -10,13 +10,17 @@ use overspill_protocol::{
     limits::FILL_SLICE_BYTES,
     message::Message,
     plan::FillWanted,
+    site::Site,
     wire,
 };
 
-use super::{Happening, World};
+use super::{Happening, World, index};
+use crate::{sometimes::Sometimes, trace::Kind};
 
 /// Inputs that a stopped process finds when it goes on.
 const BACKLOG_MAX: usize = 64;
+/// No timer of a machine is finer than this.
+const WAKE_PAUSE_MIN: Duration = Duration::from_millis(1);
 
 impl World {
     /// Tells a site something and carries out what follows.
@@ -24,7 +28,9 @@ impl World {
         let now = self.now_of(site);
         let body = &mut self.bodies[site];
         if body.stopped {
-            if body.backlog.len() < BACKLOG_MAX {
+            // Sockets that were closed meanwhile are known to the kernel, however much was said before.
+            let of_transport = matches!(input, Input::Connected { .. } | Input::Disconnected { .. });
+            if of_transport || body.backlog.len() < BACKLOG_MAX {
                 body.backlog.push(input);
             }
             return;
@@ -34,20 +40,28 @@ impl World {
         self.carry_out(site);
     }
 
-    /// Takes outputs until there are none, or the site dies.
+    /// Takes outputs until there are none, or the site dies. Entries in a row share one sync, which comes before what follows them.
     pub(super) fn carry_out(&mut self, site: usize) {
-        while let Some(output) = self.bodies[site].agent.as_mut().and_then(overspill_protocol::site::Site::poll) {
+        while let Some(output) = self.bodies[site].agent.as_mut().and_then(Site::poll) {
+            let persists = matches!(output, Output::Persist(_));
             if self.is_struck(&output) {
                 let pause = Duration::from_millis(self.dice.between(100, 3_000));
+                // Before the sync that stands between an entry and this output, or just after it.
+                if !persists && self.dice.happens(500_000) {
+                    let _ = self.sync(site);
+                }
                 return self.crash(site, pause);
             }
-            self.note(site, &output);
-            if self.bodies[site].disk_full && matches!(output, Output::Persist(_)) {
+            if !persists && !self.sync(site) {
                 return self.refuse_entries(site);
             }
             self.carry(site, output);
         }
-        self.arm(site);
+        if self.sync(site) {
+            self.arm(site);
+        } else {
+            self.refuse_entries(site);
+        }
     }
 
     /// Whether the agent dies before this output is carried out.
@@ -62,42 +76,39 @@ impl World {
         self.dice.happens(chance) || (weighty && self.faults.crash_at == Some(self.weighty))
     }
 
-    /// The disk is full: what follows is dropped, and the site is told.
-    fn refuse_entries(&mut self, site: usize) {
-        while self.bodies[site].agent.as_mut().and_then(overspill_protocol::site::Site::poll).is_some() {}
-        self.tell(site, Input::LedgerFailed);
-    }
-
     fn carry(&mut self, site: usize, output: Output) {
-        let (id, life) = (self.bodies[site].id, self.bodies[site].life);
+        let (now, at) = (self.now, site);
         match output {
             Output::Persist(entry) => {
-                self.checkers.on_entry(id, &entry);
-                self.bodies[site].disk.push(codec::encode(&*entry));
+                let date = self.now_of(site).date;
+                self.trace.note(now, at, Kind::Writes, 0, &codec::encode(&*entry), || entry.to_string());
+                let body = &mut self.bodies[site];
+                body.disk.write(date, &entry);
+                body.unsynced.push(*entry);
             }
-            Output::Send { to, message } => {
-                self.checkers.on_message(id, &message);
-                let lost = |to: &usize| matches!(*message, Message::Manifest(_)) && self.faults.manifests_lost_at == Some(*to);
-                if let Some(to) = self.index_of(&to).filter(|to| !lost(to)) {
-                    self.post(site, to, &wire::encode(&message));
-                }
-            }
+            Output::Send { to, message } => self.send(site, to, *message),
             Output::Broadcast(message) => {
-                self.checkers.on_message(id, &message);
-                self.shout(site, &wire::encode(&message));
+                self.checkers.on_broadcast(self.bodies[site].id, &message);
+                let bytes = wire::encode(&message);
+                self.trace.note(now, at, Kind::Broadcasts, 0, &bytes, || message.kind().to_owned());
+                self.shout(site, &bytes);
             }
             Output::Dial { peer, .. } => {
                 if let Some(to) = self.index_of(&peer) {
+                    self.trace.note(now, at, Kind::Dials, to as u64, &[], || peer.short());
                     self.dial(site, to);
                 }
             }
             Output::Hang { peer } => {
+                self.trace.note(now, at, Kind::HangsUp, 0, &peer.0, || peer.short());
                 if let Some(to) = self.index_of(&peer) {
                     self.close(site, to);
                 }
             }
             Output::Apply(plan) => {
-                self.checkers.on_plan(id, &plan);
+                self.trace.note(now, at, Kind::Plans, plan.version, &[], String::new);
+                let (id, local) = (self.bodies[site].id, self.now_of(site).time);
+                self.checkers.on_plan(id, &plan, local);
                 self.bodies[site].server.apply(plan);
             }
             Output::Fetch { want, from } => self.fetch(site, want, from),
@@ -105,71 +116,129 @@ impl World {
                 let from = want.owner;
                 self.fetch(site, want, from);
             }
-            Output::Keep { owner, digests } => self.bodies[site].server.keep(&owner, &digests),
-            Output::Refuse { .. } => {}
-            Output::Prove { site: of, host } => {
-                let good = self.index_of(&of).is_some_and(|at| {
-                    let names = [format!("http://site-{at}.example"), format!("http://{}.{}", id.short(), self.bodies[at].guest_suffix)];
-                    !self.bodies[at].mute_host && names.contains(&host)
-                });
-                let span = self.latency();
-                self.after(span, Happening::Tell { site, life, input: Box::new(Input::Proved { site: of, host, good }) });
+            Output::Keep { owner, digests } => {
+                self.trace.note(now, at, Kind::Keeps, digests.len() as u64, &owner.0, || format!("of {}", owner.short()));
+                self.bodies[site].server.keep(&owner, &digests);
             }
+            Output::Refuse { want } => self.trace.note(now, at, Kind::Refuses, 0, &want.digest.0, || want.digest.to_string()),
+            Output::Prove { site: of, host } => self.prove(site, of, host),
             Output::Tell(event) => self.hear(site, event),
         }
     }
 
+    /// A message leaves, bent or added to as its sender's conduct has it. Checkers see what a correct machine wanted to say.
+    fn send(&mut self, site: usize, to: SiteId, mut message: Message) {
+        let id = self.bodies[site].id;
+        self.checkers.on_message(id, &to, &message, self.now);
+        let conduct = self.bodies[site].conduct;
+        let lost = |to: &usize| matches!(message, Message::Manifest(_)) && self.faults.manifests_lost_at == Some(*to);
+        let Some(to) = self.index_of(&to).filter(|to| !lost(to)) else { return };
+        if !conduct.knows(&message) {
+            return;
+        }
+        let (times, bent) = conduct.bends(&mut message, &mut self.dice);
+        if bent {
+            self.met.note(Sometimes::Forgery);
+        }
+        let bytes = wire::encode(&message);
+        self.trace.note(self.now, site, Kind::Sends, to as u64, &bytes, || {
+            format!("{} {} to site", message.kind(), Digest::of("trace", &bytes).short())
+        });
+        self.sent.messages += times as u64;
+        self.sent.bytes += (times * bytes.len()) as u64;
+        self.sent.signed += u64::from(is_signed(&message));
+        for _ in 0..times {
+            self.post(site, to, &bytes);
+        }
+        if let Some(strange) = conduct.adds(&mut self.dice) {
+            self.met.note(Sometimes::UnknownKind);
+            self.post(site, to, &strange);
+        }
+    }
+
+    fn prove(&mut self, site: usize, of: SiteId, host: String) {
+        let (id, life) = (self.bodies[site].id, self.bodies[site].life);
+        self.trace.note(self.now, site, Kind::Proves, 0, host.as_bytes(), || host.clone());
+        let good = self.index_of(&of).is_some_and(|at| self.bodies[at].publishes(&host, &id));
+        let span = self.latency();
+        self.after(span, Happening::Tell { site: index(site), life, input: Box::new(Input::Proved { site: of, host, good }) });
+    }
+
     fn hear(&mut self, site: usize, event: Event) {
+        let words = format!("{event:?}");
+        self.trace.note(self.now, site, Kind::Tells, 0, words.as_bytes(), || words.clone());
+        let expected = self.bodies[site].silent;
+        let id = self.bodies[site].id;
+        self.checkers.on_event(id, &event, expected);
+        self.notice(&event);
         if let Event::Answered { answer, .. } = &event {
             self.bodies[site].answers.push(answer.clone());
         }
         self.bodies[site].events.push(event);
     }
 
-    /// A fetch succeeds when the owner is alive and admits it.
-    fn fetch(&mut self, site: usize, want: FillWanted, from: overspill_governance::site::SiteId) {
+    /// What the machine tells of what was met.
+    fn notice(&mut self, event: &Event) {
+        use overspill_protocol::event::Answer;
+        let condition = match event {
+            Event::CrowdBegan => Sometimes::CrowdBegan,
+            Event::LeaseHeld { .. } => Sometimes::LeaseHeld,
+            Event::LeaseRefused { .. } => Sometimes::LeaseRefused,
+            Event::LeaseDraining { reason, .. } if *reason == "its successor took over" => Sometimes::LeaseSucceeded,
+            Event::LeaseDraining { reason, .. } if *reason == "the other end is gone" => Sometimes::LeaseLost,
+            Event::Settled { .. } => Sometimes::Settled,
+            Event::ClaimReduced { .. } => Sometimes::ClaimReduced,
+            Event::Silent { .. } => Sometimes::Silent,
+            Event::ClocksApart { .. } => Sometimes::ClocksApart,
+            Event::Shunned { .. } => Sometimes::Shunned,
+            Event::Answered { answer: Ok(Answer::Joined), .. } => Sometimes::Joined,
+            Event::Answered { answer: Ok(Answer::Left), .. } => Sometimes::Left,
+            _ => return,
+        };
+        self.met.note(condition);
+    }
+
+    /// A fetch succeeds when its source is there and admits it; it takes as long as its bytes.
+    fn fetch(&mut self, site: usize, want: FillWanted, from: SiteId) {
+        self.trace.note(self.now, site, Kind::Fetches, 0, &want.digest.0, || want.digest.to_string());
         let (id, life) = (self.bodies[site].id, self.bodies[site].life);
+        self.checkers.on_fetch(id, &want, &from);
         let len = u32::try_from(want.size.0).unwrap_or(u32::MAX).min(FILL_SLICE_BYTES);
         let ask = FillAsk { lease: want.lease, digest: want.digest, offset: 0, len };
-        let owner = self.index_of(&from);
-        let admitted = owner.and_then(|owner| Some(self.bodies[owner].agent.as_ref()?.admit_fill(&id, &ask, self.now_of(owner))));
-        let good = admitted == Some(Ok(()));
+        let source = self.index_of(&from).filter(|source| self.is_linked(site, *source) && !self.bodies[*source].stopped);
+        let admitted = source.and_then(|source| Some(self.bodies[source].agent.as_ref()?.admit_fill(&id, &ask, self.now_of(source))));
+        // The manifest may name what the owner holds no longer: its bytes would not match the digest.
+        let held = source.is_some_and(|source| self.bodies[source].server.digest() == want.digest);
+        let good = admitted == Some(Ok(())) && held;
         if good {
+            self.met.note(Sometimes::StoodBy);
+            self.checkers.on_stored(id, want.owner, want.digest);
             self.bodies[site].server.filled(want.owner, want.digest);
         }
         let span = self.latency();
-        self.after(span, Happening::Tell { site, life, input: Box::new(Input::Fetched { want, from, good }) });
+        self.after(span, Happening::Tell { site: index(site), life, input: Box::new(Input::Fetched { want, from, good }) });
     }
 
+    /// Puts in the site's next deadline, unless it is woken earlier anyway.
     fn arm(&mut self, site: usize) {
-        let soonest = self.now.after(Duration::from_millis(1));
+        let soonest = self.now.after(WAKE_PAUSE_MIN);
         let body = &mut self.bodies[site];
-        let Some((at, _)) = body.agent.as_ref().and_then(overspill_protocol::site::Site::deadline) else { return };
-        let at = at.max(soonest);
+        let Some((at, _)) = body.agent.as_ref().and_then(Site::deadline) else { return };
+        let at = body.clock.world_time(at).max(soonest);
         if body.armed.is_none_or(|armed| at < armed) {
             body.armed = Some(at);
             let life = body.life;
-            self.after(at.since(self.now), Happening::Wake { site, life });
+            self.queue.put(at, Happening::Wake { site: index(site), life });
         }
     }
+}
 
-    fn note(&mut self, site: usize, output: &Output) {
-        let what = match output {
-            Output::Persist(entry) => format!("persists {entry}"),
-            Output::Send { to, message } => {
-                format!("sends {} to {} {}", message.kind(), to.short(), Digest::of("trace", &wire::encode(message)).short())
-            }
-            Output::Broadcast(message) => format!("broadcasts {}", message.kind()),
-            Output::Dial { peer, .. } => format!("dials {}", peer.short()),
-            Output::Hang { peer } => format!("hangs up on {}", peer.short()),
-            Output::Apply(plan) => format!("applies plan {}", plan.version),
-            Output::Fetch { want, .. } => format!("fetches {}", want.digest),
-            Output::StandBy { want } => format!("fetches {} to stand by", want.digest),
-            Output::Keep { owner, digests } => format!("keeps {} objects of {}", digests.len(), owner.short()),
-            Output::Refuse { want } => format!("refuses {}", want.digest),
-            Output::Prove { host, .. } => format!("proves {host}"),
-            Output::Tell(event) => format!("tells {event:?}"),
-        };
-        self.trace.note(format!("{} site {site} {what}", self.now.as_micros()));
+/// Whether a message carries a signature that its receiver checks.
+fn is_signed(message: &Message) -> bool {
+    match message {
+        Message::Beat(beat) => beat.generation.is_some(),
+        Message::Advert(_) | Message::Manifest(_) | Message::LeaseTake(_) | Message::Propose(_) | Message::Agree(_) => true,
+        Message::JoinAsk(_) | Message::JoinDone(_) | Message::RosterTell(_) | Message::VoteTell(_) => true,
+        _ => false,
     }
 }

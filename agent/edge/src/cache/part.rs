@@ -78,7 +78,7 @@ impl Part {
         }
         let from = usize::try_from(range.start - self.at).ok()?;
         let to = usize::try_from(range.end - self.at).ok()?;
-        Some(self.stored.body().slice(from..to))
+        self.stored.slice(from..to)
     }
 }
 

@@ -23,6 +23,7 @@ use quick_cache::{OptionsBuilder, Weighter, sync::Cache};
 use super::{
     disk::{self, Disk, Meant, index::Uses, metrics::DiskMetrics},
     groups::{Group, Index},
+    heads::{self, Heads},
     key::Key,
     part::Part,
     stored::Stored,
@@ -50,6 +51,8 @@ impl Weighter<Key, Arc<Part>> for ByBytes {
 /// Stored responses, and what else is remembered of resources.
 pub(crate) struct Store {
     whole: RwLock<Shelf>,
+    /// What their heads have in common.
+    heads: Arc<Heads>,
     /// The latest stretch of resources that are not stored whole.
     parts: Cache<Key, Arc<Part>, ByBytes>,
     /// Resources whose answers could not be stored lately: their visitors do not wait for each other ("hit for miss").
@@ -61,10 +64,10 @@ pub(crate) struct Store {
     writing: Mutex<Index>,
 }
 
-/// The shares of stretches, and of whole responses.
-fn split(memory: u64) -> (u64, u64) {
-    let parts = memory / PARTS_SHARE;
-    (parts, memory - parts)
+/// The shares of stretches, of what heads have in common, and of whole responses.
+fn split(memory: u64) -> (u64, u64, u64) {
+    let (parts, heads) = (memory / PARTS_SHARE, heads::share(memory));
+    (parts, heads, memory - parts - heads)
 }
 
 /// Room for stretches. One shard: a shard's share bounds the longest.
@@ -79,9 +82,10 @@ fn for_parts(memory: u64) -> Cache<Key, Arc<Part>, ByBytes> {
 impl Store {
     /// Makes a store of at most `memory` bytes.
     pub(crate) fn new(memory: u64) -> Self {
-        let (parts, whole) = split(memory);
+        let (parts, heads, whole) = split(memory);
         Self {
             whole: RwLock::new(Shelf::new(whole)),
+            heads: Arc::new(Heads::new(heads)),
             parts: for_parts(parts),
             passed: Cache::new(PASSED_MAX),
             forgotten: Arc::default(),
@@ -124,6 +128,7 @@ impl Store {
 
     /// The same, of a response whose body has a file of its own.
     pub(crate) fn insert_filed(&self, mut stored: Stored, asked: Time, file: Option<Arc<File>>) -> Arc<Stored> {
+        stored.share(&self.heads);
         let mut groups = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let key = stored.key();
         if self.forgotten.has(&stored, asked) || !groups.note(&key, &stored.groups(), |key| self.is_held(key)) {
@@ -161,7 +166,8 @@ impl Store {
     }
 
     /// Stores a stretch that was asked for at a time in place of what was held; not if it was made obsolete since.
-    pub(crate) fn insert_part(&self, part: Part, asked: Time) {
+    pub(crate) fn insert_part(&self, mut part: Part, asked: Time) {
+        part.stored.share(&self.heads);
         let mut groups = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let key = part.stored.key();
         if !self.forgotten.has(&part.stored, asked) && groups.note(&key, &part.stored.groups(), |key| self.is_held(key)) {
@@ -254,14 +260,15 @@ impl Store {
     /// Bytes and number of stored resources.
     pub(crate) fn size(&self) -> (u64, u64) {
         let (bytes, count) = self.shelf().size();
-        (bytes + self.parts.weight(), count + self.parts.len() as u64)
+        (bytes + self.parts.weight() + self.heads.bytes(), count + self.parts.len() as u64)
     }
 
     /// Changes the bound; what is beyond it is dropped.
     pub(crate) fn resize(&self, memory: u64) {
-        let (parts, whole) = split(memory);
+        let (parts, heads, whole) = split(memory);
         if self.shelf().capacity() != whole {
             let _gone = self.change(|shelf| shelf.set_capacity(whole));
+            self.heads.set_capacity(heads);
             self.parts.set_capacity(parts);
         }
     }
@@ -322,6 +329,51 @@ mod tests {
             assert!(store.size().0 <= 256 << 10);
         }
         assert!((8..=16).contains(&store.size().1));
+    }
+
+    #[test]
+    fn what_heads_have_in_common_goes_with_the_last_of_them() {
+        let (memory, common) = (1 << 20, "nginx/1.22.1, and all that a site says with each of its answers, over and over again");
+        let store = Store::new(memory);
+        let insert = |number: u32| {
+            let stored = Stored::sample_offer(&format!("/{number}"), vec![7; 1_000].into(), overspill_governance::time::Date::MAX);
+            store.insert(stored.with_field(&header::SERVER, common), Time::ZERO)
+        };
+        let kept: Vec<_> = (0..2_000).map(insert).collect();
+        assert!(kept[0].head()[0].is_empty() && kept[1..].iter().all(|stored| stored.head()[0].as_ptr() == kept[1].head()[0].as_ptr()));
+        let (shelf, heads) = (store.shelf().size(), store.heads.bytes());
+        assert!(heads > 0 && store.size() == (shelf.0 + heads, shelf.1) && store.size().0 <= memory);
+        // Nearly as many as the memory has room for without any head.
+        assert!(shelf.1 * 1_500 > memory * 3 / 4, "{}", shelf.1);
+        drop(kept);
+        assert_eq!(store.heads.bytes(), heads, "those that stayed have it");
+        store.resize(0);
+        assert_eq!(store.size(), (0, 0));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_empty_store_is_empty(steps in proptest::collection::vec((0_u8..40, 0_u8..6, 0_usize..5), 1..150)) {
+            let kinds = ["nginx", "nginx and some more of it", "Apache/2.4.57 (Debian) with all its modules", "Caddy", "a server of one's own"];
+            let store = Store::new(64 << 10);
+            let mut on_their_way = Vec::new();
+            for (number, deed, kind) in steps {
+                match deed {
+                    0 => drop(store.remove(&key(&format!("/{number}")), Time::ZERO)),
+                    1 => drop(store.purge(&key(&format!("/{number}")), Manner::Soft, Time::ZERO)),
+                    2 => on_their_way.extend(store.find(&key(&format!("/{number}")), &HeaderMap::new(), Encoding::Identity)),
+                    3 => on_their_way.clear(),
+                    _ => {
+                        let stored = stored(&format!("/{number}"), vec![number; 700], None, "de").0.with_field(&header::SERVER, kinds[kind]);
+                        store.insert(stored, Time::ZERO.after(Duration::from_secs(1)));
+                    }
+                }
+                proptest::prop_assert!(store.size().0 <= 64 << 10);
+            }
+            store.resize(0);
+            on_their_way.clear();
+            proptest::prop_assert_eq!(store.size(), (0, 0));
+        }
     }
 
     #[test]

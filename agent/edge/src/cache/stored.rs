@@ -1,10 +1,13 @@
 //! One stored response: immutable, shared, with its times frozen so that a hit is a few integer comparisons.
 
+mod bodies;
 mod small;
 
 use std::{
-    ops::Range,
-    sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -19,12 +22,14 @@ use super::{
     admit::{Admitted, Kept},
     disk::{format::Body, index::Uses, large::Apart},
     groups::{self, CACHE_GROUPS, Group},
+    heads::Heads,
     key::Key,
     status::is_failure,
     text::{self, Text},
     vary::{Encoding, Vary},
 };
-use crate::{body::Payload, cookies::Cookies, hot, rewrite::Looked};
+use crate::{cookies::Cookies, hot, rewrite::Looked};
+pub(super) use bodies::Long;
 pub(crate) use small::allocated;
 use small::{PLACE_BYTES, SHARED_BYTES, Seconds, Span};
 
@@ -67,17 +72,6 @@ pub(crate) struct Stored {
     pub(super) for_authorized: bool,
     /// SHA-256 of the body, for what may be spilled; `None` for everything else.
     pub(super) digest: Option<ObjectDigest>,
-}
-
-/// Where a body is that does not stand with the head.
-#[derive(Debug, Clone)]
-pub(super) enum Long {
-    /// It does.
-    No,
-    /// In memory, by itself: what confirms it does not copy it.
-    Whole(Box<Bytes>),
-    /// On disk only: too long for memory.
-    Apart(Box<Apart>),
 }
 
 /// What a file or an answer says of a response's times and rights.
@@ -222,61 +216,16 @@ impl Stored {
         self.text.values()
     }
 
-    /// Its head as it leaves, but for what is told anew each time and the last line.
-    pub(crate) fn head(&self) -> Bytes {
-        self.text.shared_head()
-    }
-
-    /// All of the body, if it is in memory; else nothing.
-    pub(crate) fn body(&self) -> Bytes {
-        match &self.long {
-            Long::No => self.text.shared_body(),
-            Long::Whole(body) => Bytes::clone(body),
-            Long::Apart(_) => Bytes::new(),
+    /// Has as much of its head in common with others as there is.
+    pub(super) fn share(&mut self, heads: &Arc<Heads>) {
+        if let Some(text) = self.text.shared(heads) {
+            self.text = text;
         }
     }
 
-    /// The same, to be looked at.
-    pub(crate) fn body_bytes(&self) -> &[u8] {
-        match &self.long {
-            Long::No => self.text.body(),
-            Long::Whole(body) => body,
-            Long::Apart(_) => &[],
-        }
-    }
-
-    /// Where its body is, if that is too long for memory.
-    pub(crate) fn apart(&self) -> Option<&Apart> {
-        if let Long::Apart(apart) = &self.long { Some(apart) } else { None }
-    }
-
-    /// Length of the body.
-    pub(crate) fn length(&self) -> u64 {
-        self.apart().map_or(self.body_bytes().len() as u64, |apart| apart.body.length)
-    }
-
-    /// Tells whether its body is still there.
-    pub(super) fn is_there(&self) -> bool {
-        self.apart().is_none_or(Apart::is_there)
-    }
-
-    /// All of the body.
-    pub(crate) fn whole(&self) -> Payload {
-        match self.apart() {
-            None => Payload::whole(self.body()),
-            Some(apart) => Payload::Filed(Box::new(apart.reader(0..apart.body.length))),
-        }
-    }
-
-    /// Some of the body; `None` if there is not so much of it.
-    pub(crate) fn cut(&self, range: &Range<u64>) -> Option<Payload> {
-        if range.start > range.end || range.end > self.length() {
-            return None;
-        }
-        if let Some(apart) = self.apart() {
-            return Some(Payload::Filed(Box::new(apart.reader(range.clone()))));
-        }
-        Some(Payload::whole(self.body().slice(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)))
+    /// Its head as it leaves, in two pieces, but for what is told anew each time and the last line.
+    pub(crate) fn head(&self) -> [&[u8]; 2] {
+        self.text.head()
     }
 
     /// Notes that somebody asked for it. For what is asked for often, a look and no more.
@@ -439,7 +388,7 @@ impl Stored {
             Long::Apart(apart) => allocated(size_of::<Apart>()) + allocated(apart.body.checks.len() * 4 + size_of::<Body>()),
         };
         let rest = self.looked.weight() + self.vary.weight() + self.uses.as_ref().map_or(0, |_| allocated(24));
-        (allocated(size_of::<Self>() + 16) + allocated(self.text.len()) + SHARED_BYTES + long + rest + PLACE_BYTES) as u64
+        (allocated(size_of::<Self>() + 16) + allocated(self.text.len()) + long + rest + PLACE_BYTES) as u64
     }
 
     /// The same body under the fields of a 304 (RFC 9111 section 4.3.4).
@@ -467,12 +416,6 @@ impl Stored {
             }
         }
         headers
-    }
-}
-
-impl Long {
-    fn of(body: Bytes) -> Self {
-        if text::is_short(body.len()) { Self::No } else { Self::Whole(Box::new(body)) }
     }
 }
 

@@ -1,18 +1,27 @@
 //! What is stored of a response as bytes, in one piece: its key, the values that chose it, its head as it leaves, and its body, if that is short.
 //!
-//! One piece, because each piece costs a header, a rounding and, when it is wanted, a look at memory that nobody has looked at lately. The head's
+//! One piece, because each piece costs a header, a rounding and, when it is wanted, a look at memory that nobody has looked at lately. What many
+//! heads say alike they have in common ([`super::heads`]): there are few such pieces, and they are looked at all the time. The head's
 //! fields are read from its lines; whoever needs them as a map has one made.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::key::Key;
+use super::{
+    heads::{Common, Heads, is_common},
+    key::Key,
+    stored::allocated,
+};
 use crate::{express, limits::SHORT_BODY_BYTES_MAX};
 
 /// The bytes, and where each part of them ends.
 #[derive(Debug, Clone)]
 pub(super) struct Text {
-    bytes: Bytes,
+    bytes: Box<[u8]>,
+    /// What stands before the head, if it is kept with that of others.
+    common: Option<Arc<Common>>,
     path_at: u16,
     key_end: u32,
     values_end: u32,
@@ -30,11 +39,11 @@ impl Text {
     /// Puts a response together. Only a short body becomes part of it.
     pub(super) fn new(parts: &Parts<'_>, status: StatusCode, fields: &HeaderMap) -> Self {
         let head_length = express::head_length(status, fields);
-        Self::of(parts, head_length, |text| express::put_head(text, status, fields))
+        Self::of(parts, None, head_length, |text| express::put_head(text, status, fields))
     }
 
     /// Written into its place at once: what is put aside in between would leave holes among what stays.
-    fn of(parts: &Parts<'_>, head_length: usize, put_head: impl FnOnce(&mut Vec<u8>)) -> Self {
+    fn of(parts: &Parts<'_>, common: Option<Arc<Common>>, head_length: usize, put_head: impl FnOnce(&mut Vec<u8>)) -> Self {
         let (key, path_at) = parts.key;
         let body = if is_short(parts.body.len()) { parts.body } else { &[] };
         let length = |end: usize| u32::try_from(end).unwrap_or(u32::MAX);
@@ -46,13 +55,34 @@ impl Text {
         put_head(&mut bytes);
         let head_end = length(bytes.len());
         bytes.extend_from_slice(body);
-        Self { bytes: bytes.into(), path_at: u16::try_from(path_at).unwrap_or(u16::MAX), key_end, values_end, head_end }
+        Self { bytes: bytes.into(), common, path_at: u16::try_from(path_at).unwrap_or(u16::MAX), key_end, values_end, head_end }
+    }
+
+    fn parts<'a>(&'a self, body: &'a [u8]) -> Parts<'a> {
+        Parts { key: (self.key(), usize::from(self.path_at)), values: self.values(), body }
     }
 
     /// The same with another body.
     pub(super) fn with_body(&self, body: &[u8]) -> Self {
-        let parts = Parts { key: (self.key(), usize::from(self.path_at)), values: self.values(), body };
-        Self::of(&parts, self.head().len(), |text| text.extend_from_slice(self.head()))
+        let [_, own] = self.head();
+        Self::of(&self.parts(body), self.common.clone(), own.len(), |text| text.extend_from_slice(own))
+    }
+
+    /// The same with as much of its head in common with others as there is, if that saves memory.
+    pub(super) fn shared(&self, heads: &Arc<Heads>) -> Option<Self> {
+        let [_, head] = self.head();
+        let is_common = |at: usize, line: &[u8]| at == 0 || is_common(line.split(|byte| *byte == b':').next().unwrap_or_default());
+        let lines = || head.split_inclusive(|byte| *byte == b'\n').enumerate();
+        let mut common = Vec::with_capacity(head.len());
+        lines().filter(|(at, line)| is_common(*at, line)).for_each(|(_, line)| common.extend_from_slice(line));
+        if self.common.is_some() || allocated(self.len() - common.len()) == allocated(self.len()) {
+            return None;
+        }
+        let own_length = head.len() - common.len();
+        let common = heads.common(&common)?;
+        Some(Self::of(&self.parts(self.body()), Some(common), own_length, |text| {
+            lines().filter(|(at, line)| !is_common(*at, line)).for_each(|(_, line)| text.extend_from_slice(line));
+        }))
     }
 
     fn part(&self, from: u32, to: u32) -> &[u8] {
@@ -89,9 +119,9 @@ impl Text {
         self.part(self.key_end, self.values_end)
     }
 
-    /// The head, but for the lines that are told anew at each answer.
-    pub(super) fn head(&self) -> &[u8] {
-        self.part(self.values_end, self.head_end)
+    /// The head, in the two pieces in which it leaves, but for the lines that are told anew at each answer.
+    pub(super) fn head(&self) -> [&[u8]; 2] {
+        [self.common.as_ref().map_or(&[], |common| common.lines()), self.part(self.values_end, self.head_end)]
     }
 
     /// The body, if it is short.
@@ -99,32 +129,18 @@ impl Text {
         self.bytes.get(self.head_end as usize..).unwrap_or_default()
     }
 
-    /// The same, to be sent.
-    pub(super) fn shared_body(&self) -> Bytes {
-        self.bytes.slice(self.head_end as usize..)
-    }
-
-    /// The same of the head.
-    pub(super) fn shared_head(&self) -> Bytes {
-        self.bytes.slice(self.values_end as usize..self.head_end as usize)
-    }
-
     /// Each field's name and value, as they were given.
     pub(super) fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        // After the status line; neither names nor values hold the end of a line.
-        let lines = self.head().split(|byte| *byte == b'\n').skip(1).filter_map(|line| line.strip_suffix(b"\r"));
-        lines.filter_map(|line| {
-            let colon = memchr::memchr(b':', line)?;
-            Some((str::from_utf8(line.get(..colon)?).ok()?, line.get(colon + 2..)?))
-        })
+        let [common, own] = self.head();
+        fields(common).chain(fields(own)).filter_map(|(name, value)| Some((str::from_utf8(name).ok()?, value)))
     }
 
     /// The fields as a map.
     pub(super) fn map(&self) -> HeaderMap {
-        let mut map = HeaderMap::with_capacity(16);
-        for (name, value) in self.fields() {
-            let name = HeaderName::from_bytes(name.as_bytes());
-            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_maybe_shared(self.bytes.slice_ref(value))) {
+        let (mut map, head) = (HeaderMap::with_capacity(16), Bytes::from(self.head().concat()));
+        for (name, value) in fields(&head) {
+            let name = HeaderName::from_bytes(name);
+            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_maybe_shared(head.slice_ref(value))) {
                 map.append(name, value);
             }
         }
@@ -135,6 +151,19 @@ impl Text {
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
+}
+
+/// The fields of these lines. A status line is none: it has no colon. Neither names nor values hold the end of a line.
+fn fields(mut lines: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let next = move || {
+        let (line, rest) = lines.split_at_checked(memchr::memchr(b'\n', lines)? + 1)?;
+        lines = rest;
+        line.strip_suffix(b"\r\n")
+    };
+    std::iter::from_fn(next).filter_map(|line| {
+        let colon = memchr::memchr(b':', line)?;
+        Some((line.get(..colon)?, line.get(colon + 2..)?))
+    })
 }
 
 /// Tells whether a body of that length stands with the rest.
@@ -163,14 +192,42 @@ mod tests {
         });
         let text = text(&map, b"body");
         assert_eq!((text.key(), text.origin(), text.path()), ("http://a.example:80/b?c", "http://a.example:80", "/b?c"));
-        assert_eq!((text.values(), text.body(), &text.shared_body()[..]), (&b"de,\0"[..], &b"body"[..], &b"body"[..]));
+        assert_eq!((text.values(), text.body()), (&b"de,\0"[..], &b"body"[..]));
         assert!(text.is_of("http://a.example:80/b?c") && !text.is_of("http://a.example:80/b?"));
         assert_eq!(text.map(), map);
-        let head = str::from_utf8(text.head()).unwrap();
-        assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.ends_with("\r\n"), "{head}");
+        let head = str::from_utf8(text.head()[1]).unwrap();
+        assert!(text.head()[0].is_empty() && head.starts_with("HTTP/1.1 200 OK\r\n") && head.ends_with("\r\n"), "{head}");
         let other = text.with_body(b"another body");
         assert_eq!((other.body(), other.map(), other.values()), (&b"another body"[..], map, text.values()));
-        assert_eq!(str::from_utf8(other.head()).unwrap(), head);
+        assert_eq!(str::from_utf8(other.head()[1]).unwrap(), head);
+    }
+
+    #[test]
+    fn what_heads_have_in_common_stands_before_what_is_their_own() {
+        let heads = Arc::new(Heads::new(1 << 20));
+        let fields = |tag| {
+            let pairs =
+                [(header::SERVER, "nginx/1.22.1"), (header::ETAG, tag), (header::CACHE_CONTROL, "max-age=1"), (header::VIA, "1.1 a")];
+            let mut map: HeaderMap = pairs.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect();
+            map.append(header::CACHE_CONTROL, HeaderValue::from_static("public"));
+            map
+        };
+        let (first, second) = (text(&fields("\"1\""), b"one"), text(&fields("\"2\""), b"two"));
+        assert!(first.shared(&heads).is_none(), "seen for the first time");
+        let second = second.shared(&heads).unwrap();
+        let first = first.shared(&heads).unwrap();
+        assert_eq!(second.head()[1], b"etag: \"2\"\r\n");
+        let common = "HTTP/1.1 200 OK\r\nserver: nginx/1.22.1\r\ncache-control: max-age=1\r\ncache-control: public\r\nvia: 1.1 a\r\n";
+        assert_eq!(str::from_utf8(second.head()[0]).unwrap(), common);
+        assert_eq!(first.head()[0].as_ptr(), second.head()[0].as_ptr());
+        assert_eq!((first.map(), second.map()), (fields("\"1\""), fields("\"2\"")));
+        assert!(second.shared(&heads).is_none(), "it is");
+        let other = second.with_body(b"another");
+        assert_eq!((other.map(), other.body(), other.head()), (second.map(), &b"another"[..], second.head()));
+        drop((first, second));
+        assert!(heads.bytes() > 0);
+        drop(other);
+        assert_eq!(heads.bytes(), 0);
     }
 
     #[test]
@@ -193,5 +250,35 @@ mod tests {
             // A map keeps the order of the values of one name, which is all the order there is.
             prop_assert_eq!(text.map(), map);
         }
+
+        #[test]
+        fn a_head_in_two_pieces_has_the_same_fields(
+            fields in prop::collection::vec((0_usize..8, "[ -~]{0,40}"), 0..16), body in prop::collection::vec(any::<u8>(), 0..2_000)
+        ) {
+            let names = ["server", "etag", "cache-control", "x-own", "content-type", "link", "vary", "date"];
+            let mut map = HeaderMap::new();
+            for (name, value) in fields {
+                if let Ok(value) = HeaderValue::try_from(value) {
+                    map.append(names[name], value);
+                }
+            }
+            let (heads, text) = (Arc::new(Heads::new(1 << 20)), text(&map, &body));
+            prop_assert!(text.shared(&heads).is_none());
+            if let Some(shared) = text.shared(&heads) {
+                // Equal maps have the values of each name in the same order.
+                prop_assert_eq!(shared.map(), map);
+                prop_assert_eq!((shared.key(), shared.values(), shared.body()), (text.key(), text.values(), text.body()));
+                let [common, own] = shared.head();
+                prop_assert!(common.starts_with(b"HTTP/1.1 200 OK\r\n") && fields_are(common, true) && fields_are(own, false));
+                prop_assert!(allocated(shared.len()) < allocated(text.len()));
+                prop_assert_eq!(common.len() + own.len(), text.head()[1].len());
+                drop(shared);
+            }
+            prop_assert_eq!(heads.bytes(), 0);
+        }
+    }
+
+    fn fields_are(lines: &[u8], common: bool) -> bool {
+        super::fields(lines).all(|(name, _)| is_common(name) == common)
     }
 }

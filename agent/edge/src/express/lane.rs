@@ -10,8 +10,7 @@ use overspill_governance::time::Now;
 use super::{
     Work,
     ask::{self, Ask},
-    frozen::{Tail, head},
-    outgoing::Outgoing,
+    outgoing::{Answer, Outgoing},
     told::Told,
 };
 use crate::{
@@ -92,7 +91,7 @@ impl Lane {
     fn answer(&mut self, ask: &Ask<'_>) -> Option<Outgoing> {
         let decided = self.decide(ask, |stored, now| {
             let answer = Answer::of(stored, now);
-            let length = answer.head_length();
+            let length = answer.head_length() as u64;
             (answer, length)
         })?;
         let account = self.account(&decided, ask);
@@ -101,11 +100,11 @@ impl Lane {
             Way::Spilled(redirect) => (Answer::redirect(redirect), Duration::ZERO),
             Way::Made(response) => (Answer::made(response), Duration::ZERO),
         };
-        Some(Outgoing::new(Arc::clone(&self.edge), account, (answer.head, answer.tail), answer.body, pause))
+        Some(Outgoing::new(Arc::clone(&self.edge), account, answer, pause))
     }
 
     /// The answer to a request of HTTP/2 without a body, and its open account; nothing if it must go the usual way. `make` is given what is stored.
-    pub(crate) fn answer_parts<A>(&mut self, parts: &Parts, make: impl FnOnce(&Stored, Now) -> (A, u64)) -> Option<(Way<A>, Account)> {
+    pub(crate) fn answer_parts<A>(&mut self, parts: &Parts, make: impl FnOnce(&Arc<Stored>, Now) -> (A, u64)) -> Option<(Way<A>, Account)> {
         let ask = Ask::of_parts(parts)?;
         self.look_up(&ask)?;
         let decided = self.decide(&ask, make)?;
@@ -124,7 +123,7 @@ impl Lane {
     }
 
     /// Decides on a plain request. `make` makes the answer out of what is stored, and says how long its head is.
-    fn decide<A>(&mut self, ask: &Ask<'_>, make: impl FnOnce(&Stored, Now) -> (A, u64)) -> Option<Decided<A>> {
+    fn decide<A>(&mut self, ask: &Ask<'_>, make: impl FnOnce(&Arc<Stored>, Now) -> (A, u64)) -> Option<Decided<A>> {
         if ask.cookies != Cookies::Free {
             return None;
         }
@@ -187,7 +186,7 @@ impl Lane {
     fn asset<A>(
         &self,
         stored: &Arc<Stored>,
-        make: impl FnOnce(&Stored, Now) -> (A, u64),
+        make: impl FnOnce(&Arc<Stored>, Now) -> (A, u64),
         (ask, class): (&Ask<'_>, RequestClass),
         now: Now,
     ) -> Option<(Way<A>, StatusCode, CacheUse)> {
@@ -209,7 +208,7 @@ impl Lane {
     fn page<A>(
         &self,
         stored: &Arc<Stored>,
-        make: impl FnOnce(&Stored, Now) -> (A, u64),
+        make: impl FnOnce(&Arc<Stored>, Now) -> (A, u64),
         now: Now,
     ) -> Option<(Way<A>, StatusCode, CacheUse)> {
         let overflow = &self.edge.overflow;
@@ -288,39 +287,6 @@ impl<A> Way<A> {
     fn made(response: Response<Bytes>, cache: CacheUse) -> (Self, StatusCode, CacheUse) {
         let status = response.status();
         (Self::Made(response), status, cache)
-    }
-}
-
-/// An answer of HTTP/1.1, ready to leave.
-struct Answer {
-    head: Bytes,
-    tail: Tail,
-    body: Bytes,
-}
-
-impl Answer {
-    /// With a stored response.
-    fn of(stored: &Stored, now: Now) -> Self {
-        Self {
-            head: stored.head(),
-            tail: Tail::of_hit(stored.length(), stored.age(now.time).as_secs(), stored.time_to_live(now.time)),
-            body: stored.body(),
-        }
-    }
-
-    /// With the way to a helper.
-    fn redirect(redirect: Redirect) -> Self {
-        Self { head: redirect.into_head(), tail: Tail::END, body: Bytes::new() }
-    }
-
-    /// With a response that was made for the occasion.
-    fn made(response: Response<Bytes>) -> Self {
-        let (parts, body) = response.into_parts();
-        Self { head: head(parts.status, &parts.headers, body.len()).into(), tail: Tail::END, body }
-    }
-
-    fn head_length(&self) -> u64 {
-        (self.head.len() + self.tail.as_bytes().len()) as u64
     }
 }
 

@@ -48,7 +48,7 @@ impl Service<Request<Incoming>> for Answers {
 
     fn call(&self, request: Request<Incoming>) -> Answering {
         let (parts, body) = request.into_parts();
-        let make = |stored: &_, now: overspill_governance::time::Now| {
+        let make = |stored: &Arc<_>, now: overspill_governance::time::Now| {
             let response = respond::whole(stored, now.time);
             let length = head_bytes(response.headers());
             (response, length)

@@ -3,6 +3,7 @@
 use overspill_governance::{
     entry::Entry,
     payword::LeaseId,
+    planted,
     site::SiteId,
     time::Date,
     units::{ByteRate, Credit, RequestRate},
@@ -31,7 +32,8 @@ impl HelperSide {
         let address = self.address.as_ref()?;
         let (requests, bytes) = self.free(None);
         let (storage, month) = (self.caps.storage, self.caps.month.saturating_sub(self.month.sum(today)));
-        let free = !self.pressed && requests.0 > 0 && bytes.0 > 0 && month.0 > 0 && self.hosted() < LEASES_MAX;
+        let free =
+            (!self.pressed || planted!(HelpsWhilePressed)) && requests.0 > 0 && bytes.0 > 0 && month.0 > 0 && self.hosted() < LEASES_MAX;
         free.then_some(Offer { requests, bytes, storage, https: address.scheme == "https" })
     }
 
@@ -93,7 +95,7 @@ impl HelperSide {
             || membership.leaving().is_some()
             || self.hosted() >= LEASES_MAX
             || self.leases.len() >= UNSETTLED_MAX
-            || self.pressed;
+            || (self.pressed && !planted!(HelpsWhilePressed));
         if full || requests.0 == 0 || bytes.0 == 0 || self.month.sum(desk.now.date) >= self.caps.month {
             return Err(LeaseRefusal::NoRoom);
         }
@@ -137,7 +139,7 @@ impl HelperSide {
 
     /// Rates that may be promised and that no held lease binds, not counting one that is about to be replaced.
     fn free(&self, without: Option<LeaseId>) -> (RequestRate, ByteRate) {
-        let (requests, bytes) = self.bound(without);
+        let (requests, bytes) = if planted!(PromisesTwice) { (RequestRate(0), ByteRate(0)) } else { self.bound(without) };
         let promised = 100 - DRAIN_SHARE_PERCENT;
         let most = u32::try_from(u64::from(self.caps.requests.0) * promised / 100).unwrap_or(u32::MAX);
         let most_bytes = self.caps.bytes.0 / 100 * promised;

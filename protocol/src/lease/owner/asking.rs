@@ -5,6 +5,7 @@ use alloc::{sync::Arc, vec::Vec};
 use overspill_governance::{
     entry::Entry,
     payword::{Chain, LeaseId},
+    planted,
     site::SiteId,
     time::Time,
     units::{Bytes, Credit},
@@ -41,7 +42,8 @@ impl OwnerSide {
         if desk.is_silent() || self.unended() >= LEASES_MAX {
             return None;
         }
-        let credit = lines.headroom(membership, desk.id, helper).checked_sub(self.reserved(&helper))?;
+        let reserved = if planted!(SpendsTwice) { Credit::ZERO } else { self.reserved(&helper) };
+        let credit = lines.headroom(membership, desk.id, helper).checked_sub(reserved)?;
         let lease = LeaseId(desk.draw());
         let mut allotment = take::allotment(Parties { mesh, charter, owner: desk.id, helper }, lease, offer, credit, desk.now.date)?;
         let chain = Chain::from_seed(desk.draw(), lease, allotment.requests);
@@ -50,7 +52,9 @@ impl OwnerSide {
         let (key, until) = (TicketKey(desk.draw()), desk.in_(charter.lease_length.span()));
         let take =
             LeaseTake { allotment: allotment.clone(), key, requests: offer.requests, bytes: offer.bytes, storage: offer.storage, replaces };
-        desk.persist(Entry::Allotted(allotment.clone().into()));
+        if !planted!(AllotsUnwritten) {
+            desk.persist(Entry::Allotted(allotment.clone().into()));
+        }
         desk.send(helper, Message::LeaseTake(take.clone()));
         let live = Live {
             chain: Arc::new(chain),

@@ -219,9 +219,11 @@ impl Head {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::heads::Heads;
     use http::header;
     use overspill_governance::time::Time;
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     const NOON: Now = Now { time: Time::from_micros(5_000_000), date: Date::from_millis(1_795_305_600_000) };
 
@@ -306,6 +308,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_head_in_two_pieces_is_written_whole(fields in prop::collection::vec((0_usize..4, 0_usize..4), 1..12)) {
+            let names = [header::SERVER, header::LINK, header::CONTENT_TYPE, header::VIA];
+            let values = ["1.1 one", "</a>; rel=preload, and whatever else makes a long line of it", "text/css", ""];
+            let mut stored = fields.iter().fold(sample(), |stored, (name, value)| stored.with_field(&names[*name], values[*value]));
+            let (before, heads) = (stored.headers(), Arc::new(Heads::new(1 << 20)));
+            stored.share(&heads);
+            prop_assert!(stored.head()[0].is_empty(), "seen for the first time");
+            let whole = read(&write(&stored, Body::of(stored.body_bytes()), NOON).unwrap(), NOON).unwrap().stored;
+            stored.share(&heads);
+            prop_assert_eq!(stored.head()[0].is_empty(), heads.bytes() == 0);
+            let shared = read(&write(&stored, Body::of(stored.body_bytes()), NOON).unwrap(), NOON).unwrap().stored;
+            prop_assert_eq!((shared.headers(), whole.headers()), (before.clone(), before));
+            prop_assert_eq!((shared.key(), shared.values(), shared.lifetime()), (whole.key(), whole.values(), whole.lifetime()));
+        }
+
         #[test]
         fn foreign_bytes_cannot_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), at in 0_usize..400, cut in 0_usize..400) {
             let _ = read(&bytes, later(0));

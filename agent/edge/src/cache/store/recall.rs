@@ -72,7 +72,8 @@ impl Store {
     }
 
     /// Takes in what came from disk, unless it was made obsolete meanwhile or memory has a newer one.
-    fn promote(&self, stored: Stored, asked: Time) -> Option<Arc<Stored>> {
+    fn promote(&self, mut stored: Stored, asked: Time) -> Option<Arc<Stored>> {
+        stored.share(&self.heads);
         let mut groups = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         if self.forgotten.has(&stored, asked) {
             return None;

@@ -39,9 +39,45 @@ pub(super) const SHARED_BYTES: usize = 32;
 /// An entry of the index at its emptiest, and a place in the order in which things leave.
 pub(super) const PLACE_BYTES: usize = 64;
 /// From so many bytes on, an allocation has pages of its own.
-const PAGED_BYTES: usize = 128 * 1024;
+const PAGED_BYTES: usize = 512 * 1024;
 
-/// What an allocation of so many bytes takes: a header, rounded to 16 bytes, or to pages.
+/// What an allocation of so many bytes takes: mimalloc has blocks of whole words in pairs, from 64 bytes on four sizes to a doubling, and pages of
+/// 4 KiB for what is long (`mi_good_size` in its `page-queue.c`).
 pub(crate) fn allocated(bytes: usize) -> usize {
-    if bytes < PAGED_BYTES { (bytes + 8).next_multiple_of(16).max(32) } else { (bytes + 16).next_multiple_of(4_096) }
+    match bytes {
+        0..=64 => bytes.next_multiple_of(16).max(16),
+        65..=PAGED_BYTES => bytes.next_multiple_of(bytes.next_power_of_two() / 8),
+        _ => bytes.next_multiple_of(4_096),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_the_allocators() {
+        for (bytes, block) in [
+            (0, 16),
+            (1, 16),
+            (16, 16),
+            (17, 32),
+            (64, 64),
+            (65, 80),
+            (80, 80),
+            (81, 96),
+            (128, 128),
+            (129, 160),
+            (184, 192),
+            (192, 192),
+            (193, 224),
+            (1_024, 1_024),
+            (1_025, 1_280),
+            (1_384, 1_536),
+            (512 * 1024, 512 * 1024),
+            (512 * 1024 + 1, 516 * 1024),
+        ] {
+            assert_eq!(allocated(bytes), block, "{bytes}");
+        }
+    }
 }

@@ -1,0 +1,38 @@
+//! The honest are never punished: no mishap of links, disks or clocks makes one correct agent hold another for a bad one.
+
+use std::collections::BTreeSet;
+
+use overspill_governance::site::SiteId;
+use overspill_protocol::event::Event;
+
+/// Who may be accused.
+#[derive(Debug, Default)]
+pub struct Honest {
+    members: BTreeSet<SiteId>,
+    culprits: BTreeSet<SiteId>,
+}
+
+impl Honest {
+    pub(super) fn on_site(&mut self, site: SiteId) {
+        self.members.insert(site);
+    }
+
+    pub(super) fn on_culprit(&mut self, site: SiteId) {
+        self.culprits.insert(site);
+    }
+
+    pub(super) fn is_honest(&self, site: &SiteId) -> bool {
+        self.members.contains(site) && !self.culprits.contains(site)
+    }
+
+    pub(super) fn on_event(&self, site: SiteId, event: &Event) -> Option<String> {
+        let (peer, what) = match event {
+            Event::Shunned { peer, reason } => (peer, format!("shuns it: {reason}")),
+            Event::Misspoke { peer, reason } => (peer, format!("finds fault with it: {reason}")),
+            Event::Forked { peer, proof } => (peer, format!("accuses it of a fork, which holds: {}", proof.convicts())),
+            _ => return None,
+        };
+        let innocent = self.is_honest(peer) && self.is_honest(&site);
+        innocent.then(|| format!("{} is honest, and {} {what}", peer.short(), site.short()))
+    }
+}

@@ -1,0 +1,65 @@
+//! What was healed comes to rest: views converge, redirects end, leases vanish, receipts settle, queues drain.
+
+use overspill_protocol::report::Report;
+
+use crate::world::World;
+
+/// What has not come to rest yet, in words; empty when everything has. A dead site has not; what a culprit keeps open is its
+/// own affair.
+pub fn unrest(world: &World) -> Vec<String> {
+    let reports: Vec<Option<Report>> =
+        world.bodies.iter().map(|body| body.agent.as_ref().map(|agent| agent.report(body.clock.read(world.now())))).collect();
+    let mut open = Vec::new();
+    for (at, report) in reports.iter().enumerate().filter(|(at, _)| world.checkers.is_honest(&world.bodies[*at].id)) {
+        let Some(report) = report else {
+            open.push(format!("site {at} is not there"));
+            continue;
+        };
+        open.extend(of_site(world, at, report));
+        open.extend(disagreement(world, at, report, &reports));
+        let spills = world.bodies[at].server.plan().is_some_and(|plan| !plan.spill.is_empty());
+        if spills {
+            open.push(format!("site {at} may still redirect visitors"));
+        }
+    }
+    if world.visitors_on_their_way() > 0 {
+        open.push(String::from("visitors are on their way"));
+    }
+    open
+}
+
+fn of_site(world: &World, at: usize, report: &Report) -> Vec<String> {
+    let honest = |site| world.checkers.is_honest(site);
+    let leases = report.leases.iter().filter(|lease| honest(&lease.partner));
+    let mut open: Vec<String> = leases.map(|lease| format!("site {at} keeps a lease: {lease:?}")).collect();
+    open.extend(
+        report
+            .lines
+            .iter()
+            .filter(|line| (line.pending || line.frozen) && honest(&line.partner))
+            .map(|line| format!("site {at} waits for an answer: {line:?}")),
+    );
+    if report.silent {
+        open.push(format!("site {at} is silent"));
+    }
+    open
+}
+
+/// Members of one mesh know the same members, and are connected to those of their partners who behave.
+fn disagreement(world: &World, at: usize, report: &Report, all: &[Option<Report>]) -> Option<String> {
+    let mesh = report.mesh.as_ref()?;
+    let most = all
+        .iter()
+        .flatten()
+        .filter_map(|other| other.mesh.as_ref())
+        .filter(|other| other.id == mesh.id)
+        .map(|other| other.members)
+        .max()?;
+    if mesh.members != most {
+        return Some(format!("site {at} knows {} members, another {most}", mesh.members));
+    }
+    let honest = |site| world.checkers.is_honest(site);
+    let lonely = report.partners.iter().find(|partner| !partner.connected && honest(&partner.site) && honest(&report.site))?;
+    let is_there = world.index_of(&lonely.site).is_some_and(|other| world.bodies[other].agent.is_some());
+    is_there.then(|| format!("site {at} is not connected to {}", lonely.site.short()))
+}

@@ -1,0 +1,117 @@
+//! How members behave: as a correct agent does, as one of another version, or as somebody who wants more than is due.
+//!
+//! A conduct bends what a correct machine says and sees. It never touches what others do: whatever comes of it, they must withstand.
+
+use overspill_governance::{
+    payword::Word,
+    site::{Signature, Signed},
+};
+use overspill_protocol::{message::Message, observation::Observation, wire};
+
+use crate::dice::Dice;
+
+/// How one member behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Conduct {
+    /// As it should.
+    #[default]
+    Honest,
+    /// As it should, in a newer version: it also says what nobody here understands.
+    Newer,
+    /// As it should, in an older version: it does not know the newest kind of messages, neither to say nor to hear.
+    Older,
+    /// Claims more than it served, with words that nobody brought.
+    OverClaims,
+    /// Sends statements with signatures that do not hold.
+    Forges,
+    /// Asks for objects that it may not have.
+    Pries,
+    /// Says everything many times over.
+    Floods,
+}
+
+/// All conducts, in the order in which scenarios draw them.
+pub const CONDUCTS: [Conduct; 7] =
+    [Conduct::Honest, Conduct::Newer, Conduct::Older, Conduct::OverClaims, Conduct::Forges, Conduct::Pries, Conduct::Floods];
+
+/// Of the messages with a signature, how many a forger bends, in a million.
+const FORGED: u32 = 300_000;
+/// How often a flooder says everything.
+const FLOOD: usize = 40;
+
+impl Conduct {
+    /// Whether nobody may hold anything against it.
+    pub fn is_honest(self) -> bool {
+        matches!(self, Self::Honest | Self::Newer | Self::Older)
+    }
+
+    /// Whether it knows a kind of messages: the newest, on which nothing else rests, is unknown to a member of the version before.
+    pub fn knows(self, message: &Message) -> bool {
+        self != Self::Older || !matches!(message, Message::Preposition(_))
+    }
+
+    /// How often a message leaves, and whether it was bent before.
+    pub(crate) fn bends(self, message: &mut Message, dice: &mut Dice) -> (usize, bool) {
+        match self {
+            Self::Floods => (FLOOD, true),
+            Self::Forges if dice.happens(FORGED) => (1, forge(message)),
+            _ => (1, false),
+        }
+    }
+
+    /// What a member of a newer version says beside a message of ours: of a kind that does not exist yet, or in a version.
+    pub(crate) fn adds(self, dice: &mut Dice) -> Option<Vec<u8>> {
+        if self != Self::Newer {
+            return None;
+        }
+        let (version, kind) = if dice.happens(500_000) { (wire::VERSION, 1_000_u32) } else { (wire::VERSION + 1, 0) };
+        let mut bytes = version.to_le_bytes().to_vec();
+        bytes.extend_from_slice(&kind.to_le_bytes());
+        bytes.extend_from_slice(&dice.any().to_le_bytes());
+        Some(bytes)
+    }
+
+    /// What its control plane is made to believe of its data plane. Tells whether it was bent.
+    pub(crate) fn colours(self, seen: &mut Observation, dice: &mut Dice) -> bool {
+        if self != Self::OverClaims {
+            return false;
+        }
+        let invents = dice.happens(100_000);
+        for hosted in &mut seen.hosted {
+            hosted.bytes.0 = hosted.bytes.0.saturating_mul(3);
+            hosted.requests = hosted.requests.saturating_mul(2);
+            if invents {
+                (hosted.serial, hosted.word) = (hosted.serial + 10, Word([7; 16]));
+            }
+        }
+        !seen.hosted.is_empty()
+    }
+}
+
+/// Breaks a message's signature, if it has one that its receiver has to check.
+fn forge(message: &mut Message) -> bool {
+    match message {
+        Message::Manifest(signed) => {
+            signed.body.objects.iter_mut().for_each(|object| object.digest.0[0] ^= 1);
+            signed.body.generation += 1;
+        }
+        Message::Advert(signed) => unsign(signed),
+        Message::LeaseTake(take) => unsign(&mut take.allotment),
+        Message::Propose(proposal) => proposal.low_sig = none(),
+        Message::Agree(agree) => agree.signature = none(),
+        Message::Beat(beat) => match &mut beat.generation {
+            Some(signed) => unsign(signed),
+            None => return false,
+        },
+        _ => return false,
+    }
+    true
+}
+
+fn unsign<T>(signed: &mut Signed<T>) {
+    signed.signature = none();
+}
+
+fn none() -> Signature {
+    Signature([0; 64])
+}
