@@ -2,12 +2,14 @@
 
     python3 agent/edge/benches/side_by_side.py AGENT [--tables hits,tls,h2,pass] [--sizes 1,16,100,1024] [--connections 64,512]
                                                [--rounds 5] [--seconds 2] [--servers overspill,nginx,varnish,haproxy] [--json FILE]
-                                               [--check] [--congestion reno]
+                                               [--check] [--congestion reno] [--awake]
 
 AGENT is the `overspill` program. Each server has the first core and one thread that serves, the load generator (`wrk`; `h2load` for HTTP/2)
 has the second. Whoever is missing is passed over, and said to be; on Debian: apt-get install nginx varnish haproxy wrk nghttp2-client openssl.
 Connections have the machine's congestion control, or, in a network namespace of the comparison's own (as root), the one that is named: with
 BBR, which paces, servers that write a body in several pieces wait on loopback for no reason but that.
+On a virtual machine a core that has nothing to do for a moment is given away, and comes back late. With --awake each core has a process that
+turns round and round at the idle priority, which gives way at once to whatever else wants to run: rates are lower, and stand still.
 Figures are medians over rounds, within which all servers are measured one after another. The ratios are the agent's divided by that
 server's, round by round: above 1 is better for requests, worse for processor time. Ends with 77 when there is nothing to compare.
 
@@ -16,6 +18,7 @@ before a second of load and after it. The load itself fails if anything but 2xx 
 """
 
 import argparse
+import atexit
 import http.client
 import http.server
 import json
@@ -277,6 +280,13 @@ def apart(congestion):
     pathlib.Path("/proc/sys/net/core/somaxconn").write_text("4096")
 
 
+def stay_awake():
+    """Keeps both cores from being given away, until this process ends."""
+    for core in (0, 1):
+        turning = subprocess.Popen(["chrt", "--idle", "0", *pinned(core, "timeout", 3600, sys.executable, "-c", "while True: pass")])
+        atexit.register(turning.terminate)
+
+
 def middle(rounds, what):
     values = [one[what] for one in rounds if one[what] is not None]
     return statistics.median(values) if values else None
@@ -316,10 +326,13 @@ def main():
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--congestion")
+    parser.add_argument("--awake", action="store_true")
     options = parser.parse_args()
     if options.congestion:
         apart(options.congestion)
     print(f"congestion control: {pathlib.Path(CONGESTION).read_text().strip()}")
+    if options.awake:
+        stay_awake()
     programs = {"nginx": "nginx", "varnish": "varnishd", "haproxy": "haproxy"}
     names = [name for name in options.servers if name == "overspill" or shutil.which(programs[name])]
     missing = [tool for tool in ("taskset", "wrk", "openssl", "nginx") if not shutil.which(tool)]
@@ -336,6 +349,8 @@ def main():
                        check=True, capture_output=True)
         # A proxy that has heard enough closes; that is its business.
         http.server.ThreadingHTTPServer.handle_error = lambda *_: None
+        # Of its own accord it lets five connections wait; those that a proxy opens at once are not what is compared.
+        http.server.ThreadingHTTPServer.request_queue_size = 4096
         files = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Origin)
         threading.Thread(target=files.serve_forever, daemon=True).start()
         origin = f"127.0.0.1:{files.server_address[1]}"

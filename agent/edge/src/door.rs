@@ -8,7 +8,11 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     limits::FIRST_BYTES,
-    tls::{ALPN_HTTP2, challenge::ALPN_CHALLENGE},
+    tls::{
+        ALPN_HTTP2,
+        challenge::ALPN_CHALLENGE,
+        handshake::{Turns, shake},
+    },
     wire::{Socket, Wire},
 };
 
@@ -36,13 +40,13 @@ impl Door {
         matches!(self, Self::Tls(_))
     }
 
-    /// Lets a connection in, or gives it up when it has not begun to speak within `patience`.
-    pub(crate) async fn enter(&self, stream: TcpStream, patience: Duration) -> io::Result<(Wire, Speech)> {
+    /// Lets a connection in, in its turn, or gives it up when it has not begun to speak within `patience`.
+    pub(crate) async fn enter(&self, stream: TcpStream, patience: Duration, turns: &Turns) -> io::Result<(Wire, Speech)> {
         let entered = async {
             match self {
                 Self::Plain => listen(stream).await,
                 Self::Tls(acceptor) => {
-                    let stream = acceptor.accept(stream).await?;
+                    let stream = shake(stream, acceptor, turns).await?;
                     let speech = match stream.get_ref().1.alpn_protocol() {
                         Some(ALPN_HTTP2) => Speech::Http2,
                         // The handshake was the answer (RFC 8737 section 3).

@@ -36,6 +36,7 @@ use crate::{
     request::{Line, Peer, answer},
     sockets,
     stream::Patient,
+    tls::handshake::Turns,
     wire::Wire,
 };
 
@@ -74,6 +75,7 @@ impl Drop for Admitted {
 /// Accepts connections until the edge stops.
 pub(crate) async fn accept(listener: TcpListener, door: Door, edge: Arc<Edge>) {
     let mut stopping = edge.stopping.subscribe();
+    let turns = Turns::default();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -89,7 +91,8 @@ pub(crate) async fn accept(listener: TcpListener, door: Door, edge: Arc<Edge>) {
                     refuse(&stream, &door);
                     continue;
                 };
-                tokio::spawn(enter(stream, door.clone(), peer, Arc::clone(&edge), admitted));
+                let door = (door.clone(), turns.clone());
+                tokio::spawn(enter(stream, door, peer, Arc::clone(&edge), admitted));
             }
             // Out of descriptors, most likely: connections that end will free some. Without a pause the loop would spin.
             Err(error) => {
@@ -121,7 +124,7 @@ fn refuse(stream: &TcpStream, door: &Door) {
 pub(crate) type Visitor = TokioIo<Held<Hinted<Patient>>>;
 
 /// Lets a connection in and serves it to its end.
-async fn enter(stream: TcpStream, door: Door, peer: Peer, edge: Arc<Edge>, admitted: Admitted) {
+async fn enter(stream: TcpStream, (door, turns): (Door, Turns), peer: Peer, edge: Arc<Edge>, admitted: Admitted) {
     let patience = {
         let settings = edge.settings.load();
         sockets::of_visitor(&stream, settings.config.sockets);
@@ -129,7 +132,7 @@ async fn enter(stream: TcpStream, door: Door, peer: Peer, edge: Arc<Edge>, admit
     };
     let mut stopping = edge.stopping.subscribe();
     let entered = tokio::select! {
-        entered = door.enter(stream, patience) => entered,
+        entered = door.enter(stream, patience, &turns) => entered,
         // Nothing was asked for yet.
         () = turned_true(&mut stopping) => return,
     };

@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use self::challenge::{ALPN_CHALLENGE, Challenges};
 
 pub(crate) mod challenge;
+pub(crate) mod handshake;
 pub(crate) mod redirect;
 pub(crate) mod validity;
 
