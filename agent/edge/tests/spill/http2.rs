@@ -72,7 +72,6 @@ fn over_http_2_what_waits_for_the_uplink_holds_nobody_else_up() {
         let image = "http://blog.example/a.png";
         assert_eq!(get(&mut visitor, image).await.0, StatusCode::OK);
         until("the image is kept", || mesh.owner.metrics().stored_responses == 1);
-        let begin = |visitor: &mut Visitor| visitor.send_request(Request::get(image).body(Empty::new()).unwrap());
         // Each is three tenths of a second of the uplink, and nobody can help.
         let images: Vec<_> = (0..4)
             .map(|_| {
