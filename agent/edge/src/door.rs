@@ -1,6 +1,6 @@
 //! What a connection begins with: a TLS handshake, or plain HTTP, whose first bytes tell the version.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use tokio::{io::AsyncReadExt, net::TcpStream};
@@ -8,11 +8,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     limits::FIRST_BYTES,
-    tls::{
-        ALPN_HTTP2,
-        challenge::ALPN_CHALLENGE,
-        handshake::{Turns, shake},
-    },
+    tls::{ALPN_HTTP2, challenge::ALPN_CHALLENGE, handshake::Turns},
     wire::{Socket, Wire},
 };
 
@@ -40,13 +36,34 @@ impl Door {
         matches!(self, Self::Tls(_))
     }
 
+    /// Opens it, on this thread.
+    pub(crate) fn open(&self) -> Entrance {
+        match self {
+            Self::Plain => Entrance::Plain,
+            Self::Tls(acceptor) => Entrance::Tls(Turns::start(Arc::clone(acceptor.config()))),
+        }
+    }
+}
+
+/// A door that is open.
+#[derive(Debug, Clone)]
+pub(crate) enum Entrance {
+    Plain,
+    Tls(Turns),
+}
+
+impl Entrance {
+    pub(crate) fn is_secure(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
     /// Lets a connection in, in its turn, or gives it up when it has not begun to speak within `patience`.
-    pub(crate) async fn enter(&self, stream: TcpStream, patience: Duration, turns: &Turns) -> io::Result<(Wire, Speech)> {
+    pub(crate) async fn enter(&self, stream: TcpStream, patience: Duration) -> io::Result<(Wire, Speech)> {
         let entered = async {
             match self {
                 Self::Plain => listen(stream).await,
-                Self::Tls(acceptor) => {
-                    let stream = shake(stream, acceptor, turns).await?;
+                Self::Tls(turns) => {
+                    let stream = turns.shake(stream).await?;
                     let speech = match stream.get_ref().1.alpn_protocol() {
                         Some(ALPN_HTTP2) => Speech::Http2,
                         // The handshake was the answer (RFC 8737 section 3).

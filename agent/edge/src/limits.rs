@@ -4,9 +4,9 @@ use std::time::Duration;
 
 /// Bytes of a connection that are read at once to see which HTTP it speaks: a request's head, mostly.
 pub(crate) const FIRST_BYTES: usize = 2 * 1024;
-/// TLS handshakes that a listening socket answers before whoever else is ready gets a turn: with RSA one takes a millisecond, with ECDSA a
-/// sixth of that.
-pub(crate) const HANDSHAKES_IN_TURN: usize = 2;
+/// Time for TLS handshakes, one after the other, before whoever else is ready gets a turn: ten signatures with RSA, sixty with ECDSA. More
+/// would be waited for by all who are in; with less, a crowd of those who are in would keep all others out.
+pub(crate) const HANDSHAKES_TIME_MAX: Duration = Duration::from_millis(10);
 /// Fields of one request head: browsers send about 20, chains of proxies a few more.
 pub(crate) const FIELDS_MAX: usize = 100;
 /// Fields of a request head that the express lane looks at: browsers send about 20; more than this takes the usual way.

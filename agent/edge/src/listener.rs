@@ -26,7 +26,7 @@ use tracing::{trace, warn};
 
 use crate::{
     body::Metered,
-    door::{Door, Speech},
+    door::{Door, Entrance, Speech},
     early::Hinted,
     edge::Edge,
     express::{Express, held::Held, lane::Lane},
@@ -36,7 +36,6 @@ use crate::{
     request::{Line, Peer, answer},
     sockets,
     stream::Patient,
-    tls::handshake::Turns,
     wire::Wire,
 };
 
@@ -75,7 +74,7 @@ impl Drop for Admitted {
 /// Accepts connections until the edge stops.
 pub(crate) async fn accept(listener: TcpListener, door: Door, edge: Arc<Edge>) {
     let mut stopping = edge.stopping.subscribe();
-    let turns = Turns::default();
+    let entrance = door.open();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -91,8 +90,7 @@ pub(crate) async fn accept(listener: TcpListener, door: Door, edge: Arc<Edge>) {
                     refuse(&stream, &door);
                     continue;
                 };
-                let door = (door.clone(), turns.clone());
-                tokio::spawn(enter(stream, door, peer, Arc::clone(&edge), admitted));
+                tokio::spawn(enter(stream, entrance.clone(), peer, Arc::clone(&edge), admitted));
             }
             // Out of descriptors, most likely: connections that end will free some. Without a pause the loop would spin.
             Err(error) => {
@@ -124,7 +122,7 @@ fn refuse(stream: &TcpStream, door: &Door) {
 pub(crate) type Visitor = TokioIo<Held<Hinted<Patient>>>;
 
 /// Lets a connection in and serves it to its end.
-async fn enter(stream: TcpStream, (door, turns): (Door, Turns), peer: Peer, edge: Arc<Edge>, admitted: Admitted) {
+async fn enter(stream: TcpStream, entrance: Entrance, peer: Peer, edge: Arc<Edge>, admitted: Admitted) {
     let patience = {
         let settings = edge.settings.load();
         sockets::of_visitor(&stream, settings.config.sockets);
@@ -132,7 +130,7 @@ async fn enter(stream: TcpStream, (door, turns): (Door, Turns), peer: Peer, edge
     };
     let mut stopping = edge.stopping.subscribe();
     let entered = tokio::select! {
-        entered = door.enter(stream, patience, &turns) => entered,
+        entered = entrance.enter(stream, patience) => entered,
         // Nothing was asked for yet.
         () = turned_true(&mut stopping) => return,
     };
@@ -141,7 +139,7 @@ async fn enter(stream: TcpStream, (door, turns): (Door, Turns), peer: Peer, edge
         Ok((stream, Speech::Http1)) => Box::pin(serve(stream, peer, edge)).await,
         Ok((stream, Speech::Http2)) => Box::pin(h2::serve(stream, peer, edge)).await,
         Err(error) => {
-            if door.is_secure() {
+            if entrance.is_secure() {
                 edge.counters.handshakes_failed.one();
             }
             trace!(%error, "connection ended before a request");

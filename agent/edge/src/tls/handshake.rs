@@ -1,42 +1,89 @@
 //! Handshakes take turns. A handshake's signature takes a thread as long as a hundred answers do; when a crowd comes, who is in already
-//! is answered before the next one is let in, and who has come first is let in first.
+//! is answered between signatures, and who has spoken first is let in first. Nor do those who are in keep the others out: time that the
+//! thread had for anything else is matched, within bounds, by time for handshakes.
 
-use std::{future::poll_fn, io, pin::Pin, sync::Arc, task::Poll};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use rustls::server::Acceptor;
-use tokio::{net::TcpStream, sync::Semaphore, task::yield_now};
-use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor, server::TlsStream};
+use rustls::{ServerConfig, server::Acceptor};
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc, oneshot},
+    task::yield_now,
+};
+use tokio_rustls::{Accept, LazyConfigAcceptor, StartHandshake, server::TlsStream};
 
-use crate::limits::HANDSHAKES_IN_TURN;
+use crate::limits::HANDSHAKES_TIME_MAX;
 
-/// The turns of one listening socket.
+/// A visitor who has spoken, and where the answer goes.
+type Waiting = (StartHandshake<TcpStream>, oneshot::Sender<Accept<TcpStream>>);
+
+/// The turns of one listening socket. As many wait as there may be connections.
 #[derive(Debug, Clone)]
-pub(crate) struct Turns(Arc<Semaphore>);
+pub(crate) struct Turns(mpsc::UnboundedSender<Waiting>);
 
-impl Default for Turns {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(HANDSHAKES_IN_TURN)))
+impl Turns {
+    /// Gives turns on this thread, until nobody can ask for one.
+    pub(crate) fn start(config: Arc<ServerConfig>) -> Self {
+        let (turns, waiting) = mpsc::unbounded_channel();
+        tokio::spawn(give(waiting, config));
+        Self(turns)
+    }
+
+    /// Shakes hands with a visitor.
+    ///
+    /// # Errors
+    /// What the visitor says is no TLS, or nothing that both know.
+    pub(crate) async fn shake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let gone = |_| io::Error::from(io::ErrorKind::ConnectionAborted);
+        // Its first words cost nothing; what answers them does.
+        let heard = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let (asked, answer) = oneshot::channel();
+        self.0.send((heard, asked)).map_err(|_| gone(()))?;
+        answer.await.map_err(|_| gone(()))?.await
     }
 }
 
-/// Shakes hands with a visitor.
-///
-/// # Errors
-/// What the visitor says is no TLS, or nothing that both know.
-pub(crate) async fn shake(stream: TcpStream, acceptor: &TlsAcceptor, turns: &Turns) -> io::Result<TlsStream<TcpStream>> {
-    // Its first words cost nothing; what answers them does.
-    let heard = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-    let mut answering = {
-        let Ok(_turn) = turns.0.acquire().await else { return Err(io::ErrorKind::ConnectionAborted.into()) };
-        let mut answering = heard.into_stream(Arc::clone(acceptor.config()));
-        if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(Pin::new(&mut answering).poll(cx))).await {
-            return done;
+async fn give(mut waiting: mpsc::UnboundedReceiver<Waiting>, config: Arc<ServerConfig>) {
+    let mut pace = Pace { free: Duration::ZERO, ended: Instant::now() };
+    while let Some((heard, asked)) = waiting.recv().await {
+        // Some have left, or waited too long.
+        if asked.is_closed() {
+            continue;
         }
-        // The turn ends when everybody who was ready meanwhile has had theirs.
-        yield_now().await;
-        answering
-    };
-    poll_fn(|cx| Pin::new(&mut answering).poll(cx)).await
+        let begun = Instant::now();
+        let answering = heard.into_stream(Arc::clone(&config));
+        let may_follow = pace.note(begun, Instant::now());
+        // Whoever leaves just then gets no answer.
+        let _left = asked.send(answering).is_err();
+        if !may_follow {
+            // Until the thread has looked at its sockets, and everybody who is ready had a turn.
+            yield_now().await;
+        }
+    }
+}
+
+/// How much of the thread's time is for handshakes.
+#[derive(Debug)]
+struct Pace {
+    /// Time for handshakes that was not used yet.
+    free: Duration,
+    /// When the last one was answered.
+    ended: Instant,
+}
+
+impl Pace {
+    /// Counts a handshake, and tells whether the next one may follow at once.
+    fn note(&mut self, begun: Instant, ended: Instant) -> bool {
+        let others = begun.saturating_duration_since(self.ended);
+        let spent = ended.saturating_duration_since(begun);
+        self.free = self.free.saturating_add(others).min(HANDSHAKES_TIME_MAX).saturating_sub(spent);
+        self.ended = ended;
+        !self.free.is_zero()
+    }
 }
 
 #[cfg(test)]
@@ -53,7 +100,8 @@ mod tests {
     use super::*;
     use crate::tls::{Certificates, Identity, provider, tests::pem};
 
-    const VISITORS: usize = 24;
+    /// More handshakes than the time for them allows in a row.
+    const VISITORS: usize = 200;
 
     /// Counts the handshakes that were answered.
     #[derive(Debug)]
@@ -81,9 +129,9 @@ mod tests {
         let certificates = Certificates::new(&[Identity::read(chain.as_bytes(), key.as_bytes()).unwrap()]);
         let counting = Arc::new(Counting(certificates, AtomicUsize::new(0)));
         let config = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config.with_no_client_auth().with_cert_resolver(Arc::clone(&counting) as _)));
+        let config = Arc::new(config.with_no_client_auth().with_cert_resolver(Arc::clone(&counting) as _));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (turns, mut shaking) = (Turns::default(), JoinSet::new());
+        let (turns, mut shaking) = (Turns::start(config), JoinSet::new());
         let (mut visitors, mut streams) = (Vec::new(), Vec::new());
         for _ in 0..VISITORS {
             let visitor = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -96,26 +144,47 @@ mod tests {
             streams.push(stream);
         }
         for stream in streams {
-            let (acceptor, turns) = (acceptor.clone(), turns.clone());
-            shaking.spawn(async move { shake(stream, &acceptor, &turns).await.map(drop) });
+            let turns = turns.clone();
+            shaking.spawn(async move { turns.shake(stream).await.map(drop) });
         }
         let is_served = async move {
-            let (mut before, mut rounds) = (0, 0);
+            let (mut before, mut rounds, mut together) = (0, 0, 0);
             while before < VISITORS {
                 yield_now().await;
                 let now = counting.1.load(Relaxed);
-                assert!(now - before <= 2 * HANDSHAKES_IN_TURN, "{before} to {now}");
+                together = together.max(now - before);
                 (before, rounds) = (now, rounds + 1);
                 assert!(rounds < 100_000, "nobody is let in");
             }
+            together
         };
         // A task among tasks: what drives the runtime is looked at more seldom.
-        tokio::spawn(is_served).await.unwrap();
-        // Who leaves in the middle of it takes no turn along.
+        let together = tokio::spawn(is_served).await.unwrap();
+        assert!(together < VISITORS, "all were answered before anybody else had a turn");
+        // Who leaves in the middle of it holds nobody up.
         drop(visitors);
         while let Some(shaken) = shaking.join_next().await {
             assert!(shaken.unwrap().is_err());
         }
-        assert_eq!(turns.0.available_permits(), HANDSHAKES_IN_TURN);
+    }
+
+    #[test]
+    fn handshakes_get_as_much_time_as_the_others_within_bounds() {
+        let start = Instant::now();
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        let mut pace = Pace { free: Duration::ZERO, ended: start };
+        assert!(!pace.note(at(0), at(1)), "nobody else had any time");
+        assert!(!pace.note(at(2), at(3)), "as much as the others");
+        // Three milliseconds for the others are three handshakes.
+        assert!(pace.note(at(6), at(7)) && pace.note(at(7), at(8)) && !pace.note(at(8), at(9)));
+        // A day without any is no day of nothing but handshakes.
+        let day = 86_400_000;
+        let mut now = day;
+        while pace.note(at(now), at(now + 1)) {
+            now += 1;
+        }
+        assert_eq!(now + 1 - day, HANDSHAKES_TIME_MAX.as_millis() as u64);
+        // A clock that stands still, or goes back, gives nothing.
+        assert!(!pace.note(at(0), at(0)));
     }
 }
