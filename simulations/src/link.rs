@@ -48,6 +48,9 @@ const NORMAL: [i32; 65] = [
     615, 662, 711, 762, 814, 869, 927, 988, 1053, 1123, 1198, 1282, 1375, 1482, 1609, 1769, 1994, 2423,
 ];
 
+/// Largest sigma that [`Latency::as_log_normal`] finds: beyond it the tail is longer than a latency may be.
+const SIGMA_MAX: u32 = 5_000;
+
 impl Latency {
     /// A log-normal distribution: half of the messages are faster than `median`; `sigma` in thousandths says how heavy the tail is
     /// (500: one in a hundred takes three times the median).
@@ -58,6 +61,24 @@ impl Latency {
             u32::try_from((median * factor) >> FRACTION).unwrap_or(u32::MAX)
         };
         Self::Table(NORMAL.iter().map(quantile).collect())
+    }
+
+    /// The median in microseconds and the sigma in thousandths, if this is a log-normal distribution.
+    pub fn as_log_normal(&self) -> Option<(u32, u32)> {
+        let Self::Table(table) = self else { return None };
+        if table.len() != NORMAL.len() {
+            return None;
+        }
+        let median = table[NORMAL.len() / 2];
+        // The longest latency grows with sigma: it is found by halving.
+        let made = |sigma: u32| Self::log_normal(Duration::from_micros(u64::from(median)), sigma);
+        let (mut low, mut high) = (0, SIGMA_MAX);
+        while low < high {
+            let middle = (low + high) / 2;
+            let reaches = matches!(&made(middle), Self::Table(made) if made.last() >= table.last());
+            (low, high) = if reaches { (low, middle) } else { (middle + 1, high) };
+        }
+        (made(low) == *self).then_some((median, low))
     }
 
     /// The distribution of measured samples; `None` for none.
@@ -131,6 +152,20 @@ mod tests {
         // One standard deviation above the median stands e^0.5 = 1.65 times as much.
         assert!(drawn[16_827].abs_diff(65_949) < 2_000, "84 % {}", drawn[16_827]);
         assert!(drawn[20_000] < 140_000 && drawn[0] > 10_000);
+    }
+
+    #[test]
+    fn a_log_normal_link_is_known_by_its_table() {
+        for (median, sigma) in [(40_000, 500), (10_000, 1), (7, 0), (120_000, 2_500)] {
+            let made = Latency::log_normal(Duration::from_micros(median), sigma);
+            let (found, sigma) = made.as_log_normal().unwrap();
+            assert_eq!((u64::from(found), Latency::log_normal(Duration::from_micros(median), sigma)), (median, made));
+        }
+        let measured = Latency::measured(&[Duration::from_millis(7); 65]).unwrap();
+        assert_eq!(measured.as_log_normal(), Some((7_000, 0)), "which is what all being equal is");
+        let odd: Vec<Duration> = (0..65).map(Duration::from_millis).collect();
+        assert_eq!(Latency::measured(&odd).unwrap().as_log_normal(), None);
+        assert_eq!(Latency::Constant(7).as_log_normal(), None);
     }
 
     #[test]
