@@ -21,7 +21,9 @@ pub mod mesh;
 pub mod out;
 #[cfg(test)]
 mod reference;
+pub mod rules;
 pub mod show;
+pub mod vote;
 
 use exit::{Exit, Outcome};
 
@@ -71,6 +73,18 @@ enum Command {
     Partners(Json),
     /// Shows what this site owes and is owed.
     Statement(Json),
+    /// Shows the rules of the mesh, as numbered articles.
+    Rules(rules::Options),
+    /// Moves that a rule is changed, or a member removed.
+    Propose {
+        #[command(subcommand)]
+        command: vote::Propose,
+    },
+    /// Shows votes and takes part in them.
+    Vote {
+        #[command(subcommand)]
+        command: vote::Vote,
+    },
     /// Reads and checks the ledger.
     Ledger {
         #[command(subcommand)]
@@ -158,6 +172,9 @@ fn carry_out(line: Line) -> Outcome {
         Command::Status(Json { json }) => show::status(&directory()?, json),
         Command::Partners(Json { json }) => show::partners(&directory()?, json),
         Command::Statement(Json { json }) => show::statement(&directory()?, json),
+        Command::Rules(options) => rules::run(&options, &directory()?),
+        Command::Propose { command } => vote::propose(command, &directory()?),
+        Command::Vote { command } => vote::vote(command, &directory()?),
         Command::Ledger { command } => ledger::run(&command, &directory()?),
         Command::Config { command } => config::run(&command, &request(command.settings())),
         Command::Demo(_) | Command::DemoSite(_) => Ok(()),
@@ -200,9 +217,19 @@ mod tests {
         assert_eq!(shown(&["config", "check"]), [true, true, true]);
         assert_eq!(shown(&["init"]), [false, false, true]);
         assert_eq!(shown(&["invite"]), [false, true, true]);
-        for command in
-            [&["status"][..], &["statement"], &["partners"], &["reload"], &["join"], &["leave"], &["ledger", "verify"], &["demo"]]
-        {
+        for command in [
+            &["status"][..],
+            &["statement"],
+            &["partners"],
+            &["reload"],
+            &["join"],
+            &["leave"],
+            &["ledger", "verify"],
+            &["demo"],
+            &["rules"],
+            &["propose", "change"],
+            &["vote", "object"],
+        ] {
             assert_eq!(shown(command), [false, false, false], "{command:?}");
         }
         assert!(help(&["invite"]).lines().count() < 40, "{}", help(&["invite"]));

@@ -16,6 +16,7 @@ use overspill_governance::{
     chain::{Head, Record},
     digest::Digest,
     entry::Entry,
+    motion::Change,
     payword::LeaseId,
     site::SiteId,
 };
@@ -64,6 +65,15 @@ impl Subject {
                 std::iter::once(Self::Line(*with)).chain(lease).collect()
             }
             Entry::LeaseEnded { lease } => vec![Self::Lease(*lease)],
+            Entry::Moved { motion, .. } => match &motion.body.change {
+                Change::Remove { member, .. } => vec![Self::Member(*member)],
+                Change::Amend { .. } => Vec::new(),
+            },
+            Entry::Decided(decision) => match &decision.motion.body.change {
+                Change::Remove { member, .. } => vec![Self::Member(*member)],
+                Change::Amend { .. } => Vec::new(),
+            },
+            Entry::Seconded(_) | Entry::Objected(_) | Entry::Cast(_) => Vec::new(),
         }
     }
 

@@ -101,7 +101,9 @@ impl Clerk {
             }
             Entry::Proposed { with, proposal } => self.line(*with).proposed_seq = Some(proposal.state.seq),
             Entry::Agreed { with, receipt } => self.agreed(*with, receipt),
+            // Who belongs and what members vote on moves no credit.
             Entry::Invited(_) | Entry::Admitted(_) | Entry::Departed(_) | Entry::Taken(_) | Entry::LeaseEnded { .. } => {}
+            Entry::Moved { .. } | Entry::Seconded(_) | Entry::Objected(_) | Entry::Cast(_) | Entry::Decided(_) => {}
         }
     }
 
@@ -199,6 +201,7 @@ mod tests {
         let (mesh, price) = (MeshId(Digest::ZERO), Credit(10));
         let (owner, anchor) = (if helper.site() == key.site() { partner } else { key }, Word([0; 16]));
         let allotment = Allotment {
+            charter: 1,
             mesh,
             lease: LEASE,
             owner: owner.site(),

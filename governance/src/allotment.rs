@@ -17,6 +17,8 @@ use crate::{
 pub struct Allotment {
     /// In which mesh.
     pub mesh: MeshId,
+    /// The version of the charter under which it was signed: it is judged by that one for as long as anything of it is open.
+    pub charter: u32,
     /// The lease.
     pub lease: LeaseId,
     /// Whose content it is; who pays.
@@ -72,6 +74,7 @@ impl Allotment {
     #[must_use]
     pub fn is_well_formed(&self, charter: &Charter) -> bool {
         self.owner != self.helper
+            && self.charter == charter.version
             && (1..=CHAIN_WORDS_MAX).contains(&self.requests)
             && self.bytes.0 <= ALLOTMENT_BYTES_MAX
             && self.largest.0 <= ALLOTMENT_BYTES_MAX
@@ -98,6 +101,7 @@ mod tests {
         let Charter { price_request, price_mib, .. } = Charter::default();
         Allotment {
             mesh: MeshId(Digest::ZERO),
+            charter: 1,
             lease: LeaseId([1; 8]),
             owner: Key::from_seed([1; 32]).site(),
             helper: Key::from_seed([2; 32]).site(),
@@ -124,6 +128,7 @@ mod tests {
         assert!(!good(|terms| terms.requests = 0) && !good(|terms| terms.requests += 1));
         assert!(!good(|terms| terms.bytes.0 += 1) && !good(|terms| terms.largest.0 = u64::MAX));
         assert!(!good(|terms| terms.price_request.0 += 1) && !good(|terms| terms.price_mib.0 -= 1));
+        assert!(!good(|terms| terms.charter = 2), "the same prices under other rules are another matter");
         assert!(!good(|terms| terms.until = terms.made) && !good(|terms| terms.helper = terms.owner));
     }
 

@@ -22,8 +22,10 @@ use crate::{
 };
 
 mod lines;
+mod polls;
 
 use lines::Books;
+use polls::Polls;
 
 /// What is wrong with an entry: the first rule that it breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,10 @@ pub enum Finding {
     BadReceipt,
     /// A receipt moves something else than its claim is worth.
     Mispriced,
+    /// This site signed two ballots in one place, or went back.
+    VotedTwice,
+    /// Too few of those who had a seat signed a decision.
+    Uncertified,
 }
 
 impl fmt::Display for Finding {
@@ -63,6 +69,8 @@ impl fmt::Display for Finding {
             Self::NotNext => "the state does not follow from the one before",
             Self::BadReceipt => "the receipt is not signed by both ends",
             Self::Mispriced => "the receipt moves something else than its claim is worth",
+            Self::VotedTwice => "this site signed two ballots in one place of a vote, or went back",
+            Self::Uncertified => "too few of those who had a seat signed the decision",
         })
     }
 }
@@ -103,7 +111,7 @@ struct Lease {
 pub struct Audit {
     site: SiteId,
     mesh: Option<MeshId>,
-    charters: BTreeMap<MeshId, Charter>,
+    meshes: BTreeMap<MeshId, Polls>,
     /// By owner, who draws the names.
     leases: BTreeMap<(SiteId, LeaseId), Lease>,
     books: Books,
@@ -112,7 +120,7 @@ pub struct Audit {
 impl Audit {
     /// The audit of `site`'s ledger, before its first record.
     pub fn new(site: SiteId) -> Self {
-        Self { site, mesh: None, charters: BTreeMap::new(), leases: BTreeMap::new(), books: Books::default() }
+        Self { site, mesh: None, meshes: BTreeMap::new(), leases: BTreeMap::new(), books: Books::default() }
     }
 
     /// The lines as they stand after the records taken so far, by key.
@@ -130,7 +138,7 @@ impl Audit {
                 require(founding.is_good(), Finding::BadStatement)?;
                 let mesh = founding.body.mesh();
                 self.mesh = Some(mesh);
-                self.charters.insert(mesh, founding.body.charter.clone());
+                self.meshes.insert(mesh, Polls::new(self.site, founding).ok_or(Finding::BadStatement)?);
                 Ok(())
             }
             Entry::Invited(invite) => {
@@ -145,21 +153,30 @@ impl Audit {
             Entry::Proposed { with, proposal } => self.take_proposal(*with, proposal),
             Entry::Agreed { with, receipt } => self.take_receipt(*with, receipt),
             Entry::LeaseEnded { lease } => require(self.leases.keys().any(|(_, known)| known == lease), Finding::UnknownLease),
+            Entry::Moved { motion, .. } => self.polls(motion.body.mesh)?.take_motion(motion),
+            Entry::Seconded(second) => self.polls(second.body.mesh)?.take_second(second),
+            Entry::Objected(objection) => self.polls(objection.body.mesh)?.take_objection(objection),
+            Entry::Cast(ballot) => self.polls(ballot.body.mesh)?.take_ballot(ballot),
+            Entry::Decided(decision) => self.polls(decision.motion.body.mesh)?.take_decision(decision),
         }
     }
 
-    fn require_mesh(&self, mesh: MeshId) -> Result<&Charter, Finding> {
-        self.charters.get(&mesh).ok_or(Finding::NoMesh)
+    fn polls(&mut self, mesh: MeshId) -> Result<&mut Polls, Finding> {
+        self.meshes.get_mut(&mesh).ok_or(Finding::NoMesh)
     }
 
-    fn take_notice(&self, notice: Notice, mesh: MeshId) -> Result<(), Finding> {
-        self.require_mesh(mesh)?;
-        require(notice.is_good(mesh), Finding::BadStatement)
+    fn require_mesh(&self, mesh: MeshId) -> Result<&Polls, Finding> {
+        self.meshes.get(&mesh).ok_or(Finding::NoMesh)
+    }
+
+    fn take_notice(&mut self, notice: Notice, mesh: MeshId) -> Result<(), Finding> {
+        self.polls(mesh)?.take_notice(notice)
     }
 
     fn take_allotment(&mut self, allotment: &Signed<Allotment>) -> Result<(), Finding> {
         let terms = &allotment.body;
-        require(allotment.is_good(self.require_mesh(terms.mesh)?), Finding::BadStatement)?;
+        let charter = self.require_mesh(terms.mesh)?.charter(terms.charter)?;
+        require(allotment.is_good(charter), Finding::BadStatement)?;
         require(terms.owner == self.site || terms.helper == self.site, Finding::NotOurs)?;
         let lease = Lease { allotment: terms.clone(), taken: None, settled: Credit::ZERO };
         let known = self.leases.entry((terms.owner, terms.lease)).or_insert(lease);
@@ -189,14 +206,14 @@ impl Audit {
     }
 
     fn take_proposal(&mut self, with: SiteId, proposal: &Proposal) -> Result<(), Finding> {
-        let (key, charter) = self.line(with)?;
+        let (key, charter) = self.line(with, proposal.claim.as_ref())?;
         let is_ours = key.low == self.site && proposal.state.is_signed_by(&self.site, &proposal.low_sig);
         require(is_ours && proposal.state.line == key.id(), Finding::NotOurs)?;
         self.books.propose(key, &proposal.state, &charter)
     }
 
     fn take_receipt(&mut self, with: SiteId, receipt: &Receipt) -> Result<(), Finding> {
-        let (key, charter) = self.line(with)?;
+        let (key, charter) = self.line(with, receipt.claim.as_ref())?;
         require(receipt.is_good(&key), Finding::BadReceipt)?;
         let shift = self.books.agree(key, &receipt.state, &charter)?;
         let (Some(claim), true) = (&receipt.claim, shift != Credit::ZERO) else { return Ok(()) };
@@ -210,10 +227,16 @@ impl Audit {
         Ok(())
     }
 
-    /// The line to a partner in the mesh of the last founding.
-    fn line(&self, with: SiteId) -> Result<(LineKey, Charter), Finding> {
+    /// The line to a partner in the mesh of the last founding, and the rules under which the lease of `claim` was allotted.
+    fn line(&self, with: SiteId, claim: Option<&Claim>) -> Result<(LineKey, Charter), Finding> {
         let mesh = self.mesh.ok_or(Finding::NoMesh)?;
-        Ok((LineKey::between(mesh, self.site, with), self.require_mesh(mesh)?.clone()))
+        let between = |(owner, lease): &(SiteId, LeaseId), claim: &Claim| *lease == claim.lease && (*owner == with || *owner == self.site);
+        let version = claim.map(|claim| {
+            let mut leases = self.leases.iter().filter(|(name, _)| between(name, claim)).map(|(_, lease)| &lease.allotment);
+            leases.find(|allotment| allotment.owner == with || allotment.helper == with).map(|allotment| allotment.charter)
+        });
+        let charter = self.require_mesh(mesh)?.charter(version.flatten().unwrap_or(1))?;
+        Ok((LineKey::between(mesh, self.site, with), charter.clone()))
     }
 }
 

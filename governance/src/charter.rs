@@ -3,6 +3,7 @@
 //! The table below is the only place that names a parameter. The struct, its defaults, its validation and what the command line and
 //! the documents say of it all come from there. Bounds are in code, so that no vote can set a rule that breaks the mesh.
 
+use alloc::string::ToString;
 use core::fmt;
 
 use bincode::{Decode, Encode};
@@ -86,6 +87,13 @@ macro_rules! charter {
                 PARAMETERS.iter().zip([$(self.$name.whole(),)*])
             }
 
+            fn value(&self, name: &str) -> Option<i64> {
+                match name {
+                    $(stringify!($name) => Some(self.$name.whole()),)*
+                    _ => None,
+                }
+            }
+
             fn set(&mut self, name: &str, value: i64) -> bool {
                 match name {
                     $(stringify!($name) => <$type>::from_whole(value).map(|value| self.$name = value).is_some(),)*
@@ -124,6 +132,20 @@ charter! {
         "How many unredeemed invites a member may have out at once.";
     sponsor_stake: Credit, "micro-credits", 0, 1_000_000, 50_000_000, principle 5,
         "How much of its own limits a sponsor puts up for each site that it brings in.";
+    vote_discussion: Seconds, "seconds", 600, 604_800, 7_776_000, principle 3,
+        "How long members may object to a motion before it is decided.";
+    vote_cooling: Seconds, "seconds", 300, 259_200, 7_776_000, principle 3,
+        "How long a change that was decided waits before it is in force.";
+    vote_epoch: Seconds, "seconds", 300, 3_600, 86_400, principle 3,
+        "How long agents try to sign one decision before they try again; each further try lasts twice as long.";
+    vote_transition: Seconds, "seconds", 300, 900, 86_400, principle 3,
+        "How long leases may still be taken under the rules that a change has replaced.";
+    objection_quorum: Permille, "permille", 100, 350, 500, principle 3,
+        "Which share of the members stops a motion by objecting to it.";
+    subtree_cap: Permille, "permille", 50, 333, 333, principle 3,
+        "Which share of the mesh's voice those have at most, all together, who came in by one member.";
+    committee_size: u32, "members", 4, 64, 96, principle 8,
+        "How many agents sign a decision at most; in a larger mesh they are drawn anew for each motion.";
 }
 
 impl Default for Charter {
@@ -152,6 +174,13 @@ pub enum CharterError {
     NewcomerAboveCap,
     /// Charters are counted from 1.
     NoVersion,
+    /// The value is not what the change starts from: another change came first, or nothing would change.
+    Overtaken {
+        /// Which.
+        parameter: &'static Parameter,
+        /// Its value in this charter.
+        value: i64,
+    },
 }
 
 impl fmt::Display for CharterError {
@@ -163,6 +192,9 @@ impl fmt::Display for CharterError {
             }
             Self::NewcomerAboveCap => f.write_str("newcomer_limit is above line_limit_cap; lower the one or raise the other"),
             Self::NoVersion => f.write_str("the charter's version is 0; versions count from 1"),
+            Self::Overtaken { parameter: Parameter { name, unit, .. }, value } => {
+                write!(f, "{name} is {value} {unit}; a change names the value that it replaces, and another one")
+            }
         }
     }
 }
@@ -199,12 +231,73 @@ impl Charter {
         self.validate()?;
         Ok(self)
     }
+
+    /// The next version, in which `name` is `to` where this one has `from`.
+    ///
+    /// # Errors
+    /// [`CharterError::Overtaken`] when the value is another than `from`, or is `to` already; otherwise as [`Charter::with`].
+    pub fn amended(&self, name: &str, from: i64, to: i64) -> Result<Self, CharterError> {
+        let parameter = PARAMETERS.iter().find(|parameter| parameter.name == name).ok_or(CharterError::Unknown)?;
+        let value = self.value(name).ok_or(CharterError::Unknown)?;
+        if value != from || from == to {
+            return Err(CharterError::Overtaken { parameter, value });
+        }
+        let mut next = self.clone().with(name, to)?;
+        next.version = next.version.checked_add(1).ok_or(CharterError::NoVersion)?;
+        Ok(next)
+    }
+
+    /// The value of a parameter, by name.
+    ///
+    /// # Errors
+    /// [`CharterError::Unknown`].
+    pub fn get(&self, name: &str) -> Result<(&'static Parameter, i64), CharterError> {
+        self.values().find(|(parameter, _)| parameter.name == name).ok_or(CharterError::Unknown)
+    }
+}
+
+impl Parameter {
+    /// A value of this parameter in words: `2.5 credits`, `7 days`, `35 %`.
+    pub fn words(&self, value: i64) -> Words {
+        Words { unit: self.unit, value }
+    }
+}
+
+/// A value with its unit, as people say it.
+#[derive(Debug, Clone, Copy)]
+pub struct Words {
+    unit: &'static str,
+    value: i64,
+}
+
+impl fmt::Display for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { unit, value } = *self;
+        match unit {
+            "micro-credits" => {
+                let amount = Credit(value).to_string();
+                write!(f, "{} credits", amount.trim_end_matches('0').trim_end_matches('.'))
+            }
+            "permille" if value % 10 == 0 => write!(f, "{} %", value / 10),
+            "permille" => write!(f, "{}.{} %", value / 10, value % 10),
+            "seconds" => {
+                let (count, word) = match value {
+                    0 => (0, "second"),
+                    _ if value % 86_400 == 0 => (value / 86_400, "day"),
+                    _ if value % 3_600 == 0 => (value / 3_600, "hour"),
+                    _ if value % 60 == 0 => (value / 60, "minute"),
+                    _ => (value, "second"),
+                };
+                write!(f, "{count} {word}{}", if count == 1 { "" } else { "s" })
+            }
+            unit => write!(f, "{value} {unit}"),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::ToString;
     use proptest::prelude::*;
 
     #[test]
@@ -230,6 +323,27 @@ mod tests {
         assert_eq!(refused.to_string(), "settle_window is 0; choose from 1 to 3600 seconds");
         assert_eq!(Charter::default().with("settle_windows", 1), Err(CharterError::Unknown));
         assert_eq!(Charter::default().with("line_limit_cap", 1), Err(CharterError::NewcomerAboveCap));
+    }
+
+    #[test]
+    fn a_change_names_what_it_replaces_and_makes_the_next_version() {
+        let charter = Charter::default();
+        let next = charter.amended("price_mib", 1_000, 2_000).unwrap();
+        assert_eq!((next.version, next.price_mib), (2, Credit(2_000)));
+        assert!(matches!(next.amended("price_mib", 1_000, 3_000), Err(CharterError::Overtaken { value: 2_000, .. })));
+        assert!(matches!(charter.amended("price_mib", 1_000, 1_000), Err(CharterError::Overtaken { .. })), "a change changes something");
+        assert_eq!(charter.amended("prices", 1, 2), Err(CharterError::Unknown));
+    }
+
+    #[test]
+    fn values_are_said_as_people_say_them() {
+        let said = |name, value| Charter::default().get(name).unwrap().0.words(value).to_string();
+        assert_eq!((said("newcomer_limit", 2_000_000), said("newcomer_limit", 0)), ("2 credits".into(), "0 credits".into()));
+        assert_eq!((said("price_mib", 1_500), said("price_mib", 20_000_000)), ("0.0015 credits".into(), "20 credits".into()));
+        assert_eq!((said("settle_window", 60), said("settle_window", 61)), ("1 minute".into(), "61 seconds".into()));
+        assert_eq!((said("vote_discussion", 604_800), said("vote_discussion", 7_200)), ("7 days".into(), "2 hours".into()));
+        assert_eq!((said("subtree_cap", 333), said("subtree_cap", 50)), ("33.3 %".into(), "5 %".into()));
+        assert_eq!(said("committee_size", 64), "64 members");
     }
 
     proptest! {

@@ -8,11 +8,15 @@ use bincode::{Decode, Encode};
 
 use crate::{
     allotment::Allotment,
+    ballot::{Ballot, Stage},
     claim::Claim,
+    decision::Decision,
     invite::{Admission, Departure, Founding, Invite},
     line::{Proposal, Receipt},
+    motion::{Motion, Objection, Second},
     payword::LeaseId,
-    site::{Signed, SiteId},
+    site::{Signed, SiteId, Statement},
+    time::Date,
     units::Credit,
 };
 
@@ -53,6 +57,21 @@ pub enum Entry {
         /// The lease.
         lease: LeaseId,
     },
+    /// A motion that goes to the vote, and when this site heard of it: who was told late does not consent by itself.
+    Moved {
+        /// What is moved.
+        motion: Box<Signed<Motion>>,
+        /// When it was heard of.
+        heard: Date,
+    },
+    /// We seconded a motion.
+    Seconded(Signed<Second>),
+    /// We object to a motion.
+    Objected(Signed<Objection>),
+    /// What our agent signed of a vote; it signs nothing else in that place.
+    Cast(Signed<Ballot>),
+    /// A motion was decided.
+    Decided(Box<Decision>),
 }
 
 impl fmt::Display for Entry {
@@ -99,6 +118,29 @@ impl fmt::Display for Entry {
                 )
             }
             Self::LeaseEnded { lease } => write!(f, "Lease {lease} ended."),
+            Self::Moved { motion, heard } => {
+                let Motion { mover, change, date, .. } = &motion.body;
+                write!(
+                    f,
+                    "Motion {} was made by {} on {date} and heard of on {heard}: {change}",
+                    motion.body.digest().short(),
+                    mover.short()
+                )
+            }
+            Self::Seconded(Signed { body: Second { motion, seconder, .. }, .. }) => {
+                write!(f, "{} seconded motion {}.", seconder.short(), motion.short())
+            }
+            Self::Objected(Signed { body: Objection { motion, objector, reason, .. }, .. }) => {
+                write!(f, "{} objects to motion {}: \"{}\".", objector.short(), motion.short(), reason.escape_debug())
+            }
+            Self::Cast(Signed { body: Ballot { motion, voter, epoch, stage, outcome, .. }, .. }) => {
+                let (done, how) = (
+                    if *stage == Stage::Prepare { "prepared" } else { "committed to" },
+                    if outcome.adopts { "its adoption" } else { "its end by objections" },
+                );
+                write!(f, "The agent of {} {done} {how} for motion {}, try {}.", voter.short(), motion.short(), epoch.saturating_add(1))
+            }
+            Self::Decided(decision) => decision.fmt(f),
         }
     }
 }

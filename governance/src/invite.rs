@@ -109,6 +109,8 @@ impl Signed<Invite> {
 pub struct Redemption {
     /// Digest of the invite.
     pub invite: Digest,
+    /// Whose invite it is.
+    pub sponsor: SiteId,
     /// Who wants to join.
     pub joiner: SiteId,
     /// The joiner's canonical scheme and authority.
@@ -181,7 +183,8 @@ impl Redeemed {
     /// Redeems `token` for the site that holds `joiner`.
     pub fn new(token: &token::Token, joiner: &Key, canonical: String, addresses: Vec<String>, date: Date) -> Self {
         let invite = token.invite();
-        let redemption = Redemption { invite: invite.body.digest(), joiner: joiner.site(), canonical, addresses, date };
+        let (joined, sponsor) = (joiner.site(), invite.body.sponsor);
+        let redemption = Redemption { invite: invite.body.digest(), sponsor, joiner: joined, canonical, addresses, date };
         let (by_joiner, by_token) = (redemption.sign(joiner), redemption.sign(&token.key()));
         Self { invite, redemption, by_joiner, by_token }
     }
@@ -191,7 +194,7 @@ impl Redeemed {
     /// # Errors
     /// The first rule that is broken.
     pub fn check(&self, now: Date) -> Result<(), RedemptionError> {
-        let Redemption { invite, joiner, canonical, addresses, date } = &self.redemption;
+        let Redemption { invite, sponsor, joiner, canonical, addresses, date } = &self.redemption;
         if !self.invite.is_good() {
             return Err(RedemptionError::ForgedInvite);
         }
@@ -202,6 +205,7 @@ impl Redeemed {
             return Err(RedemptionError::OutOfBounds);
         }
         let bound = *invite == self.invite.body.digest()
+            && *sponsor == self.invite.body.sponsor
             && self.redemption.is_signed_by(joiner, &self.by_joiner)
             && self.redemption.is_signed_by(&self.invite.body.key, &self.by_token);
         if !bound {
@@ -225,8 +229,10 @@ pub struct Admission {
     pub sponsor: SiteId,
     /// Digest of the invite that was used. Two admissions on one are evidence against the sponsor.
     pub invite: Digest,
-    /// Digest of the redemption.
-    pub redemption: Digest,
+    /// When the member redeemed the invite, by its own calendar.
+    pub redeemed: Date,
+    /// The member's, under its redemption: nobody is brought in, or named as somebody's, who did not ask for it.
+    pub by_joiner: Signature,
     /// The member's canonical scheme and authority.
     pub canonical: String,
     /// Where the member's agent is reached.
@@ -242,13 +248,14 @@ impl Statement for Admission {
 impl Admission {
     /// The admission that answers `redeemed`, to be signed by its sponsor after [`Redeemed::check`].
     pub fn answering(redeemed: &Redeemed, date: Date) -> Self {
-        let Redemption { invite, joiner, canonical, addresses, .. } = &redeemed.redemption;
+        let Redemption { invite, joiner, canonical, addresses, date: redeemed_on, .. } = &redeemed.redemption;
         Self {
             mesh: redeemed.invite.body.mesh,
             member: *joiner,
             sponsor: redeemed.invite.body.sponsor,
             invite: *invite,
-            redemption: redeemed.redemption.digest(),
+            redeemed: *redeemed_on,
+            by_joiner: redeemed.by_joiner,
             canonical: canonical.clone(),
             addresses: addresses.clone(),
             date,
@@ -257,11 +264,16 @@ impl Admission {
 }
 
 impl Signed<Admission> {
-    /// Tells whether the sponsor that it names signed it and it keeps every bound. Whether that sponsor may is the roster's to say.
+    /// Tells whether sponsor and member signed it and it keeps every bound. Whether that sponsor may is the roster's to say.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        let Admission { member, sponsor, canonical, addresses, .. } = &self.body;
-        member != sponsor && is_canonical(canonical) && are_addresses(addresses) && self.is_by(sponsor)
+        let Admission { member, sponsor, invite, redeemed, by_joiner, canonical, addresses, .. } = &self.body;
+        let bounded = member != sponsor && is_canonical(canonical) && are_addresses(addresses);
+        bounded && self.is_by(sponsor) && {
+            let (canonical, addresses) = (canonical.clone(), addresses.clone());
+            let (invite, sponsor, joiner, date) = (*invite, *sponsor, *member, *redeemed);
+            Redemption { invite, sponsor, joiner, canonical, addresses, date }.is_signed_by(member, by_joiner)
+        }
     }
 }
 

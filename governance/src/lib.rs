@@ -5,7 +5,8 @@
 //!
 //! Read in this order: [`site`] (who), [`units`] and [`time`] (how much, when), [`codec`] (as which bytes), then [`mod@line`]
 //! (the bilateral account), [`entry`] and [`chain`] (what a ledger remembers), [`charter`] (the votable rules),
-//! [`invite`] and [`roster`] (who belongs).
+//! [`invite`] and [`roster`] (who belongs), [`motion`], [`electorate`], [`ballot`] and [`mod@vote`] (how rules change), [`minutes`] (what
+//! was decided).
 #![no_std]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -34,15 +35,23 @@ macro_rules! planted {
 
 pub mod allotment;
 pub mod audit;
+pub mod ballot;
 pub mod chain;
 pub mod charter;
 pub mod claim;
 pub mod codec;
+pub mod decision;
 pub mod digest;
+pub mod docket;
+pub mod electorate;
 pub mod entry;
+#[cfg(test)]
+mod fixtures;
 pub mod invite;
 pub mod limits;
 pub mod line;
+pub mod minutes;
+pub mod motion;
 pub mod payword;
 #[cfg(feature = "planted")]
 pub mod planted;
@@ -50,3 +59,4 @@ pub mod roster;
 pub mod site;
 pub mod time;
 pub mod units;
+pub mod vote;

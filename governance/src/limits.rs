@@ -24,3 +24,23 @@ pub const TOKEN_TEXT_MAX: usize = 4_096;
 pub const ENTRY_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of a receipt without its claim: the balance sheet of a line for years fits on a phone.
 pub const RECEIPT_BYTES_MAX: usize = 300;
+/// Bytes of a parameter's name in a motion: the longest in the charter's table is shorter by half.
+pub const PARAMETER_BYTES_MAX: usize = 40;
+/// Bytes of the link under which a motion is discussed.
+pub const LINK_BYTES_MAX: usize = 256;
+/// Bytes of the reason of an objection: a sentence or two; the discussion is elsewhere.
+pub const OBJECTION_BYTES_MAX: usize = 500;
+/// Members brought in by one who is to be removed that a motion can name to stay, so that it still travels by gossip.
+pub const KEEPS_MAX: usize = 96;
+/// Tries to sign one decision. Each lasts twice as long as the one before: ten from an hour on are six weeks.
+pub const EPOCHS_MAX: u32 = 10;
+/// Motions open at once: more than people can discuss. Beyond it, whose branch of the mesh has most of them waits.
+pub const MOTIONS_OPEN_MAX: usize = 32;
+/// Statements of one voter that are kept of one epoch and stage: two convict, a third would add nothing.
+pub const BALLOTS_KEPT: usize = 2;
+/// Decisions that a mesh can look back upon, one a day for eleven years.
+pub const DECISIONS_MAX: usize = 4_096;
+/// Seats in one vote, whatever the charter says: a decision with all their signatures fits an entry of the ledger.
+pub const SEATS_MAX: usize = 96;
+/// Fewest voices with which the cap on a sponsor's branch makes sense: of three, none can be outvoted by a third.
+pub const VOICES_MIN: usize = 4;

@@ -152,6 +152,10 @@ pub struct Roster {
     /// Which settled admission used an invite. The sponsor is part of the key, or others could burn its invites.
     used: BTreeMap<(SiteId, Digest), Digest>,
     doubles: BTreeMap<SiteId, DoubleAdmission>,
+    /// Members who were removed by a vote, and whom the mesh keeps of those that they brought in.
+    removed: BTreeMap<SiteId, (Date, Vec<SiteId>)>,
+    /// Who went with them.
+    fallen: BTreeMap<SiteId, Date>,
 }
 
 impl Roster {
@@ -171,6 +175,8 @@ impl Roster {
             gone: BTreeMap::new(),
             used: BTreeMap::new(),
             doubles: BTreeMap::new(),
+            removed: BTreeMap::new(),
+            fallen: BTreeMap::new(),
         };
         roster.forget();
         Some(roster)
@@ -186,7 +192,7 @@ impl Roster {
         &self.founding
     }
 
-    /// The rules.
+    /// The rules with which the mesh was founded.
     pub fn charter(&self) -> &Charter {
         &self.founding.body.charter
     }
@@ -199,18 +205,54 @@ impl Roster {
 
     /// A member of now.
     pub fn member(&self, site: &SiteId) -> Option<&Member> {
-        self.known.get(site).filter(|_| !self.gone.contains_key(site))
+        self.known.get(site).filter(|_| self.end(site).is_none())
     }
 
     /// All members of now, by key.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
-        self.known.values().filter(|member| !self.gone.contains_key(&member.site))
+        self.known.values().filter(|member| self.end(&member.site).is_none())
     }
 
-    /// Tells whether a site was a member and has left.
+    /// The members of a date: admitted by then, and not gone by then.
+    pub fn members_on(&self, date: Date) -> impl Iterator<Item = SiteId> {
+        let there = move |member: &&Member| member.since <= date && self.end(&member.site).is_none_or(|end| end > date);
+        self.known.values().filter(there).map(|member| member.site)
+    }
+
+    /// Every site that was ever admitted, with its sponsor.
+    pub fn sponsors(&self) -> impl Iterator<Item = (SiteId, SiteId)> {
+        self.known.values().filter_map(|member| Some((member.site, member.sponsor?)))
+    }
+
+    /// The branch of the mesh to which a site belongs: whom the founder brought in, of those from whom the site's place comes down.
+    pub fn branch(&self, site: &SiteId) -> SiteId {
+        let (mut at, founder) = (*site, self.founding.body.founder);
+        // Sponsors may vouch for each other in a circle.
+        for _ in 0..self.known.len() {
+            match self.known.get(&at).and_then(|member| member.sponsor) {
+                Some(sponsor) if sponsor != founder => at = sponsor,
+                _ => break,
+            }
+        }
+        at
+    }
+
+    /// Tells whether a site was a member and has left, or was removed.
     #[must_use]
     pub fn has_left(&self, site: &SiteId) -> bool {
-        self.gone.contains_key(site)
+        self.end(site).is_some()
+    }
+
+    /// Tells whether a site was removed by a vote, or fell with its sponsor.
+    #[must_use]
+    pub fn is_removed(&self, site: &SiteId) -> bool {
+        self.removed.contains_key(site) || self.fallen.contains_key(site)
+    }
+
+    /// When a site ceased to be a member.
+    fn end(&self, site: &SiteId) -> Option<Date> {
+        let removed = self.removed.get(site).map(|(date, _)| *date);
+        [self.gone.get(site).copied(), removed, self.fallen.get(site).copied()].into_iter().flatten().min()
     }
 
     /// Evidence against sponsors who let two sites in on one invite.

@@ -41,6 +41,8 @@ pub struct Advert {
     pub load_permille: u16,
     /// Digest of the roster as it knows it: two that differ compare their rosters.
     pub roster: Digest,
+    /// Digest of the papers of votes as it knows them, compared likewise.
+    pub votes: Digest,
 }
 
 /// A standing offer to host a partner's crowd.

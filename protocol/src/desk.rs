@@ -87,6 +87,14 @@ impl Desk {
         self.outputs.push_back(Output::Send { to, message: Box::new(message) });
     }
 
+    /// Says something to the whole mesh, by the rule of [`Desk::send`].
+    pub(crate) fn broadcast(&mut self, message: Message) {
+        if self.silent && message.rests_on_entries() {
+            return;
+        }
+        self.outputs.push_back(Output::Broadcast(Box::new(message)));
+    }
+
     /// Tells people and logs.
     pub(crate) fn tell(&mut self, event: Event) {
         self.outputs.push_back(Output::Tell(event));

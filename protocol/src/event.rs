@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, string::String};
 
-use overspill_governance::{line::Fork, payword::LeaseId, site::SiteId, units::Credit};
+use overspill_governance::{ballot::Equivocation, digest::Digest, line::Fork, payword::LeaseId, site::SiteId, time::Date, units::Credit};
 
 /// Something worth telling. The driver maps each to one log line and to metrics.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,6 +132,44 @@ pub enum Event {
         /// The proof.
         proof: Box<Fork>,
     },
+    /// A member signed two ballots that contradict each other: proof that any third party can check.
+    Equivocated {
+        /// Who.
+        peer: SiteId,
+        /// The proof.
+        proof: Box<Equivocation>,
+    },
+    /// A motion is up for discussion: it was seconded, or is our own.
+    Moved {
+        /// Its name.
+        motion: Digest,
+        /// In words.
+        change: String,
+        /// Until when members may object.
+        deadline: Date,
+    },
+    /// A motion was decided.
+    Decided {
+        /// Its name.
+        motion: Digest,
+        /// Whether it was adopted.
+        adopts: bool,
+    },
+    /// Nobody seconded a motion in time, or too few agents could sign what became of it.
+    Lapsed {
+        /// Its name.
+        motion: Digest,
+    },
+    /// Other rules are in force.
+    RulesChanged {
+        /// The charter's version.
+        version: u32,
+    },
+    /// A vote has removed a member, or one who came in by it.
+    Removed {
+        /// Who.
+        site: SiteId,
+    },
     /// Something that a person should look at.
     Warned {
         /// In words.
@@ -158,4 +196,16 @@ pub enum Answer {
     Joined,
     /// The site has left.
     Left,
+    /// A motion was made.
+    Moved {
+        /// Its name.
+        motion: Digest,
+        /// Until when members may object.
+        deadline: Date,
+    },
+    /// A motion was seconded, or objected to.
+    Noted {
+        /// Its name.
+        motion: Digest,
+    },
 }

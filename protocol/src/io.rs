@@ -117,6 +117,42 @@ pub enum Command {
     },
     /// Leaves the mesh: leases end and settle first.
     Leave,
+    /// Moves a change.
+    Propose {
+        /// What is to be different.
+        wish: Wish,
+        /// Where it is discussed (an http or https address).
+        discuss: String,
+    },
+    /// Seconds a motion.
+    Second {
+        /// The first digits of its name.
+        motion: String,
+    },
+    /// Objects to a motion.
+    Object {
+        /// The first digits of its name.
+        motion: String,
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// A change as a person wishes it; what it replaces, and who stays, is filled in by what the site knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// A rule gets another value.
+    Amend {
+        /// The parameter's name.
+        parameter: String,
+        /// The value.
+        to: i64,
+    },
+    /// A member is removed; whom it brought in stays.
+    Remove {
+        /// Who.
+        member: SiteId,
+    },
 }
 
 /// What a site asks of the world. Order matters: see the module's rules.

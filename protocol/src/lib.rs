@@ -28,6 +28,7 @@ pub mod timer;
 pub mod wire;
 
 mod bucket;
+mod council;
 mod desk;
 mod membership;
 mod partners;

@@ -101,6 +101,19 @@ pub const ROSTER_BATCH: usize = 64;
 /// Statement digests in one roster question; equals the roster's bound, so that a whole roster can be compared.
 pub const ROSTER_DIGESTS_MAX: usize = 8_000;
 
+/// Papers of votes named in one question: all that an orderly mesh has open, and its decisions of years.
+pub const PAPERS_MAX: usize = 8_000;
+/// Bytes of papers in one answer; the longest single paper is a decision of 16 KiB.
+pub const PAPERS_BYTES_MAX: usize = BATCH_BYTES_MAX - 32 * 1024;
+/// Papers that one partner, or the gossip, may tell in each second: each is a signature to check.
+pub const PAPERS_PER_SECOND: u32 = 50;
+/// Papers that one partner, or the gossip, may tell at once: a whole vote of a large committee.
+pub const PAPERS_BURST: u32 = 2_000;
+/// Proofs kept of members who contradicted themselves in a vote: one for each convicts, and a third of a committee decides nothing.
+pub const EQUIVOCATIONS_MAX: usize = 64;
+/// Longest pause before votes are looked at again, whatever the calendar promised: calendars are set.
+pub const VOTE_LOOK: Duration = Duration::from_secs(600);
+
 /// Pause between two heartbeats to a partner with whom a lease is held.
 pub const BEAT_PAUSE: Duration = Duration::from_millis(400);
 /// A helper not heard for this long gets no visitors: three beats lost. Plans are looked at with every observation, ten times a second,

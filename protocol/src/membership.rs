@@ -4,18 +4,21 @@ use alloc::{format, string::String, vec::Vec};
 
 use overspill_governance::{
     charter::Charter,
+    decision::Decision,
     digest::Digest,
     entry::Entry,
     invite::{Departure, Founding, MeshId},
+    minutes::Minutes,
     roster::{Notice, Received, Roster},
     site::{SiteId, Statement},
-    time::Time,
+    time::{Date, Time},
 };
 
 use crate::{
     desk::Desk,
     event::{Answer, Event},
-    io::{Config, Output},
+    io::Config,
+    lease::Terms,
     limits::REASON_MAX,
     message::{Hello, Message},
 };
@@ -33,6 +36,11 @@ use sponsor::Invites;
 pub(crate) struct Membership {
     roster: Option<Roster>,
     digest: Option<Digest>,
+    /// What the mesh has decided; as good as the roster.
+    minutes: Option<Minutes>,
+    /// How many removals are carried out.
+    buried: usize,
+    date: Date,
     joining: Option<Joining>,
     invites: Invites,
     leaving: Option<Leaving>,
@@ -56,6 +64,9 @@ impl Membership {
         Self {
             roster: None,
             digest: None,
+            minutes: None,
+            buried: 0,
+            date: Date::default(),
             joining: None,
             invites: Invites::default(),
             leaving: None,
@@ -104,9 +115,41 @@ impl Membership {
         self.roster().map(Roster::mesh)
     }
 
-    /// Its rules.
+    /// Its rules, as they are in force now.
     pub(crate) fn charter(&self) -> Option<&Charter> {
-        self.roster().map(Roster::charter)
+        self.minutes().map(|minutes| minutes.in_force(self.date))
+    }
+
+    /// The rules under which a lease was allotted: what is settled of it is judged by those.
+    pub(crate) fn charter_of(&self, terms: &Terms) -> Option<&Charter> {
+        self.minutes()?.version(terms.allotment.body.charter)
+    }
+
+    /// What it has decided.
+    pub(crate) fn minutes(&self) -> Option<&Minutes> {
+        self.minutes.as_ref().filter(|_| !self.left)
+    }
+
+    /// Takes a decision whose certificate was checked; tells whether it changes anything.
+    pub(crate) fn record(&mut self, decision: Decision) -> bool {
+        self.minutes.as_mut().is_some_and(|minutes| minutes.record(decision))
+    }
+
+    /// The calendar has moved on: rules come into force. Tells whom a vote removed by that.
+    pub(crate) fn turn_to(&mut self, date: Date) -> Vec<SiteId> {
+        self.date = date;
+        let (Some(minutes), Some(roster)) = (&self.minutes, &mut self.roster) else { return Vec::new() };
+        let due = minutes.removals().iter().filter(|removal| removal.from <= date);
+        if due.clone().count() == self.buried {
+            return Vec::new();
+        }
+        let before: Vec<SiteId> = roster.members().map(|member| member.site).collect();
+        for removal in due.clone() {
+            roster.bury(removal.member, removal.from, &removal.keeps);
+        }
+        self.buried = due.count();
+        self.left |= roster.is_removed(&self.us);
+        before.into_iter().filter(|site| !roster.contains(site)).collect()
     }
 
     /// Its roster.
@@ -212,7 +255,7 @@ impl Membership {
         for site in self.others(&desk.id) {
             desk.send(site, told.clone());
         }
-        desk.put(Output::Broadcast(told.into()));
+        desk.broadcast(told);
         // So that whoever did not hear it now can be told it later.
         let _ = self.receive(Notice::Departed(departure));
         (self.left, self.leaving) = (true, None);
@@ -240,6 +283,9 @@ impl Membership {
 
     fn set_roster(&mut self, roster: Option<Roster>) {
         self.digest = roster.as_ref().map(Roster::digest);
+        let founding = roster.as_ref().map(|roster| &roster.founding().body);
+        self.minutes = founding.map(|founding| Minutes::new(founding.charter.clone(), founding.date));
+        self.buried = 0;
         self.roster = roster;
     }
 
@@ -259,7 +305,7 @@ impl Membership {
 }
 
 /// The words for a site whose ledger failed.
-fn silent() -> String {
+pub(crate) fn silent() -> String {
     String::from("the ledger cannot be written, so nothing can be signed; mend the disk and restart the agent")
 }
 

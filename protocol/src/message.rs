@@ -10,6 +10,7 @@ use overspill_governance::{
     claim::Claim,
     codec::{Decode, Encode},
     digest::{Digest, ObjectDigest},
+    docket::Paper,
     invite::{Admission, Founding, MeshId, Redeemed},
     line::Proposal,
     payword::LeaseId,
@@ -89,6 +90,10 @@ messages! {
     Agree(Agree), SMALL_BYTES_MAX;
     /// What an owner would like its partner to hold before a crowd comes.
     Preposition(Preposition), CONTROL_BYTES_MAX;
+    /// Names the papers of votes that one knows, to be told the others.
+    VoteAsk(VoteAsk), BATCH_BYTES_MAX;
+    /// Papers of votes: by gossip a new one, in answer to a question those that the asker lacks.
+    VoteTell(Vec<Paper>), BATCH_BYTES_MAX;
 }
 
 impl Message {
@@ -98,6 +103,7 @@ impl Message {
         match self {
             Self::JoinDone(_)
             | Self::RosterTell(_)
+            | Self::VoteTell(_)
             | Self::LeaseTake(_)
             | Self::LeaseHeld(_)
             | Self::Claim(_)
@@ -108,6 +114,7 @@ impl Message {
             | Self::JoinAsk(_)
             | Self::JoinRefused(_)
             | Self::RosterAsk(_)
+            | Self::VoteAsk(_)
             | Self::Advert(_)
             | Self::Beat(_)
             | Self::LeaseRefused(_)
@@ -143,6 +150,13 @@ pub struct JoinDone {
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct RosterAsk {
     /// Digests of the statements that the asker knows, strictly ascending; at most [`crate::limits::ROSTER_DIGESTS_MAX`].
+    pub known: Vec<Digest>,
+}
+
+/// A question for what one lacks of the mesh's votes.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct VoteAsk {
+    /// Names of the papers that the asker knows, strictly ascending; at most [`crate::limits::PAPERS_MAX`].
     pub known: Vec<Digest>,
 }
 

@@ -12,10 +12,11 @@ use overspill_governance::{
 
 use crate::{
     advert::{Advert, AdvertError, Heard, Offer},
+    bucket::Bucket,
     desk::Desk,
     event::Event,
     io::{Config, Output},
-    limits::{ADVERT_CALM, CONNECTION_BRIEF, DIAL_COURTESY, DIALS_MAX, OFFER_LIFETIME, PARTNERS_MAX},
+    limits::{ADVERT_CALM, CONNECTION_BRIEF, DIAL_COURTESY, DIALS_MAX, OFFER_LIFETIME, PAPERS_BURST, PAPERS_PER_SECOND, PARTNERS_MAX},
     membership::Membership,
     message::Message,
     timer::Reason,
@@ -46,6 +47,10 @@ pub(crate) struct Partner {
     guest_base: Option<String>,
     /// When it was last asked for its roster.
     pub(crate) roster_asked: Option<Time>,
+    /// When it was last asked for papers of votes.
+    pub(crate) papers_asked: Option<Time>,
+    /// How many papers it may tell.
+    pub(crate) papers: Bucket,
     /// When a beat of it was last answered out of turn.
     pub(crate) beat_answered: Option<Time>,
     /// How it behaves.
@@ -243,6 +248,7 @@ impl Partners {
         pause: Duration,
         offer: Option<Offer>,
         load_permille: u16,
+        votes: Digest,
     ) {
         let (Some(mesh), Some(roster)) = (membership.mesh(), membership.roster_digest()) else { return };
         let due = self.advertised.map_or(Time::ZERO, |at| at.after(pause));
@@ -255,7 +261,7 @@ impl Partners {
         self.sequence = desk.now.date.as_millis().max(self.sequence + 1);
         let (canonical, addresses, guest_suffix) = (self.canonical.clone(), self.addresses.clone(), self.guest_suffix.clone());
         let (site, date, sequence) = (desk.id, desk.now.date, self.sequence);
-        let advert = Advert { mesh, site, date, sequence, canonical, addresses, offer, guest_suffix, load_permille, roster };
+        let advert = Advert { mesh, site, date, sequence, canonical, addresses, offer, guest_suffix, load_permille, roster, votes };
         let Some(signed) = desk.sign(advert) else { return };
         for (site, _) in self.all.iter().filter(|(_, partner)| partner.connected) {
             desk.send(*site, Message::Advert(signed.clone()));
@@ -275,6 +281,8 @@ impl Partner {
             guest_proof: Proof::Open { at: now, failed: 0 },
             guest_base: None,
             roster_asked: None,
+            papers_asked: None,
+            papers: Bucket::new(PAPERS_PER_SECOND, PAPERS_BURST, now),
             beat_answered: None,
             manners: Manners::new(now),
             dial: Dial::NotBefore { at: now.after(pause), failed: 0 },

@@ -13,6 +13,10 @@ use overspill_governance::{
 
 use crate::{advert::Offer, lease::table::Phase, site::Site};
 
+mod votes;
+
+pub use votes::{CouncilReport, DecidedReport, VoteReport};
+
 /// A site's state at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -36,6 +40,8 @@ pub struct Report {
     pub lines: Vec<LineReport>,
     /// Peers that are connected without belonging.
     pub strangers: usize,
+    /// Rules and votes.
+    pub council: CouncilReport,
 }
 
 /// The mesh as this site sees it.
@@ -146,6 +152,7 @@ impl Site {
             leases: self.lease_reports(),
             lines: self.line_reports(),
             strangers: self.strangers.peers().len(),
+            council: self.council_report(),
         }
     }
 

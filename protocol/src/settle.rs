@@ -15,8 +15,10 @@
 use alloc::{format, string::String, vec::Vec};
 
 use overspill_governance::{
+    charter::Charter,
     claim::{Assessment, Bounds, Claim, Issued, Refusal, assess},
     entry::Entry,
+    invite::MeshId,
     line::{Concluded, Examined, LineError, Moves, Proposal, Receipt},
     payword::LeaseId,
     planted,
@@ -95,9 +97,9 @@ impl Settle {
 
     /// As owner: answers the claim that is waiting on a lease, by a proposal when we sequence the line, else in words.
     fn answer(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, lease: LeaseId, helper: SiteId) -> Option<&'static str> {
-        let (mesh, charter) = (ends.membership.mesh()?, ends.membership.charter()?);
-        let account = self.lines.open(desk.id, helper, mesh, charter)?;
         let owned = ends.owner.leases.get_mut(&lease)?;
+        let (mesh, charter) = (ends.membership.mesh()?, ends.membership.charter_of(&owned.terms)?);
+        let account = self.lines.open(desk.id, helper, mesh, charter)?;
         let made = owned.claimed.clone()?;
         if account.frozen || desk.is_silent() || (account.line.is_low() && account.line.pending().is_some()) {
             return None;
@@ -123,7 +125,7 @@ impl Settle {
         let accepted = made.claim.as_ref().and_then(|claim| assessment.accepted(claim));
         match accepted {
             Some((claim, due)) if account.line.is_low() => {
-                self.propose(desk, ends.membership, helper, Moves { earner: helper, amount: due }, claim);
+                self.propose(desk, (mesh, charter), helper, Moves { earner: helper, amount: due }, claim);
             }
             Some((claim, _)) => {
                 desk.send(helper, Message::ClaimAnswer(ClaimAnswer { lease, accepted: Some(claim), done: false, reason }));
@@ -184,16 +186,17 @@ impl Settle {
         for guest in ends.helper.leases.values_mut().filter(|guest| guest.terms.owner() == owner) {
             // An old answer that came twice is worth nothing any more.
             guest.claiming.accepted = guest.claiming.accepted.filter(|claim| guest.terms.worth(claim) > Credit::ZERO);
-            next = next.or(guest.claiming.accepted.map(|claim| (claim, guest.terms.worth(&claim))));
+            let rules = ends.membership.charter_of(&guest.terms);
+            next = next.or(guest.claiming.accepted.zip(rules).map(|(claim, rules)| (claim, guest.terms.worth(&claim), rules)));
         }
-        if let Some((claim, amount)) = next {
-            self.propose(desk, ends.membership, owner, Moves { earner: desk.id, amount }, claim);
+        if let Some((claim, amount, rules)) = next {
+            self.propose(desk, (mesh, rules), owner, Moves { earner: desk.id, amount }, claim);
         }
     }
 
     /// Signs the next state of a line: in the ledger before it leaves.
-    fn propose(&mut self, desk: &mut Desk, membership: &Membership, with: SiteId, moves: Moves, claim: Claim) {
-        let (Some(account), Some(charter)) = (self.lines.account_mut(&with), membership.charter()) else { return };
+    fn propose(&mut self, desk: &mut Desk, (mesh, charter): (MeshId, &Charter), with: SiteId, moves: Moves, claim: Claim) {
+        let Some(account) = self.lines.open(desk.id, with, mesh, charter) else { return };
         let Some(key) = desk.key() else { return };
         match account.line.propose(key, moves, Some(claim), charter) {
             Ok(proposal) => {
@@ -212,7 +215,7 @@ impl Settle {
 
     /// As higher end: examines a proposal, checks what it is for, and countersigns it once.
     pub(crate) fn on_propose(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, from: SiteId, proposal: &Proposal) -> Option<&'static str> {
-        let (mesh, charter) = (ends.membership.mesh()?, ends.membership.charter()?);
+        let (mesh, charter) = (ends.membership.mesh()?, rules(ends, from, proposal.claim.as_ref())?);
         let account = self.lines.open(desk.id, from, mesh, charter)?;
         if account.frozen || desk.is_silent() {
             return None;
@@ -289,6 +292,14 @@ impl Settle {
         }
         self.propose_accepted(desk, ends, partner);
     }
+}
+
+/// The rules by which a claim is judged: those under which its lease was allotted; without a lease, those in force.
+fn rules<'a>(ends: &Ends<'a>, partner: SiteId, claim: Option<&Claim>) -> Option<&'a Charter> {
+    let lease = claim.map(|claim| claim.lease);
+    let owned = lease.and_then(|lease| ends.owner.leases.get(&lease)).map(|owned| &owned.terms).filter(|terms| terms.helper() == partner);
+    let hosted = lease.and_then(|lease| ends.helper.leases.get(&lease)).map(|guest| &guest.terms).filter(|terms| terms.owner() == partner);
+    owned.or(hosted).map_or_else(|| ends.membership.charter(), |terms| ends.membership.charter_of(terms))
 }
 
 /// Whether we owe, or are owed, exactly what a proposal moves.

@@ -5,6 +5,7 @@
 //! | part | its question |
 //! |---|---|
 //! | [`crate::membership`] | who belongs, who comes and goes |
+//! | [`crate::council`] | which rules members want |
 //! | [`crate::partners`] | who is there, what do they offer, how do they behave |
 //! | [`crate::lease`] | who carries whose visitors, how much, until when |
 //! | [`crate::settle`] | who owes whom, signed by both |
@@ -19,6 +20,7 @@ use overspill_governance::{
 };
 
 use crate::{
+    council::Council,
     desk::Desk,
     event::Event,
     fill::{FillAsk, FillRefusal},
@@ -44,6 +46,7 @@ mod tend;
 pub struct Site {
     pub(crate) desk: Desk,
     pub(crate) membership: Membership,
+    pub(crate) council: Council,
     pub(crate) strangers: Strangers,
     pub(crate) partners: Partners,
     pub(crate) owner: OwnerSide,
@@ -71,9 +74,11 @@ impl Site {
     /// A site with an empty ledger.
     #[must_use]
     pub fn new(config: Config, now: Now) -> Self {
-        let (membership, partners) = (Membership::new(&config), Partners::new(&config));
+        let (mut membership, partners) = (Membership::new(&config), Partners::new(&config));
+        let _ = membership.turn_to(now.date);
         Self {
             membership,
+            council: Council::new(),
             partners,
             strangers: Strangers::default(),
             owner: OwnerSide::new(),
@@ -95,10 +100,12 @@ impl Site {
                 return Err(ForeignLedger { entry: at });
             }
         }
+        let _ = site.membership.turn_to(now.date);
         site.membership.finish_restoring();
         site.partners.sync(&mut site.desk, &site.membership);
         site.desk.timers.set(Reason::Settle, now.time);
         site.desk.timers.set(Reason::Lease, now.time);
+        site.desk.timers.set(Reason::Vote, now.time);
         Ok(site)
     }
 
@@ -119,6 +126,9 @@ impl Site {
                 self.owner.leases.remove(&lease);
                 self.helper.restore_ended(lease);
             }
+            Entry::Moved { .. } | Entry::Seconded(_) | Entry::Objected(_) | Entry::Cast(_) | Entry::Decided(_) => {
+                return self.council.restore(&self.desk, &mut self.membership, entry);
+            }
             other => return self.membership.restore(other),
         }
         true
@@ -127,6 +137,7 @@ impl Site {
     /// Tells the site what happened at `now`. Take all outputs before telling the next.
     pub fn handle(&mut self, input: Input, now: Now) {
         self.desk.now = now;
+        self.turn_to_date();
         match input {
             Input::Connected { peer } => self.on_connected(peer),
             Input::Disconnected { peer } => self.on_disconnected(&peer),
@@ -206,11 +217,24 @@ impl Site {
                 self.desk.wake_in(Reason::Lease, core::time::Duration::ZERO);
                 None
             }),
+            Command::Propose { wish, discuss } => self.council.propose(&mut self.desk, &self.membership, wish, discuss).map(Some),
+            Command::Second { motion } => self.council.second(&mut self.desk, &self.membership, &motion).map(Some),
+            Command::Object { motion, reason } => self.council.object(&mut self.desk, &self.membership, &motion, reason).map(Some),
         };
         match answer {
             Ok(None) => {}
             Ok(Some(answer)) => self.desk.tell(Event::Answered { id, answer: Ok(answer) }),
             Err(words) => self.desk.tell(Event::Answered { id, answer: Err(words) }),
+        }
+        self.council.tend(&mut self.desk, &mut self.membership);
+    }
+
+    /// Rules come into force and removals take effect by the calendar, whatever we are told.
+    fn turn_to_date(&mut self) {
+        let removed = self.membership.turn_to(self.desk.now.date);
+        if !removed.is_empty() {
+            removed.into_iter().for_each(|site| self.desk.tell(Event::Removed { site }));
+            self.on_roster_changed();
         }
     }
 

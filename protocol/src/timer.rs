@@ -25,9 +25,11 @@ pub enum Reason {
     Plan,
     /// Leaving has waited long enough.
     Leave,
+    /// A vote has come to a date, or a change comes into force.
+    Vote,
 }
 
-const REASONS: [Reason; 10] = [
+const REASONS: [Reason; 11] = [
     Reason::Join,
     Reason::Stranger,
     Reason::Dial,
@@ -38,6 +40,7 @@ const REASONS: [Reason; 10] = [
     Reason::Settle,
     Reason::Plan,
     Reason::Leave,
+    Reason::Vote,
 ];
 
 /// When each reason comes due; one time for each, so that the table cannot grow.

@@ -8,17 +8,19 @@ use overspill_governance::{
     allotment::Allotment,
     charter::Charter,
     digest::Digest,
+    docket::Paper,
     invite::MeshId,
+    motion::{Change, Motion, Second},
     payword::{LeaseId, Word},
-    site::{Key, Signed, SiteId},
+    site::{Key, Signed, SiteId, Statement},
     time::{Date, Now, Time},
     units::{ByteRate, Bytes, Credit, RequestRate},
 };
 use overspill_protocol::{
     event::{Answer, Event},
     io::{Caps, Command, Config, GuestAddress, Input, Output},
-    limits::{LEASES_PER_OWNER_MAX, MISSPEAKS_FORGIVEN, STRANGER_LIFETIME, STRANGERS_MAX},
-    message::{LeaseClosed, LeaseRefusal, LeaseRefused, LeaseTake, Message},
+    limits::{LEASES_PER_OWNER_MAX, MISSPEAKS_FORGIVEN, PAPERS_BURST, STRANGER_LIFETIME, STRANGERS_MAX},
+    message::{LeaseClosed, LeaseRefusal, LeaseRefused, LeaseTake, Message, VoteAsk},
     site::Site,
     ticket::TicketKey,
     wire,
@@ -119,6 +121,88 @@ fn a_stranger_that_speaks_garbage_is_hung_up_on_and_a_member_after_a_few_times()
     assert_eq!(hung, 1);
 }
 
+/// Ten minutes after both came in: members have a voice.
+const VOICED: u64 = 700_000_000;
+
+/// A motion of the second member, as anybody may make one.
+fn motion(mesh: MeshId, date: Date, to: i64) -> Signed<Motion> {
+    let change = Change::Amend { parameter: "price_mib".into(), from: 1_000, to };
+    let key = Key::from_seed([2; 32]);
+    Signed::new(Motion { mesh, mover: key.site(), charter: 1, change, discuss: "http://forum.example".into(), date }, &key)
+}
+
+fn says(site: &mut Site, from: SiteId, message: &Message, at: Now) {
+    site.handle(Input::Message { from, bytes: wire::encode(message) }, at);
+}
+
+fn misspoke(outputs: &[Output]) -> usize {
+    outputs.iter().filter(|output| matches!(output, Output::Tell(Event::Misspoke { .. }))).count()
+}
+
+#[test]
+fn papers_that_nobody_signed_are_faults_and_those_out_of_place_are_not() {
+    let (mut a, b, _) = pair();
+    let (mesh, at) = (a.report(now(0)).mesh.unwrap().id, now(VOICED));
+    drain(&mut a);
+    let good = motion(mesh, at.date, 2_000);
+    let unknown = Second { mesh, motion: Digest([7; 32]), seconder: a.id() };
+    says(&mut a, b.id(), &Message::VoteTell(vec![Paper::Seconded(Signed::new(unknown, &Key::from_seed([1; 32])))]), at);
+    assert_eq!(misspoke(&drain(&mut a)), 0);
+    let mut forged = good.clone();
+    forged.body.date = forged.body.date.before(Duration::from_secs(1));
+    says(&mut a, b.id(), &Message::VoteTell(vec![Paper::Moved(forged)]), at);
+    assert_eq!(misspoke(&drain(&mut a)), 1);
+    let known = vec![Digest([2; 32]), Digest([1; 32])];
+    says(&mut a, b.id(), &Message::VoteAsk(VoteAsk { known }), at);
+    assert_eq!(misspoke(&drain(&mut a)), 1, "a question names papers in order");
+    says(&mut a, b.id(), &Message::VoteTell(vec![Paper::Moved(good)]), at);
+    assert_eq!((misspoke(&drain(&mut a)), a.report(at).council.votes.len()), (0, 1));
+}
+
+#[test]
+fn a_motion_is_written_down_when_somebody_seconds_it_and_signed_by_nobody_before_its_time() {
+    let (mut a, b, _) = pair();
+    let (mesh, at) = (a.report(now(0)).mesh.unwrap().id, now(VOICED));
+    let good = motion(mesh, at.date, 2_000);
+    let written = |outputs: Vec<Output>| outputs.iter().filter(|output| matches!(output, Output::Persist(_))).count();
+    drain(&mut a);
+    says(&mut a, b.id(), &Message::VoteTell(vec![Paper::Moved(good.clone())]), at);
+    assert_eq!(written(drain(&mut a)), 0, "who moves things does not fill others' disks");
+    let name = good.body.digest().to_string();
+    a.handle(Input::Command { id: 9, command: Command::Second { motion: name[..6].into() } }, at);
+    assert_eq!(written(drain(&mut a)), 2, "the motion, and the second");
+    let deadline = a.report(at).council.votes[0].deadline;
+    let when = |date: Date| Now { time: at.time.after(date.since(at.date)), date };
+    a.handle(Input::Wake, when(deadline));
+    assert_eq!(written(drain(&mut a)), 0);
+    a.handle(Input::Wake, when(deadline.after(Duration::from_secs(121))));
+    let outputs = drain(&mut a);
+    let weighty = |output: &Output| match output {
+        Output::Persist(_) => Some(true),
+        Output::Broadcast(_) => Some(false),
+        _ => None,
+    };
+    let places: Vec<bool> = outputs.iter().filter_map(weighty).collect();
+    assert_eq!(places, [true, false], "a ballot is durable before it is told");
+}
+
+#[test]
+fn a_partner_tells_no_more_papers_than_it_may() {
+    let (mut a, b, _) = pair();
+    let (mesh, at) = (a.report(now(0)).mesh.unwrap().id, now(VOICED));
+    drain(&mut a);
+    let junk = Paper::Seconded(Signed::new(Second { mesh, motion: Digest([7; 32]), seconder: b.id() }, &Key::from_seed([2; 32])));
+    let batch = vec![junk; 1_000];
+    for _ in 0..usize::try_from(PAPERS_BURST).unwrap() / batch.len() {
+        says(&mut a, b.id(), &Message::VoteTell(batch.clone()), at);
+    }
+    let good = Message::VoteTell(vec![Paper::Moved(motion(mesh, at.date, 2_000))]);
+    says(&mut a, b.id(), &good, at);
+    assert_eq!(a.report(at).council.votes.len(), 0, "what is beyond its share is not looked at");
+    says(&mut a, b.id(), &good, now(VOICED + 1_000_000));
+    assert_eq!(a.report(at).council.votes.len(), 1, "a second later it is");
+}
+
 #[test]
 fn nobody_dials_or_signs_before_there_is_a_mesh() {
     let mut site = Site::new(config(7), now(0));
@@ -193,6 +277,7 @@ fn asked(b: &mut Site, mesh: MeshId, at: Now, bend: impl FnOnce(&mut Allotment))
         bytes: Bytes(1 << 20),
         largest: Bytes(1 << 20),
         anchor: Word([1; 16]),
+        charter: 1,
         price_request: charter.price_request,
         price_mib: charter.price_mib,
         made: at.date,

@@ -13,6 +13,7 @@
 //! | do no harm | [`harm`] | at every redirect and promise |
 //! | no ERROR line | [`errors`] | at every event |
 //! | service is never far ahead of receipts | [`exposure`] | at every guest |
+//! | no two decisions of one epoch, nobody votes twice | [`vote_safety`] | at every entry and message |
 //! | credit is conserved | [`conservation`] | at ledgers, at the end |
 //! | a claim is settled once | [`single_settlement`] | at ledgers, at the end |
 //! | a ledger makes sense to a stranger | [`sense`] | at ledgers, at the end |
@@ -46,6 +47,8 @@ pub mod reference;
 pub mod sense;
 pub mod signed_digests;
 pub mod single_settlement;
+pub mod terms;
+pub mod vote_safety;
 
 /// All checkers that watch while a world runs; the others read the disks at its end.
 #[derive(Debug, Default)]
@@ -53,6 +56,7 @@ pub struct Checkers {
     /// Nobody watches: for worlds in which only speed or traffic matters.
     pub blind: bool,
     forks: forks::Forks,
+    votes: vote_safety::Votes,
     lease_caps: lease_caps::LeaseCaps,
     signed: signed_digests::SignedDigests,
     private: private::Private,
@@ -96,9 +100,10 @@ impl Checkers {
         }
         let found = self.forks.on_entry(site, entry);
         self.violations.extend(found);
+        self.violations.extend(self.votes.on_entry(site, entry));
         self.violations.extend(self.lease_caps.on_entry(site, entry));
         self.exposure.on_entry(site, entry);
-        self.truth.on_entry(entry);
+        self.violations.extend(self.truth.on_entry(entry));
         self.harm.on_entry(site, entry);
         self.clip();
     }
@@ -109,11 +114,21 @@ impl Checkers {
             return;
         }
         self.violations.extend(self.forks.on_message(site, message));
+        self.violations.extend(self.votes.on_message(site, message));
         self.violations.extend(self.harm.on_message(site, message, now));
         self.violations.extend(bounds::on_message(site, message));
         self.signed.on_message(site, message, now);
         self.private.on_message(site, to, message);
         self.clip();
+    }
+
+    /// A correct machine tells the whole mesh.
+    pub fn on_broadcast(&mut self, site: SiteId, message: &Message) {
+        if !self.blind {
+            self.violations.extend(self.forks.on_message(site, message));
+            self.violations.extend(self.votes.on_message(site, message));
+            self.clip();
+        }
     }
 
     /// A plan is handed to a data plane; `local` is the site's own time.

@@ -2,13 +2,16 @@
 
 use overspill_governance::{
     audit::Audit,
+    ballot::Equivocation,
     chain::{self, Reader, Verdict},
     claim::Claim,
     codec::{self, Decode, Encode},
     digest::Digest,
+    docket::{Docket, Paper, Place},
     entry::Entry,
     invite::{MeshId, Redeemed, token::Token},
     line::{Fork, Proposal, Receipt},
+    minutes::Minutes,
     roster::{DoubleAdmission, Notice, Roster},
     site::SiteId,
     time::Date,
@@ -24,6 +27,22 @@ macro_rules! golden {
 }
 
 pub(crate) fn entries() -> Vec<Vec<u8>> {
+    let mut seeds = stored();
+    let papers = seeds.iter().filter_map(|bytes| match codec::decode::<Entry>(bytes, LIMIT).ok()? {
+        Entry::Moved { motion, .. } => Some(Paper::Moved(*motion)),
+        Entry::Seconded(second) => Some(Paper::Seconded(second)),
+        Entry::Objected(objection) => Some(Paper::Objected(objection)),
+        Entry::Cast(ballot) => Some(Paper::Cast(ballot)),
+        Entry::Decided(decision) => Some(Paper::Decided(decision)),
+        _ => None,
+    });
+    let papers: Vec<Vec<u8>> = papers.map(|paper| codec::encode(&paper)).collect();
+    assert_eq!(papers.len(), 5, "one of each kind");
+    seeds.extend(papers);
+    seeds
+}
+
+fn stored() -> Vec<Vec<u8>> {
     golden!(
         "entry-founded",
         "entry-invited",
@@ -34,6 +53,11 @@ pub(crate) fn entries() -> Vec<Vec<u8>> {
         "entry-agreed",
         "entry-lease-ended",
         "entry-departed",
+        "entry-moved",
+        "entry-seconded",
+        "entry-objected",
+        "entry-cast",
+        "entry-decided",
         "allotment",
         "receipt"
     )
@@ -65,6 +89,28 @@ pub(crate) fn entry(bytes: &[u8]) {
     }
     if let Some(double) = read::<DoubleAdmission>(bytes) {
         let _ = double.convicts();
+    }
+    if let Some(proof) = read::<Equivocation>(bytes) {
+        let _ = proof.convicts();
+    }
+    if let Some(paper) = read::<Paper>(bytes) {
+        file(paper);
+    }
+}
+
+/// A paper comes to a member that knows the motion of the seeds: it is placed or it is not, and nobody decides by what nobody signed.
+fn file(paper: Paper) {
+    let (roster, date) = (roster(), NOON);
+    let minutes = Minutes::new(roster.charter().clone(), roster.founding().body.date);
+    let place = Place { roster: &roster, stamp: roster.digest(), minutes: &minutes, now: date };
+    let mut docket = Docket::default();
+    let seed = codec::decode::<Entry>(&golden!("entry-moved")[0], LIMIT).unwrap();
+    if let Entry::Moved { motion, .. } = seed {
+        let _ = docket.receive(Paper::Moved(*motion), place);
+    }
+    let _ = docket.receive(paper, place);
+    for decision in docket.decide(date) {
+        assert!(decision.is_good(), "a decision that nobody signed");
     }
 }
 

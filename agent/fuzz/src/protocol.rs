@@ -14,7 +14,7 @@ use overspill_governance::{
 use overspill_protocol::{
     event::{Answer, Event},
     fill::{Assembly, FillAnswer, FillAsk, FillRefusal, FillSlice, Unfinished},
-    io::{Caps, Command, Config, GuestAddress, Input, Output},
+    io::{Caps, Command, Config, GuestAddress, Input, Output, Wish},
     limits::{FILL_MESSAGE_BYTES_MAX, FILL_SLICE_BYTES, MESSAGE_BYTES_MAX, OBJECT_BYTES_MAX},
     message::Message,
     proof,
@@ -64,19 +64,47 @@ fn talk() -> &'static Talk {
         a.handle(Input::Connected { peer: b.id() }, now(3));
         b.handle(Input::Connected { peer: a.id() }, now(3));
         b.handle(Input::Command { id: 3, command: Command::Join { token } }, now(4));
-        for round in 0..60 {
-            let at = now(1_000 + round * 100);
-            a.handle(Input::Wake, at);
-            b.handle(Input::Wake, at);
-            talk.carry(&mut a, &mut b, true, at);
-            talk.carry(&mut b, &mut a, false, at);
-        }
+        talk.pass(&mut a, &mut b, 1_000);
         assert_eq!(a.report(now(9_000)).mesh.unwrap().members, 2);
+        talk.vote(&mut a, &mut b);
         talk
     })
 }
 
+/// When the first of the two has moved something and the other has seconded it.
+const MOVED: u64 = 800_000;
+/// When both agents sign: a week of discussion later.
+const VOTING: u64 = 700_000 + 7 * 86_400_000 + 200_000;
+
 impl Talk {
+    fn pass(&mut self, a: &mut Site, b: &mut Site, from: u64) {
+        for round in 0..60 {
+            let at = now(from + round * 100);
+            a.handle(Input::Wake, at);
+            b.handle(Input::Wake, at);
+            self.carry(a, b, true, at);
+            self.carry(b, a, false, at);
+        }
+    }
+
+    /// A motion, a second, an objection that does not stop it, the signatures of both. What is written down after the second is no part of
+    /// the entries: whoever restores them is in the middle of the vote.
+    fn vote(&mut self, a: &mut Site, b: &mut Site) {
+        let wish = Wish::Amend { parameter: "price_mib".into(), to: 2_000 };
+        a.handle(Input::Command { id: 4, command: Command::Propose { wish, discuss: "https://forum.example/1".into() } }, now(700_000));
+        self.pass(a, b, 700_100);
+        let motion = a.report(now(710_000)).council.votes[0].motion.to_string();
+        b.handle(Input::Command { id: 5, command: Command::Second { motion: motion.clone() } }, now(710_000));
+        self.pass(a, b, 710_100);
+        let entries = self.entries.clone();
+        assert!(entries.iter().any(|entry| matches!(entry, Entry::Moved { .. })));
+        self.pass(a, b, VOTING);
+        b.handle(Input::Command { id: 6, command: Command::Object { motion, reason: "Too late.".into() } }, now(VOTING + 9_000));
+        self.pass(a, b, VOTING + 10_000);
+        assert!(self.entries.iter().any(|entry| matches!(entry, Entry::Decided(_))), "both have signed");
+        self.entries = entries;
+    }
+
     fn carry(&mut self, from: &mut Site, to: &mut Site, first: bool, at: Now) {
         while let Some(output) = from.poll() {
             match output {
@@ -142,11 +170,11 @@ pub(crate) fn talks() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// A member that hears anything from a partner, a stranger and the gossip: nobody joins or leaves by it, what it says can be read, and
+/// A member in the middle of a vote that hears anything from a partner, a stranger and the gossip: nobody joins or leaves by it, what it says can be read, and
 /// it goes on doing what its owner wishes.
 pub(crate) fn machine(bytes: &[u8]) {
     let partner = Key::from_seed([2; 32]).site();
-    let mut millis = 10_000;
+    let mut millis = MOVED;
     let mut site = Site::restore(config(1), talk().entries.iter().cloned(), now(millis)).unwrap();
     site.handle(Input::Connected { peer: partner }, now(millis));
     site.handle(Input::Connected { peer: STRANGER }, now(millis));

@@ -55,6 +55,38 @@ pub enum Ask {
     },
     /// Leave the mesh.
     Leave,
+    /// The rules, in all their versions.
+    Rules,
+    /// How votes stand.
+    Votes,
+    /// Move that a rule gets another value.
+    Amend {
+        /// The parameter's name.
+        parameter: String,
+        /// The value.
+        to: i64,
+        /// Where it is discussed.
+        discuss: String,
+    },
+    /// Move that a member is removed.
+    Remove {
+        /// The member's name.
+        member: String,
+        /// Where it is discussed.
+        discuss: String,
+    },
+    /// Second a motion.
+    Second {
+        /// The first digits of its name.
+        motion: String,
+    },
+    /// Object to a motion.
+    Object {
+        /// The first digits of its name.
+        motion: String,
+        /// Why.
+        reason: String,
+    },
     /// Kill the mesh task, as a fault of ours would: for trials of the rule that the site is served on. No command asks it.
     KillMesh,
 }

@@ -56,7 +56,11 @@ pub struct Join {
     json: bool,
 }
 
-fn rule(text: &str) -> Result<(String, i64), String> {
+/// Reads `name=number`.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub(super) fn rule(text: &str) -> Result<(String, i64), String> {
     let (name, value) = text.split_once('=').ok_or("write name=number")?;
     Ok((name.to_owned(), value.parse().map_err(|_| "the value is a whole number")?))
 }

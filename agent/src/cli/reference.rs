@@ -23,12 +23,13 @@ fn commands() -> String {
     let mut text = "| command | what it does |\n|---|---|\n".to_owned();
     for command in Line::command().get_subcommands().filter(|command| !command.is_hide_set()) {
         let about = |command: &clap::Command| command.get_about().map(ToString::to_string).unwrap_or_default();
+        if !command.is_subcommand_required_set() {
+            text += &format!("| `overspill {}` | {} |\n", command.get_name(), about(command));
+        }
         if command.has_subcommands() {
             for inner in command.get_subcommands() {
                 text += &format!("| `overspill {} {}` | {} |\n", command.get_name(), inner.get_name(), about(inner));
             }
-        } else {
-            text += &format!("| `overspill {}` | {} |\n", command.get_name(), about(command));
         }
     }
     text

@@ -37,6 +37,18 @@ pub(super) fn log(event: &Event) {
         Event::Forked { peer, .. } => {
             tracing::warn!(peer = %peer, "a partner signed two states of one line: the proof is kept, nothing more is signed with it");
         }
+        Event::Moved { motion, change, deadline } => {
+            tracing::info!(motion = %motion.short(), change, %deadline, "a motion is up for discussion: who is silent until its deadline consents");
+        }
+        Event::Decided { motion, adopts } => tracing::info!(motion = %motion.short(), adopted = adopts, "a motion was decided"),
+        Event::Lapsed { motion } => {
+            tracing::info!(motion = %motion.short(), "a motion lapsed: nobody seconded it, or too few agents were there")
+        }
+        Event::RulesChanged { version } => tracing::info!(version, "other rules are in force; `overspill rules diff` shows them"),
+        Event::Removed { site } => tracing::info!(member = %site, "a member was removed by a vote, or fell with its sponsor"),
+        Event::Equivocated { peer, .. } => {
+            tracing::warn!(peer = %peer, "a member's agent signed votes that contradict each other: anybody can check the proof");
+        }
         Event::Warned { reason } => tracing::warn!(reason, "look at this"),
         Event::Silent { reason } => tracing::error!(reason, "the ledger cannot be written: nothing is signed until that is mended"),
     }

@@ -13,7 +13,11 @@ use std::{
 use arc_swap::ArcSwap;
 use overspill_edge::{Clock, Handle, Identity};
 use overspill_governance::charter::Charter;
-use overspill_protocol::{event::Answer, io::Command, report::Report};
+use overspill_protocol::{
+    event::Answer,
+    io::{Command, Wish},
+    report::Report,
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -23,7 +27,7 @@ use super::{
 use crate::{
     access_log::{self, AccessLog},
     acme::{Keeper, limits::GUESTS_LOOK},
-    admin::{status, talk::Ask},
+    admin::{status, talk::Ask, votes},
     agentless::Meter,
     certificates::{self, Stamps},
     cli::{
@@ -112,7 +116,7 @@ impl Agent {
             }
             Ask::Invite { seconds } => match self.wish(Command::Invite { lifetime: Duration::from_secs(seconds) }).await? {
                 Answer::Invited { token } => Ok(json!({ "schema": "overspill.invite/1", "token": token, "seconds": seconds })),
-                other => Err(Failure::new(Exit::Failed, format!("the mesh answered an invite with {other:?}"), "please report this")),
+                other => Err(odd(&other)),
             },
             Ask::Join { token } => {
                 self.needs_site()?;
@@ -123,10 +127,43 @@ impl Agent {
                 self.wish(Command::Leave).await?;
                 Ok(json!({ "schema": "overspill.leave/1", "site": self.site() }))
             }
+            Ask::Rules => {
+                let report = self.report().await?;
+                let name = report.mesh.as_ref().ok_or_else(no_mesh)?.name.as_str();
+                Ok(votes::rules(Some(name), report.council.version, &report.council.charters))
+            }
+            Ask::Votes => {
+                let report = self.report().await?;
+                report.mesh.as_ref().ok_or_else(no_mesh)?;
+                Ok(votes::votes(&report.council))
+            }
+            Ask::Amend { parameter, to, discuss } => self.propose(Wish::Amend { parameter, to }, discuss).await,
+            Ask::Remove { member, discuss } => {
+                let member = member.parse().map_err(|_| About::read(&member).err().unwrap_or_else(no_mesh))?;
+                self.propose(Wish::Remove { member }, discuss).await
+            }
+            Ask::Second { motion } => self.note("overspill.vote-second/1", Command::Second { motion }).await,
+            Ask::Object { motion, reason } => self.note("overspill.vote-object/1", Command::Object { motion, reason }).await,
             Ask::KillMesh => {
                 self.meshed()?.die();
                 Ok(json!({ "schema": "overspill.kill-mesh/1" }))
             }
+        }
+    }
+
+    async fn propose(&self, wish: Wish, discuss: String) -> Result<Value, Failure> {
+        match self.wish(Command::Propose { wish, discuss }).await? {
+            Answer::Moved { motion, deadline } => {
+                Ok(json!({ "schema": "overspill.propose/1", "motion": motion.to_string(), "deadline": deadline.to_string() }))
+            }
+            other => Err(odd(&other)),
+        }
+    }
+
+    async fn note(&self, schema: &str, command: Command) -> Result<Value, Failure> {
+        match self.wish(command).await? {
+            Answer::Noted { motion } => Ok(json!({ "schema": schema, "motion": motion.to_string() })),
+            other => Err(odd(&other)),
         }
     }
 
@@ -321,6 +358,16 @@ pub(crate) fn charter(rules: &[(String, i64)]) -> Result<Charter, Failure> {
             )
         })
     })
+}
+
+/// What no wish is answered with.
+fn odd(answer: &Answer) -> Failure {
+    Failure::new(Exit::Failed, format!("the mesh answered this with {answer:?}"), "please report this")
+}
+
+/// What only members have.
+fn no_mesh() -> Failure {
+    Failure::new(Exit::Refused, "this site is in no mesh", "`overspill init` founds one, `overspill join TOKEN` joins one")
 }
 
 /// Nobody can belong to a mesh without an address that visitors use.

@@ -13,3 +13,4 @@ mod secure;
 mod serve;
 mod sites;
 mod support;
+mod votes;

@@ -75,13 +75,14 @@ impl Books {
     }
 
     fn book(&mut self, key: LineKey, charter: &Charter) -> &mut Book {
-        self.0.entry(key).or_insert_with(|| Book {
-            state: LineState::first(key.id(), charter),
-            proposed: None,
-            receipts: 0,
-            to_low: Credit::ZERO,
-            to_high: Credit::ZERO,
-        })
+        let state = LineState::first(key.id(), charter);
+        let new = Book { state, proposed: None, receipts: 0, to_low: Credit::ZERO, to_high: Credit::ZERO };
+        let book = self.0.entry(key).or_insert(new);
+        if book.state.seq == 0 && book.proposed.is_none() {
+            // Nothing was signed yet: the line starts under the rules of what is signed first.
+            book.state = state;
+        }
+        book
     }
 }
 

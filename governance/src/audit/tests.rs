@@ -50,6 +50,7 @@ fn ledgers() -> (Vec<Entry>, Vec<Entry>) {
         bytes: Bytes(1 << 30),
         largest: Bytes(1 << 20),
         anchor: chain().anchor(),
+        charter: 1,
         price_request: charter.price_request,
         price_mib: charter.price_mib,
         made: NOON,

@@ -14,6 +14,7 @@ fn chain() -> Chain {
 fn allotment() -> Allotment {
     let Charter { price_request, price_mib, .. } = Charter::default();
     Allotment {
+        charter: 1,
         mesh: MeshId(Digest::ZERO),
         lease: LEASE,
         owner: SiteId([1; 32]),

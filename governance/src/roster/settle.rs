@@ -12,6 +12,7 @@ use crate::{
     invite::{Admission, Departure},
     limits::{ADMISSIONS_WAITING_MAX, DOUBLE_ADMISSIONS_MAX, MEMBERS_MAX},
     site::{Signed, SiteId},
+    time::Date,
 };
 
 impl Roster {
@@ -25,7 +26,45 @@ impl Roster {
         }
         let before = self.order.len();
         self.arrive(site);
+        self.fell();
         self.order[before..].to_vec()
+    }
+
+    /// Buries a member that a vote removed, from `date` on: a tombstone. It is final and needs nothing of the member's to be known; of two
+    /// for one member the earlier counts, and whom either keeps. What the member signs, before or after, undoes nothing of it.
+    pub fn bury(&mut self, member: SiteId, date: Date, keeps: &[SiteId]) {
+        let (buried, kept) = self.removed.entry(member).or_insert_with(|| (date, Vec::new()));
+        *buried = date.min(*buried);
+        kept.extend_from_slice(keeps);
+        kept.sort_unstable();
+        kept.dedup();
+        self.fell();
+    }
+
+    /// Finds who falls with a removed sponsor: whoever it brought in and no tombstone keeps, and whomever those brought in. Otherwise a
+    /// removed member would go on admitting itself under other keys, with admissions dated to when it might.
+    fn fell(&mut self) {
+        self.fallen.clear();
+        if self.removed.is_empty() {
+            return;
+        }
+        let mut children: BTreeMap<SiteId, Vec<SiteId>> = BTreeMap::new();
+        for (site, sponsor) in self.sponsors() {
+            children.entry(sponsor).or_default().push(site);
+        }
+        for (member, (date, keeps)) in &self.removed {
+            let mut open = vec![*member];
+            while let Some(sponsor) = open.pop() {
+                for child in children.get(&sponsor).into_iter().flatten() {
+                    let kept = sponsor == *member && keeps.binary_search(child).is_ok();
+                    let known = self.fallen.get(child).is_some_and(|fallen| fallen <= date);
+                    if !kept && !known {
+                        self.fallen.insert(*child, *date);
+                        open.push(*child);
+                    }
+                }
+            }
+        }
     }
 
     /// Tells whether a notice takes effect from something that is settled.
@@ -51,6 +90,7 @@ impl Roster {
         }
         self.forget();
         self.arrive(self.founding.body.founder);
+        self.fell();
         self.shorten_waiting();
         self.order.iter().filter(|digest| !before.contains(digest)).copied().collect()
     }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    invite::{Redeemed, token::Token},
+    invite::{Redeemed, Redemption, token::Token},
     limits::DOUBLE_ADMISSIONS_MAX,
     site::Key,
 };
@@ -36,6 +36,21 @@ fn admission(sponsor: u8, member: u8, serial: u64, date: Date) -> Notice {
     let token = Token::issue(&key(sponsor), founding().body.mesh(), vec![], Date::MAX, serial, secret);
     let redeemed = Redeemed::new(&token, &key(member), "https://b.example".into(), vec![], date);
     Notice::Admitted(Signed::new(Admission::answering(&redeemed, date), &key(sponsor)))
+}
+
+/// The body of an admission, with the member's signature under its redemption.
+fn admitting(sponsor: &Key, member: &Key, invite: Digest, date: Date) -> Admission {
+    let redemption = Redemption {
+        invite,
+        sponsor: sponsor.site(),
+        joiner: member.site(),
+        canonical: "https://b.example".into(),
+        addresses: vec![],
+        date,
+    };
+    let (by_joiner, canonical, addresses) = (redemption.sign(member), redemption.canonical.clone(), vec![]);
+    let (mesh, member, sponsor) = (founding().body.mesh(), member.site(), sponsor.site());
+    Admission { mesh, member, sponsor, invite, redeemed: date, by_joiner, canonical, addresses, date }
 }
 
 fn departure(member: u8, date: Date) -> Notice {
@@ -117,9 +132,9 @@ fn nobody_burns_the_invite_of_another() {
     let mut roster = roster();
     let Notice::Admitted(honest) = admission(0, 1, 1, day(2)) else { panic!("an admission") };
     let _ = roster.receive(admission(0, 2, 2, day(2)));
-    // Site 2 states an admission that names the founder's invite: it is its own word only.
-    let spiteful = Admission { sponsor: site(2), member: site(3), ..honest.body.clone() };
-    let _ = roster.receive(Notice::Admitted(Signed::new(spiteful, &key(2))));
+    // Sites 2 and 3 state an admission that names the founder's invite: it is their own word only.
+    let spiteful = admitting(&key(2), &key(3), honest.body.invite, day(2));
+    assert_eq!(settled(roster.receive(Notice::Admitted(Signed::new(spiteful, &key(2))))), 1);
     assert_eq!(settled(roster.receive(Notice::Admitted(honest))), 1);
     assert_eq!(roster.double_admissions().count(), 0);
 }
@@ -131,8 +146,24 @@ fn what_is_not_of_this_mesh_or_not_signed_is_refused() {
     let foreign = Admission { mesh: MeshId(Digest::ZERO), ..good.body.clone() };
     assert_eq!(roster.receive(Notice::Admitted(Signed::new(foreign, &key(0)))), Err(RosterError::NotGood));
     assert_eq!(roster.receive(Notice::Admitted(Signed::new(good.body.clone(), &key(1)))), Err(RosterError::NotGood));
-    let founder_again = Admission { sponsor: site(1), member: site(0), ..good.body };
+    let founder_again = admitting(&key(1), &key(0), good.body.invite, day(2));
     assert_eq!(roster.receive(Notice::Admitted(Signed::new(founder_again, &key(1)))), Err(RosterError::NotGood));
+}
+
+#[test]
+fn nobody_is_named_as_somebodys_who_did_not_ask_for_it() {
+    let mut roster = roster();
+    for (member, date) in [(1, 2), (2, 3)] {
+        let _ = roster.receive(admission(0, member, u64::from(member), day(date)));
+    }
+    // Site 2 would like site 1 to be one of its own: what site 1 signed names the founder, and what another signed is not site 1's.
+    let Notice::Admitted(of_founder) = admission(0, 1, 1, day(2)) else { panic!("an admission") };
+    let claimed = Admission { sponsor: site(2), date: day(1), ..of_founder.body };
+    let another = Admission { member: site(1), ..admitting(&key(2), &key(3), Digest::ZERO, day(1)) };
+    for body in [claimed, another] {
+        assert_eq!(roster.receive(Notice::Admitted(Signed::new(body, &key(2)))), Err(RosterError::NotGood));
+    }
+    assert_eq!(roster.member(&site(1)).unwrap().sponsor, Some(site(0)));
 }
 
 #[test]
@@ -175,13 +206,11 @@ fn proofs_are_kept_one_for_each_sponsor_and_not_without_end() {
 #[test]
 fn a_full_roster_takes_no_more_members_and_still_lets_them_go() {
     let mut roster = roster();
-    let Notice::Admitted(Signed { body, .. }) = admission(0, 1, 1, day(2)) else { panic!("an admission") };
     let numbered = |number: u64| {
         let invite = Digest::of("test", &number.to_le_bytes());
-        let body = Admission { member: SiteId(invite.0), invite, ..body.clone() };
-        Notice::Admitted(Signed::new(body, &key(0)))
+        Notice::Admitted(Signed::new(admitting(&key(0), &Key::from_seed(invite.0), invite, day(2)), &key(0)))
     };
-    assert_eq!(settled(roster.receive(Notice::Admitted(Signed::new(body.clone(), &key(0))))), 1);
+    assert_eq!(settled(roster.receive(admission(0, 1, 1, day(2)))), 1);
     for number in 2..MEMBERS_MAX as u64 {
         assert_eq!(settled(roster.receive(numbered(number))), 1);
     }
@@ -207,6 +236,57 @@ fn a_roster_tells_another_what_it_lacks() {
         let _ = ours.receive(theirs.notice(&digest).unwrap().clone());
     }
     assert_eq!(ours.digest(), theirs.digest());
+}
+
+#[test]
+fn a_tombstone_is_final_whatever_comes_before_or_after_it() {
+    let notices = [
+        admission(0, 1, 1, day(2)),
+        admission(1, 2, 1, day(3)),
+        admission(1, 3, 2, day(3)),
+        admission(3, 4, 1, day(4)),
+        admission(0, 1, 2, day(1)),
+    ];
+    for buried_at in 0..=notices.len() {
+        let mut roster = roster();
+        for (at, notice) in notices.iter().enumerate() {
+            if at == buried_at {
+                roster.bury(site(1), day(6), &[site(2)]);
+            }
+            let _ = roster.receive(notice.clone());
+        }
+        if buried_at == notices.len() {
+            roster.bury(site(1), day(6), &[site(2)]);
+        }
+        assert_eq!(roster.members().count(), 2, "the founder, and whom the mesh keeps");
+        assert!(roster.contains(&site(2)) && roster.is_removed(&site(1)) && roster.is_removed(&site(3)) && roster.is_removed(&site(4)));
+        assert!(roster.has_left(&site(4)), "who came in by one who fell is gone with it");
+        assert_eq!(roster.members_on(day(5)).count(), 5, "until then they were members");
+    }
+}
+
+#[test]
+fn who_was_removed_brings_nobody_in_with_an_old_date() {
+    let mut roster = roster();
+    let _ = roster.receive(admission(0, 1, 1, day(2)));
+    roster.bury(site(1), day(6), &[]);
+    assert_eq!(settled(roster.receive(admission(1, 5, 9, day(3)))), 1);
+    assert!(!roster.contains(&site(5)));
+    assert_eq!(settled(roster.receive(admission(5, 6, 1, day(3)))), 1);
+    assert!(!roster.contains(&site(6)));
+}
+
+#[test]
+fn the_founder_can_be_removed_like_any_member() {
+    let mut roster = roster();
+    for member in [1, 2, 3] {
+        let _ = roster.receive(admission(0, member, u64::from(member), day(2)));
+    }
+    let mut keeps = vec![site(1), site(2)];
+    keeps.sort();
+    roster.bury(site(0), day(6), &keeps);
+    assert!(!roster.contains(&site(0)) && !roster.contains(&site(3)));
+    assert_eq!(roster.members().count(), 2);
 }
 
 /// Notices over a few sites, invites and days, so that they collide: double admissions, circles, departures before and after.

@@ -40,6 +40,11 @@ fn entries_keep_their_bytes() {
             Entry::Proposed { .. } => "proposed",
             Entry::Agreed { .. } => "agreed",
             Entry::LeaseEnded { .. } => "lease-ended",
+            Entry::Moved { .. } => "moved",
+            Entry::Seconded(_) => "seconded",
+            Entry::Objected(_) => "objected",
+            Entry::Cast(_) => "cast",
+            Entry::Decided(_) => "decided",
         };
         let bytes = codec::encode(&entry);
         assert_golden(&format!("entry-{name}.hex"), &hex(&bytes));

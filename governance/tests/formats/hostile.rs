@@ -4,8 +4,10 @@ use core::fmt::Debug;
 
 use overspill_governance::{
     allotment::Allotment,
+    ballot::Equivocation,
     claim::Claim,
     codec::{self, Decode, DecodeError, Encode},
+    docket::Paper,
     entry::Entry,
     invite::{Admission, Departure, Founding, Invite, Redeemed, token::Token},
     line::{Fork, Proposal, Receipt},
@@ -42,6 +44,8 @@ fn look_at_all(bytes: &[u8]) {
     look::<Receipt>(bytes);
     look::<Fork>(bytes);
     look::<DoubleAdmission>(bytes);
+    look::<Paper>(bytes);
+    look::<Equivocation>(bytes);
 }
 
 /// Every byte set to every value, every truncation, and a byte too many.
@@ -64,6 +68,7 @@ fn bend<T: Encode + Decode<()> + PartialEq + Debug>(value: &T) {
 fn bent_values_are_refused_or_are_other_values() {
     samples::entries().iter().for_each(bend);
     samples::notices().iter().for_each(bend);
+    samples::papers().iter().for_each(bend);
     bend(&samples::redeemed());
     bend(&samples::token());
 }

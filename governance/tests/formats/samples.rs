@@ -2,15 +2,19 @@
 
 use overspill_governance::{
     allotment::Allotment,
+    ballot::{Ballot, Outcome, Stage},
     charter::Charter,
     claim::Claim,
+    decision::Decision,
     digest::Digest,
+    docket::Paper,
     entry::Entry,
     invite::{Admission, Departure, Founding, Redeemed, token::Token},
     line::{Line, LineKey, Moves, Proposal, Receipt},
+    motion::{Change, Motion, Objection, Second},
     payword::{Chain, LeaseId},
     roster::Notice,
-    site::{Key, Signed},
+    site::{Key, Signed, Statement},
     time::Date,
     units::{Bytes, Credit},
 };
@@ -58,6 +62,7 @@ pub(super) fn allotment() -> Signed<Allotment> {
     let Charter { price_request, price_mib, .. } = Charter::default();
     let body = Allotment {
         mesh: founding().body.mesh(),
+        charter: 1,
         lease: LEASE,
         owner: owner().site(),
         helper: helper().site(),
@@ -102,7 +107,49 @@ pub(super) fn entries() -> Vec<Entry> {
         Entry::Proposed { with: helper().site(), proposal },
         Entry::Agreed { with: helper().site(), receipt },
         Entry::LeaseEnded { lease: LEASE },
+        Entry::Moved { motion: motion().into(), heard: NOON },
+        Entry::Seconded(second()),
+        Entry::Objected(objection()),
+        Entry::Cast(ballot(Stage::Prepare)),
+        Entry::Decided(decision().into()),
         Entry::Departed(departure()),
+    ]
+}
+
+pub(super) fn motion() -> Signed<Motion> {
+    let change = Change::Amend { parameter: "price_mib".into(), from: 1_000, to: 2_000 };
+    let (mesh, mover, discuss) = (founding().body.mesh(), helper().site(), "https://forum.example/1".into());
+    Signed::new(Motion { mesh, mover, charter: 1, change, discuss, date: NOON }, &helper())
+}
+
+pub(super) fn second() -> Signed<Second> {
+    Signed::new(Second { mesh: founding().body.mesh(), motion: motion().body.digest(), seconder: owner().site() }, &owner())
+}
+
+pub(super) fn objection() -> Signed<Objection> {
+    let (mesh, motion, reason) = (founding().body.mesh(), motion().body.digest(), "Small sites cannot pay that.".into());
+    Signed::new(Objection { mesh, motion, objector: owner().site(), reason }, &owner())
+}
+
+pub(super) fn ballot(stage: Stage) -> Signed<Ballot> {
+    let outcome = Outcome { objections: Digest::of("test", b"nobody"), adopts: true };
+    let (mesh, motion, voter) = (founding().body.mesh(), motion().body.digest(), owner().site());
+    Signed::new(Ballot { mesh, motion, voter, epoch: 0, stage, basis: None, outcome }, &owner())
+}
+
+/// By the founder alone: when the motion was made, nobody else had been a member for long enough.
+pub(super) fn decision() -> Decision {
+    let Signed { body, signature } = ballot(Stage::Commit);
+    Decision { motion: motion(), epoch: 0, outcome: body.outcome, votes: vec![(body.voter, signature)] }
+}
+
+pub(super) fn papers() -> Vec<Paper> {
+    vec![
+        Paper::Moved(motion()),
+        Paper::Seconded(second()),
+        Paper::Objected(objection()),
+        Paper::Cast(ballot(Stage::Prepare)),
+        Paper::Decided(decision().into()),
     ]
 }
 

@@ -37,6 +37,7 @@ pub(crate) fn allotment(parties: Parties<'_>, lease: LeaseId, offer: &Offer, cre
     let bytes = Bytes(offer.bytes.0.saturating_mul(seconds).min(overspill_governance::limits::ALLOTMENT_BYTES_MAX));
     let mut allotment = Allotment {
         mesh,
+        charter: charter.version,
         lease,
         owner,
         helper,

@@ -39,7 +39,14 @@ impl Lines {
     /// The account with `partner`, opened when there is none yet.
     pub(crate) fn open(&mut self, us: SiteId, partner: SiteId, mesh: MeshId, charter: &Charter) -> Option<&mut Account> {
         match self.0.entry(partner) {
-            Entry::Occupied(account) => Some(account.into_mut()),
+            Entry::Occupied(account) => {
+                let account = account.into_mut();
+                if account.line.state().seq == 0 && account.line.pending().is_none() {
+                    // Nothing was signed yet: the line starts under the rules of what is signed first.
+                    account.line = Line::new(LineKey::between(mesh, us, partner), us, charter)?;
+                }
+                Some(account)
+            }
             Entry::Vacant(place) => {
                 let line = Line::new(LineKey::between(mesh, us, partner), us, charter)?;
                 Some(place.insert(Account { line, frozen: false, again: Time::ZERO, tries: 0 }))
@@ -92,8 +99,12 @@ impl Lines {
         if planted!(ForgetsProposals) {
             return true;
         }
-        let opened = membership.mesh().zip(membership.charter()).and_then(|(mesh, charter)| self.open(us, with, mesh, charter));
-        opened.is_some_and(|account| account.line.restore_proposed(proposal).is_ok())
+        let Some((mesh, minutes)) = membership.mesh().zip(membership.minutes()) else { return false };
+        // The log does not name the rules under which a line started: its first state fits those alone.
+        minutes.versions().iter().any(|rules| {
+            let opened = self.open(us, with, mesh, &rules.charter);
+            opened.is_some_and(|account| account.line.restore_proposed(proposal).is_ok())
+        })
     }
 
     /// Takes back a receipt from the ledger, and tells what it moved.

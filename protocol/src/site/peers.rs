@@ -151,11 +151,17 @@ impl Site {
             Message::JoinDone(_) | Message::JoinRefused(_) => None,
             Message::RosterAsk(ask) => self.membership.on_roster_ask(&mut self.desk, from, &ask),
             Message::RosterTell(notices) => self.on_roster_tell(notices),
+            Message::VoteAsk(ask) => self.council.on_vote_ask(&mut self.desk, &self.membership, from, &ask),
+            Message::VoteTell(papers) => {
+                let Self { council, desk, membership, partners, .. } = self;
+                council.on_vote_tell(desk, membership, partners, &from, papers)
+            }
             Message::Advert(signed) => {
-                let roster = signed.body.roster;
+                let (roster, votes) = (signed.body.roster, signed.body.votes);
                 let fault = self.partners.on_advert(&mut self.desk, &self.membership, from, signed);
                 if fault.is_none() {
                     self.membership.compare(&mut self.desk, &mut self.partners, &from, roster);
+                    self.council.compare(&mut self.desk, &self.membership, &mut self.partners, &from, votes);
                 }
                 fault
             }
@@ -279,17 +285,21 @@ impl Site {
 
     pub(super) fn on_gossip(&mut self, bytes: &[u8]) {
         // Nobody is to blame for gossip: what is wrong is dropped, and what is lost the roster exchange repairs.
-        if let Ok(Message::RosterTell(notices)) = wire::decode_small(bytes)
-            && let Ok(true) = self.membership.on_roster_tell(&mut self.desk, notices)
-        {
-            self.on_roster_changed();
+        match wire::decode_small(bytes) {
+            Ok(Message::RosterTell(notices)) => {
+                if let Ok(true) = self.membership.on_roster_tell(&mut self.desk, notices) {
+                    self.on_roster_changed();
+                }
+            }
+            Ok(Message::VoteTell(papers)) => self.council.on_gossip(&mut self.desk, &mut self.membership, papers),
+            _ => {}
         }
     }
 
     pub(super) fn on_proved(&mut self, site: &SiteId, host: &str, good: bool) {
         match self.membership.on_joiner_proved(&mut self.desk, site, good) {
             Some(Some(notice)) => {
-                self.desk.put(Output::Broadcast(Message::RosterTell(vec![notice]).into()));
+                self.desk.broadcast(Message::RosterTell(vec![notice]));
                 self.on_roster_changed();
             }
             Some(None) => {}

@@ -39,6 +39,7 @@ impl Site {
             // The plan is looked at after every input.
             Reason::Plan => {}
             Reason::Leave => self.tend_leaving(),
+            Reason::Vote => self.council.tend(&mut self.desk, &mut self.membership),
         }
     }
 
@@ -47,7 +48,8 @@ impl Site {
         let pause = if busy { ADVERT_BUSY } else { ADVERT_CALM };
         let offer = self.helper.offer(self.desk.now.date).filter(|_| self.membership.leaving().is_none());
         let load = self.owner.crowd.load_permille();
-        self.partners.advertise(&mut self.desk, &self.membership, pause, offer, load);
+        let votes = self.council.digest(&self.membership);
+        self.partners.advertise(&mut self.desk, &self.membership, pause, offer, load, votes);
     }
 
     /// Leases changed: look at them soon, keep beating, keep checkpoints, and let partners know what is left to offer.

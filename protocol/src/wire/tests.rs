@@ -4,10 +4,15 @@ use alloc::{string::String, vec, vec::Vec};
 
 use overspill_governance::{
     allotment::Allotment,
+    ballot::{Ballot, Outcome, Stage},
     claim::Claim,
+    decision::Decision,
     digest::{Digest, ObjectDigest},
+    docket::Paper,
     invite::MeshId,
+    limits::{KEEPS_MAX, LINK_BYTES_MAX, OBJECTION_BYTES_MAX},
     line::{LineId, LineState, Proposal},
+    motion::{Change, Motion, Objection, Second},
     payword::{LeaseId, Word},
     site::{Key, Signature, Signed, SiteId},
     time::Date,
@@ -22,7 +27,7 @@ use crate::{
     manifest::{Manifest, Object},
     message::{
         Agree, Beat, ClaimAnswer, ClaimAsk, ClaimMade, Generation, Hello, LeaseClosed, LeaseHeld, LeaseRefusal, LeaseRefused, LeaseTake,
-        RosterAsk,
+        RosterAsk, VoteAsk,
     },
     ticket::TicketKey,
 };
@@ -42,10 +47,28 @@ fn claim() -> Claim {
     Claim { lease: LEASE, serial: 3, word: Word([6; 16]), requests: 2, bytes: Bytes(40_000) }
 }
 
+/// One paper of every kind.
+fn papers() -> Vec<Paper> {
+    let change = Change::Amend { parameter: String::from("price_mib"), from: 1_000, to: 2_000 };
+    let discuss = String::from("https://forum.example/1");
+    let motion = signed(Motion { mesh: MESH, mover: OWNER, charter: 1, change, discuss, date: DATE });
+    let name = Digest([18; 32]);
+    let outcome = Outcome { objections: Digest([19; 32]), adopts: true };
+    let (epoch, stage) = (1, Stage::Prepare);
+    vec![
+        Paper::Moved(motion.clone()),
+        Paper::Seconded(signed(Second { mesh: MESH, motion: name, seconder: HELPER })),
+        Paper::Objected(signed(Objection { mesh: MESH, motion: name, objector: HELPER, reason: String::from("No.") })),
+        Paper::Cast(signed(Ballot { mesh: MESH, motion: name, voter: HELPER, epoch, stage, basis: Some(0), outcome })),
+        Paper::Decided(Decision { motion, epoch, outcome, votes: vec![(HELPER, SIGNATURE)] }.into()),
+    ]
+}
+
 /// One of every kind but those that only carry governance's own statements, which have golden bytes there.
 fn specimens() -> Vec<Message> {
     let allotment = Allotment {
         mesh: MESH,
+        charter: 1,
         lease: LEASE,
         owner: OWNER,
         helper: HELPER,
@@ -70,6 +93,7 @@ fn specimens() -> Vec<Message> {
         guest_suffix: String::from("overflow.example"),
         load_permille: 250,
         roster: Digest([8; 32]),
+        votes: Digest([16; 32]),
     };
     let object = Object {
         path: String::from("/a.png"),
@@ -117,6 +141,8 @@ fn specimens() -> Vec<Message> {
         Message::ClaimAnswer(ClaimAnswer { lease: LEASE, accepted: Some(claim()), done: false, reason: String::new() }),
         Message::Propose(Proposal { state, low_sig: SIGNATURE, claim: Some(claim()) }),
         Message::Agree(Agree { seq: 1, signature: SIGNATURE }),
+        Message::VoteAsk(VoteAsk { known: vec![Digest([17; 32])] }),
+        Message::VoteTell(papers()),
     ]
 }
 
@@ -133,9 +159,9 @@ fn every_kind_has_its_golden_bytes() {
     JoinRefused    18 010003000000 8964d3583c291d94
     RosterAsk      46 010004000000 a0bdedefc482c73e
     RosterTell     14 010005000000 27a84cd938a1aa5a
-    Advert        297 010006000000 f80b80c16c58f4a4
+    Advert        329 010006000000 80c04fcd7b09762d
     Beat          191 010007000000 96bf51bab257e132
-    LeaseTake     295 010008000000 6ad9b662c868d547
+    LeaseTake     299 010008000000 5a3c7b7004ec5e3d
     LeaseHeld      53 010009000000 6112705e9a6afd68
     LeaseRefused   18 01000a000000 20222feb3e2636b5
     LeaseClosed    14 01000b000000 0d8f8f938f1c0509
@@ -145,6 +171,8 @@ fn every_kind_has_its_golden_bytes() {
     ClaimAnswer    64 01000f000000 02255d9b71e31061
     Propose       239 010010000000 13f5d1dfea016fac
     Agree          78 010011000000 d8887eb713ca9746
+    VoteAsk        46 010013000000 a157debe9a718cf3
+    VoteTell     1128 010014000000 385aaaaf2fdb93ae
     ");
 }
 
@@ -178,6 +206,18 @@ fn each_kind_keeps_within_its_own_bound() {
     assert!(whole_roster.len() <= BATCH_BYTES_MAX && decode(&whole_roster).is_ok());
     assert!(decode_small(&whole_roster).is_err(), "nobody says so much by gossip, or as a stranger");
     const { assert!(CONTROL_BYTES_MAX < BATCH_BYTES_MAX) };
+}
+
+#[test]
+fn every_paper_that_is_gossiped_fits_the_gossip() {
+    let keeps = (0..KEEPS_MAX).map(|at| SiteId([u8::try_from(at).unwrap(); 32])).collect();
+    let discuss = "x".repeat(LINK_BYTES_MAX);
+    let longest = Motion { mesh: MESH, mover: OWNER, charter: 1, change: Change::Remove { member: HELPER, keeps }, discuss, date: DATE };
+    let reason = "x".repeat(OBJECTION_BYTES_MAX);
+    let objection = Objection { mesh: MESH, motion: Digest([1; 32]), objector: OWNER, reason };
+    for paper in [Paper::Moved(signed(longest)), Paper::Objected(signed(objection))] {
+        assert!(decode_small(&encode(&Message::VoteTell(vec![paper]))).is_ok());
+    }
 }
 
 #[test]

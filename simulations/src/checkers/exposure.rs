@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use overspill_governance::{charter::Charter, entry::Entry, payword::LeaseId, site::SiteId, units::Bytes};
 use overspill_protocol::io::Caps;
 
-use super::reference::price;
+use super::terms::Terms;
 use crate::server::Visit;
 
 /// Looks at an owner's data plane whose visitors may still be served when the cap is reached: until a new plan is there, and as many as are on
@@ -27,6 +27,7 @@ struct Served {
 pub struct Exposure {
     charter: Charter,
     caps: BTreeMap<SiteId, Caps>,
+    terms: BTreeMap<LeaseId, Terms>,
     served: BTreeMap<(SiteId, SiteId, LeaseId), Served>,
 }
 
@@ -41,10 +42,13 @@ impl Exposure {
 
     pub(super) fn on_entry(&mut self, site: SiteId, entry: &Entry) {
         match entry {
+            Entry::Allotted(allotment) => {
+                self.terms.insert(allotment.body.lease, Terms::of(&allotment.body));
+            }
             Entry::Agreed { with, receipt } => {
                 let Some(claim) = receipt.claim else { return };
                 if let Some(served) = self.served.get_mut(&(site, *with, claim.lease)) {
-                    served.settled = price(&self.charter, claim.requests, claim.bytes);
+                    served.settled = price(&self.terms, &claim.lease, claim.requests, claim.bytes);
                 }
             }
             Entry::Taken(claim) => {
@@ -74,14 +78,20 @@ impl Exposure {
         served.requests = served.requests.saturating_add(visit.visitors);
         served.bytes = served.bytes.saturating_add(bytes);
         let theirs = self.served.range((visit.helper, visit.owner, LeaseId([0; 8]))..=(visit.helper, visit.owner, LeaseId([255; 8])));
-        let open = |served: &Served| (price(&self.charter, served.requests, served.bytes) - served.settled).max(0);
-        let outstanding: i128 = theirs.map(|(_, served)| open(served)).sum();
+        let worth = |lease: &LeaseId, requests, bytes| price(&self.terms, lease, requests, bytes);
+        let open = |lease: &LeaseId, served: &Served| (worth(lease, served.requests, served.bytes) - served.settled).max(0);
+        let outstanding: i128 = theirs.map(|((.., lease), served)| open(lease, served)).sum();
         let caps = self.caps.get(&visit.helper)?;
-        let late = price(&self.charter, caps.requests.0, Bytes(caps.bytes.0)) / 10 * TICKS_LATE;
+        let late = worth(&visit.lease, caps.requests.0, Bytes(caps.bytes.0)) / 10 * TICKS_LATE;
         let most = i128::from(self.charter.unsettled_cap.0) + late;
         (outstanding > most).then(|| {
             let (helper, owner) = (visit.helper.short(), visit.owner.short());
             format!("{helper} served {owner} for {outstanding} beyond any receipt, where {most} are the most")
         })
     }
+}
+
+/// What was served under a lease; none is served that nobody signed.
+fn price(terms: &BTreeMap<LeaseId, Terms>, lease: &LeaseId, requests: u32, bytes: Bytes) -> i128 {
+    terms.get(lease).map_or(0, |terms| terms.price(requests, bytes))
 }

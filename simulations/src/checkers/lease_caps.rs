@@ -13,12 +13,13 @@ use overspill_governance::{
 };
 use overspill_protocol::{event::Event, io::Caps, limits::LEASES_MAX, plan::Plan};
 
-use super::reference::price;
+use super::terms::Terms;
 use crate::server::Visit;
 
 /// A lease as its owner has to count it.
 #[derive(Debug, Clone, Copy)]
 struct Open {
+    terms: Terms,
     /// What all of it would cost, or what is out once no new visitors are sent.
     most: i64,
     settled: i64,
@@ -56,7 +57,7 @@ impl LeaseCaps {
                 let (lease, helper) = (allotment.body.lease, allotment.body.helper);
                 let worst = allotment.body.price(allotment.body.requests, allotment.body.bytes).0;
                 let open = self.open.entry((site, helper)).or_default();
-                open.insert(lease, Open { most: worst, settled: 0, requests: 0, bytes: Bytes::ZERO });
+                open.insert(lease, Open { terms: Terms::of(&allotment.body), most: worst, settled: 0, requests: 0, bytes: Bytes::ZERO });
                 let sum: i64 = open.values().map(|lease| (lease.most - lease.settled).max(0)).sum();
                 let room = self.room.get(&(site, helper)).copied().unwrap_or(self.charter.newcomer_limit.0);
                 let slack = self
@@ -106,7 +107,7 @@ impl LeaseCaps {
     pub(super) fn on_event(&mut self, site: SiteId, event: &Event) {
         let Event::LeaseDraining { lease, partner, .. } = event else { return };
         if let Some(open) = self.open.get_mut(&(site, *partner)).and_then(|open| open.get_mut(lease)) {
-            let out = price(&self.charter, open.requests, open.bytes);
+            let out = open.terms.price(open.requests, open.bytes);
             open.most = open.most.min(i64::try_from(out).unwrap_or(i64::MAX));
         }
     }

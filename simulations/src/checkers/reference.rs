@@ -1,7 +1,7 @@
 //! The reference: what ledgers must say by a model of few lines that knows what data planes really did.
 //!
 //! It has no machine, no messages and no retries. A lease is worth what was served under it, but not more than was handed out; a line is
-//! the sum of what its leases' last receipts are worth; a limit grows by service given. All in wide integers, by the charter's words.
+//! the sum of what its leases' last receipts are worth; a limit grows by service given. All in wide integers, by the prices that owners signed.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +15,7 @@ use overspill_governance::{
     units::{Bytes, Credit},
 };
 
+use super::terms::Terms;
 use crate::server::Visit;
 
 /// What really went out under a lease, and what was served.
@@ -42,15 +43,24 @@ pub struct Lease {
 #[derive(Debug, Default)]
 pub struct Truth {
     leases: BTreeMap<LeaseId, Lease>,
+    terms: BTreeMap<LeaseId, Terms>,
     charter: Charter,
     lost: Vec<SiteId>,
 }
 
 impl Truth {
-    pub(super) fn on_entry(&mut self, entry: &Entry) {
-        if let Entry::Founded(founding) = entry {
-            self.charter = founding.body.charter.clone();
+    pub(super) fn on_entry(&mut self, entry: &Entry) -> Option<String> {
+        match entry {
+            Entry::Founded(founding) => self.charter = founding.body.charter.clone(),
+            Entry::Allotted(allotment) => {
+                let (lease, terms) = (allotment.body.lease, Terms::of(&allotment.body));
+                self.terms.insert(lease, terms);
+                let invented = allotment.body.charter == self.charter.version && terms != Terms::by(&self.charter);
+                return invented.then(|| format!("lease {lease} names the founding's charter and has other prices"));
+            }
+            _ => {}
         }
+        None
     }
 
     pub(super) fn on_sent(&mut self, visit: &Visit) {
@@ -134,7 +144,8 @@ impl Truth {
         let theirs = last.range((*with, LeaseId([0; 8]))..=(*with, LeaseId([255; 8])));
         let worth = |claim: &Claim| {
             let helper = self.leases.get(&claim.lease).map(|lease| lease.helper);
-            if helper == Some(*with) { -self.price(claim.requests, claim.bytes) } else { self.price(claim.requests, claim.bytes) }
+            let worth = self.price(&claim.lease, claim.requests, claim.bytes);
+            if helper == Some(*with) { -worth } else { worth }
         };
         theirs.map(|(_, (_, claim))| worth(claim)).sum()
     }
@@ -151,7 +162,7 @@ impl Truth {
         let debtor = if balance > Credit::ZERO { with } else { site };
         let earned = |claim: &Claim| {
             let helper = self.leases.get(&claim.lease).map(|lease| lease.helper);
-            if helper == Some(debtor) { self.price(claim.requests, claim.bytes) } else { 0 }
+            if helper == Some(debtor) { self.price(&claim.lease, claim.requests, claim.bytes) } else { 0 }
         };
         let service: i128 = theirs.map(|(_, (_, claim))| earned(claim)).sum();
         let grown = i128::from(self.charter.newcomer_limit.0) + service * i128::from(self.charter.limit_growth.0) / 1_000;
@@ -162,20 +173,15 @@ impl Truth {
     /// What an honest helper served an honest owner and never forgot is paid to the last byte.
     fn unpaid(&self, site: SiteId, last: &BTreeMap<(SiteId, LeaseId), (SiteId, Claim)>, honest: &impl Fn(&SiteId) -> bool) -> Vec<String> {
         let ours = self.leases.iter().filter(|(_, lease)| lease.helper == site && !lease.forgotten && honest(&lease.owner));
-        let due = ours.filter(|(_, lease)| self.price(lease.served, lease.bytes) > 0);
+        let due = ours.filter(|(id, lease)| self.price(id, lease.served, lease.bytes) > 0);
         let paid =
-            |id: &LeaseId, lease: &Lease| last.get(&(lease.owner, *id)).map_or(0, |(_, claim)| self.price(claim.requests, claim.bytes));
-        let short = due.filter(|(id, lease)| paid(id, lease) < self.price(lease.served, lease.bytes));
+            |id: &LeaseId, lease: &Lease| last.get(&(lease.owner, *id)).map_or(0, |(_, claim)| self.price(id, claim.requests, claim.bytes));
+        let short = due.filter(|(id, lease)| paid(id, lease) < self.price(id, lease.served, lease.bytes));
         short.map(|(id, lease)| format!("{} was paid {} for lease {id}: {lease:?}", site.short(), paid(id, lease))).collect()
     }
 
-    fn price(&self, requests: u32, bytes: Bytes) -> i128 {
-        price(&self.charter, requests, bytes)
+    /// A lease that nobody signed is worth nothing.
+    fn price(&self, lease: &LeaseId, requests: u32, bytes: Bytes) -> i128 {
+        self.terms.get(lease).map_or(0, |terms| terms.price(requests, bytes))
     }
-}
-
-/// What service is worth by the charter's words, in micro-credits: computed here once more, in wide integers, and not by the law.
-pub(super) fn price(charter: &Charter, requests: u32, bytes: Bytes) -> i128 {
-    let of_bytes = i128::from(bytes.0) * i128::from(charter.price_mib.0) / (1 << 20);
-    i128::from(requests) * i128::from(charter.price_request.0) + of_bytes
 }

@@ -88,6 +88,7 @@ impl World {
             }
             Output::Send { to, message } => self.send(site, to, *message),
             Output::Broadcast(message) => {
+                self.checkers.on_broadcast(self.bodies[site].id, &message);
                 let bytes = wire::encode(&message);
                 self.trace.note(now, at, Kind::Broadcasts, 0, &bytes, || message.kind().to_owned());
                 self.shout(site, &bytes);
@@ -237,7 +238,7 @@ fn is_signed(message: &Message) -> bool {
     match message {
         Message::Beat(beat) => beat.generation.is_some(),
         Message::Advert(_) | Message::Manifest(_) | Message::LeaseTake(_) | Message::Propose(_) | Message::Agree(_) => true,
-        Message::JoinAsk(_) | Message::JoinDone(_) | Message::RosterTell(_) => true,
+        Message::JoinAsk(_) | Message::JoinDone(_) | Message::RosterTell(_) | Message::VoteTell(_) => true,
         _ => false,
     }
 }

@@ -67,7 +67,8 @@ impl HelperSide {
             return Err(LeaseRefusal::Taken);
         }
         let address = self.address.clone().ok_or(LeaseRefusal::NoRoom)?;
-        let charter = membership.charter().ok_or(LeaseRefusal::BadTerms)?;
+        let minutes = membership.minutes().ok_or(LeaseRefusal::BadTerms)?;
+        let charter = minutes.understood(allotment.charter, desk.now.date).ok_or(LeaseRefusal::BadTerms)?;
         if !self.is_certified(&address.authority(&from)) {
             return Err(LeaseRefusal::NoRoom);
         }

@@ -1,0 +1,136 @@
+use super::*;
+use crate::fixtures::{DAY, admission, charter, dearer, electorate, later, mesh, motion, site, star};
+use proptest::prelude::*;
+
+fn of(sponsors: &[u16]) -> Electorate {
+    electorate(&mesh(sponsors), &motion(0, dearer()))
+}
+
+fn sites(numbers: impl Iterator<Item = u16>) -> Vec<SiteId> {
+    numbers.map(site).collect()
+}
+
+/// Nine members whom the founder brought in, the first of whom brought in 40 more.
+fn farm() -> Vec<u16> {
+    [vec![0; 9], vec![1; 40]].concat()
+}
+
+#[test]
+fn in_a_small_mesh_everybody_counts_as_one() {
+    for members in 1..=VOICES_MIN as u16 {
+        let electorate = electorate(&star(members), &motion(0, dearer()));
+        assert_eq!((electorate.members(), electorate.seats()), (usize::from(members), usize::from(members)));
+    }
+    let three = of(&[0, 0]);
+    assert_eq!((three.quorum(), three.weight([site(1), site(2)].iter())), (2, 2));
+    assert!(three.certifies(3) && !three.certifies(2), "more than two thirds of three are three");
+    assert!(of(&[0, 0, 0]).certifies(3));
+}
+
+#[test]
+fn a_farm_counts_for_less_than_what_it_takes_to_stop_decide_or_prevent() {
+    let electorate = of(&farm());
+    let farm = [site(1)].into_iter().chain(sites(10..50));
+    let farm: Vec<SiteId> = farm.collect();
+    assert_eq!(electorate.members(), 50);
+    assert!(electorate.weight(farm.iter()) < electorate.quorum());
+    let seats = farm.iter().filter(|site| electorate.has_seat(site)).count();
+    assert!(seats > 0 && seats * 3 < electorate.seats(), "{seats} of {}", electorate.seats());
+    assert!(electorate.certifies(electorate.seats() - seats), "the others decide without it");
+    let others = sites([0].into_iter().chain(2..10));
+    assert!(electorate.weight(others.iter()) >= electorate.quorum() && others.iter().all(|site| electorate.has_seat(site)));
+}
+
+#[test]
+fn a_farm_in_a_long_chain_is_a_branch_like_any() {
+    let chain: Vec<u16> = [vec![0; 9], vec![1], (10..49).collect()].concat();
+    let (flat, deep) = (of(&farm()), of(&chain));
+    let farm = sites(10..50);
+    assert_eq!((flat.weight(farm.iter()), flat.quorum(), flat.seats()), (deep.weight(farm.iter()), deep.quorum(), deep.seats()));
+}
+
+#[test]
+fn a_chain_of_sponsors_is_a_mesh_and_everybody_counts() {
+    let chain = of(&(0..9).collect::<Vec<_>>());
+    assert_eq!((chain.members(), chain.seats(), chain.quorum()), (10, 10, 4));
+    assert_eq!(chain.weight(sites(5..10).iter()), 5);
+}
+
+#[test]
+fn sponsors_in_a_circle_are_one_branch() {
+    // Sites 1 and 2 hang from each other, and so do 3 and 4: the founder's admissions are later than the circles'.
+    let mut roster = star(12);
+    for (sponsor, member) in [(1, 2), (2, 1), (3, 4), (4, 3)] {
+        let _ = roster.receive(admission(sponsor, member, later(1))).unwrap();
+    }
+    let electorate = electorate(&roster, &motion(0, dearer()));
+    let circle = sites(1..5);
+    assert_eq!((electorate.members(), electorate.weight(circle.iter())), (12, 3), "four members, and a third of the voices at most");
+}
+
+#[test]
+fn members_count_from_a_date_and_until_they_are_gone() {
+    let mut roster = star(5);
+    let late = admission(0, 5, later(DAY));
+    let _ = roster.receive(late).unwrap();
+    roster.bury(site(2), later(DAY / 2), &[]);
+    roster.bury(site(3), later(2 * DAY), &[]);
+    let electorate = electorate(&roster, &motion(0, dearer()));
+    let voices: Vec<bool> = (0..6).map(|number| electorate.has_voice(&site(number))).collect();
+    assert_eq!(voices, [true, true, false, true, true, false]);
+}
+
+#[test]
+fn in_a_large_mesh_agents_are_drawn_anew_for_each_motion() {
+    let roster = star(120);
+    let draw = |mover| electorate(&roster, &motion(mover, dearer()));
+    let (one, other) = (draw(0), draw(1));
+    assert_eq!((one.members(), one.seats(), other.seats()), (120, charter().committee_size as usize, 64));
+    assert_ne!(one.seats, other.seats);
+    assert_eq!(one, draw(0));
+}
+
+/// Any tree: each member was brought in by an earlier one.
+fn trees() -> impl Strategy<Value = Vec<u16>> {
+    proptest::collection::vec(any::<u16>(), 0..40)
+        .prop_map(|draws| draws.iter().enumerate().map(|(at, draw)| draw % (u16::try_from(at).unwrap() + 1)).collect())
+}
+
+/// The members of the branch below `root`, itself among them.
+fn branch(sponsors: &[u16], root: u16) -> Vec<SiteId> {
+    let within = |mut at: u16| {
+        while at != root && at != 0 {
+            at = sponsors[usize::from(at) - 1];
+        }
+        at == root
+    };
+    sites((1..=u16::try_from(sponsors.len()).unwrap()).filter(|member| within(*member)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    #[test]
+    fn no_branch_of_any_tree_decides_stops_or_prevents_alone(sponsors in trees()) {
+        let electorate = of(&sponsors);
+        prop_assert!(electorate.seats() >= 1 && electorate.quorum() >= 1 && electorate.certifies(electorate.seats()));
+        prop_assert!(electorate.weight(electorate.members.iter()) <= electorate.voices);
+        prop_assert!(electorate.quorum() <= electorate.voices, "what nobody can stop is no consent");
+        // Where nobody is capped, the whole mesh is one handful or one chain.
+        if electorate.cap < electorate.members() {
+            for root in 1..=u16::try_from(sponsors.len()).unwrap() {
+                let branch = branch(&sponsors, root);
+                prop_assert!(electorate.weight(branch.iter()) < electorate.quorum());
+                let seats = branch.iter().filter(|site| electorate.has_seat(site)).count();
+                prop_assert!(seats <= 1 || seats * 3 < electorate.seats(), "{seats} of {}", electorate.seats());
+                prop_assert!(!electorate.certifies(seats));
+            }
+        }
+    }
+
+    #[test]
+    fn more_objections_never_weigh_less(sponsors in trees(), some in any::<u64>(), more in any::<u64>()) {
+        let electorate = of(&sponsors);
+        let chosen = |mask: u64| electorate.members.iter().enumerate().filter(move |(at, _)| mask & (1 << (at % 64)) != 0).map(|(_, site)| site);
+        prop_assert!(electorate.weight(chosen(some)) <= electorate.weight(chosen(some | more)));
+    }
+}

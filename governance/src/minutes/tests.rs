@@ -1,0 +1,104 @@
+use super::*;
+use crate::{
+    ballot::Outcome,
+    fixtures::{BEGINNING, DAY, dearer, later, minutes, moved, site},
+    units::Credit,
+};
+use alloc::{string::String, vec};
+use core::time::Duration;
+use proptest::prelude::*;
+
+/// The decision of a motion made on a day, without its votes: whoever records it has checked those.
+fn adopted(change: Change, day: u64, epoch: u32) -> Decision {
+    let motion = moved(0, change, 1, later(day * DAY));
+    Decision { motion, epoch, outcome: Outcome { objections: Digest::ZERO, adopts: true }, votes: vec![] }
+}
+
+fn amend(parameter: &str, from: i64, to: i64) -> Change {
+    Change::Amend { parameter: String::from(parameter), from, to }
+}
+
+/// When what was moved on a day and decided in the first epoch is in force: a week, two minutes, an hour, three days.
+fn in_force(day: u64) -> Date {
+    later(day * DAY + 10 * DAY + 3_600 + 120)
+}
+
+#[test]
+fn a_change_is_in_force_from_its_date_on() {
+    let mut minutes = minutes();
+    assert!(minutes.record(adopted(dearer(), 1, 0)));
+    assert!(!minutes.record(adopted(dearer(), 1, 0)), "twice is once");
+    let before = in_force(1).before(Duration::from_millis(1));
+    assert_eq!((minutes.in_force(before).version, minutes.in_force(in_force(1)).version), (1, 2));
+    assert_eq!(minutes.in_force(in_force(1)).price_mib, Credit(2_000));
+    assert_eq!((minutes.next(before), minutes.next(in_force(1))), (Some(in_force(1)), None));
+}
+
+#[test]
+fn what_objections_stopped_changes_nothing() {
+    let mut minutes = minutes();
+    let mut stopped = adopted(dearer(), 1, 0);
+    stopped.outcome.adopts = false;
+    assert!(!minutes.record(stopped));
+    assert_eq!(minutes.versions().len(), 1);
+}
+
+#[test]
+fn of_two_changes_of_one_rule_the_earlier_counts_and_the_other_is_void() {
+    let (one, other) = (adopted(dearer(), 1, 0), adopted(amend("price_mib", 1_000, 3_000), 2, 0));
+    for order in [[&one, &other], [&other, &one]] {
+        let mut minutes = minutes();
+        order.into_iter().for_each(|decision| assert!(minutes.record(decision.clone())));
+        assert_eq!(minutes.in_force(Date::MAX).price_mib, Credit(2_000));
+        assert!(minutes.is_void(&other.motion.body.digest()) && !minutes.is_void(&one.motion.body.digest()));
+    }
+}
+
+#[test]
+fn the_earlier_of_two_certificates_dates_a_change() {
+    let mut minutes = minutes();
+    assert!(minutes.record(adopted(dearer(), 1, 3)) && minutes.record(adopted(dearer(), 1, 0)));
+    assert!(!minutes.record(adopted(dearer(), 1, 2)));
+    assert_eq!((minutes.versions().len(), minutes.in_force(in_force(1)).version), (2, 2));
+}
+
+#[test]
+fn both_versions_are_understood_around_a_change_and_one_of_them_long_before_and_after() {
+    let mut minutes = minutes();
+    let _ = minutes.record(adopted(dearer(), 1, 0));
+    let understood = |date| [1, 2, 3].map(|version| minutes.understood(version, date).is_some());
+    let (change, window) = (in_force(1), Duration::from_secs(900));
+    assert_eq!(understood(BEGINNING), [true, false, false]);
+    assert_eq!(understood(change.before(SKEW_MAX)), [true, true, false], "a clock that is ahead is not unheard");
+    assert_eq!(understood(change.after(window)), [true, true, false]);
+    assert_eq!(understood(change.after(window).after(Duration::from_millis(1))), [false, true, false]);
+    assert_eq!(minutes.version(1).unwrap().price_mib, Credit(1_000), "what was signed under it is judged by it for ever");
+}
+
+#[test]
+fn a_removal_is_no_version() {
+    let mut minutes = minutes();
+    let _ = minutes.record(adopted(Change::Remove { member: site(3), keeps: vec![] }, 1, 0));
+    assert_eq!((minutes.versions().len(), minutes.removals().len(), minutes.removals()[0].from), (1, 1, in_force(1)));
+}
+
+proptest! {
+    #[test]
+    fn any_order_of_decisions_makes_the_same_rules(
+        changes in prop::collection::vec((0_usize..3, 0_i64..4, 0_i64..4, 1_u64..4, 0_u32..2), 0..8),
+        order in Just((0..8_usize).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let names = ["price_mib", "price_request", "settle_window"];
+        let defaults = [1_000, 10, 60];
+        let decisions: Vec<Decision> = changes
+            .iter()
+            .map(|(name, from, to, day, epoch)| adopted(amend(names[*name], defaults[*name] + from, defaults[*name] + to), *day, *epoch))
+            .collect();
+        let (mut one, mut other) = (minutes(), minutes());
+        decisions.iter().for_each(|decision| _ = one.record(decision.clone()));
+        order.iter().filter_map(|at| decisions.get(*at)).for_each(|decision| _ = other.record(decision.clone()));
+        prop_assert_eq!(one.versions(), other.versions());
+        prop_assert!(one.versions().iter().all(|rules| rules.charter.validate().is_ok()));
+        prop_assert!((1..).zip(one.versions()).all(|(version, rules)| rules.charter.version == version));
+    }
+}

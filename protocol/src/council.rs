@@ -1,0 +1,209 @@
+//! The council: how this site takes part in votes. People move, second and object ([`wish`]); the agent signs by itself what was seen, in its
+//! ledger first; papers go by gossip at once, and an exchange between partners repairs whatever gossip lost ([`spread`]).
+
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    vec,
+    vec::Vec,
+};
+use core::time::Duration;
+
+use overspill_governance::{
+    ballot::Equivocation,
+    digest::Digest,
+    docket::{Docket, Paper, Place, Received},
+    entry::Entry,
+    site::{SiteId, Statement},
+    time::Time,
+    vote::PaperError,
+};
+
+use crate::{
+    bucket::Bucket,
+    desk::Desk,
+    event::Event,
+    limits::{EQUIVOCATIONS_MAX, PAPERS_BURST, PAPERS_PER_SECOND, VOTE_LOOK},
+    membership::Membership,
+    message::Message,
+    timer::Reason,
+};
+
+pub(crate) mod spread;
+pub(crate) mod wish;
+
+/// The votes as this site knows them.
+#[derive(Debug)]
+pub(crate) struct Council {
+    docket: Docket,
+    /// Motions that stand in the ledger.
+    logged: BTreeSet<Digest>,
+    equivocations: BTreeMap<SiteId, Box<Equivocation>>,
+    /// What partners compare, while nothing has changed.
+    digest: Option<Digest>,
+    gossip: Bucket,
+    version: u32,
+}
+
+impl Council {
+    pub(crate) fn new() -> Self {
+        Self {
+            docket: Docket::default(),
+            logged: BTreeSet::new(),
+            equivocations: BTreeMap::new(),
+            digest: None,
+            gossip: Bucket::new(PAPERS_PER_SECOND, PAPERS_BURST, Time::ZERO),
+            version: 0,
+        }
+    }
+
+    /// The open votes.
+    pub(crate) fn docket(&self) -> &Docket {
+        &self.docket
+    }
+
+    /// Members who contradicted themselves, as far as this process has seen.
+    pub(crate) fn equivocations(&self) -> impl Iterator<Item = &Equivocation> {
+        self.equivocations.values().map(|proof| &**proof)
+    }
+
+    /// Takes back what the ledger knows; tells whether it could.
+    pub(crate) fn restore(&mut self, desk: &Desk, membership: &mut Membership, entry: Entry) -> bool {
+        let Some(place) = place(desk, membership) else { return true };
+        match entry {
+            // What has lapsed meanwhile, or is decided, is not opened again.
+            Entry::Moved { motion, heard } => {
+                self.logged.insert(motion.body.digest());
+                self.docket.take_motion(*motion, place, heard) != Err(PaperError::NotGood)
+            }
+            Entry::Seconded(second) => self.docket.receive(Paper::Seconded(second), place) != Err(PaperError::NotGood),
+            Entry::Objected(objection) => self.docket.receive(Paper::Objected(objection), place) != Err(PaperError::NotGood),
+            Entry::Cast(ballot) => {
+                let ours = ballot.body.voter == desk.id;
+                self.docket.remember(ballot);
+                ours
+            }
+            Entry::Decided(decision) => {
+                self.docket.close(&decision, desk.now.date);
+                membership.record(*decision);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes a paper from anywhere; `Ok` tells whether it is news.
+    fn take(&mut self, desk: &mut Desk, membership: &Membership, paper: Paper) -> Result<bool, &'static str> {
+        let Some(place) = place(desk, membership) else { return Ok(false) };
+        match self.docket.receive(paper, place) {
+            Ok(Received::Nothing) | Err(PaperError::NoPart) => Ok(false),
+            Ok(received) => {
+                self.digest = None;
+                if let Received::Convicts(proof) = received {
+                    self.accuse(desk, proof);
+                }
+                Ok(true)
+            }
+            Err(PaperError::NotGood) => Err("a paper of a vote that is not valid"),
+        }
+    }
+
+    fn accuse(&mut self, desk: &mut Desk, proof: Box<Equivocation>) {
+        let peer = proof.one.body.voter;
+        if self.equivocations.len() < EQUIVOCATIONS_MAX && !self.equivocations.contains_key(&peer) {
+            self.equivocations.insert(peer, proof.clone());
+            desk.tell(Event::Equivocated { peer, proof });
+        }
+    }
+
+    /// Does what is due: logs motions that go to the vote, signs, decides, forgets; and sets the timer for the next date.
+    pub(crate) fn tend(&mut self, desk: &mut Desk, membership: &mut Membership) {
+        let Some(place) = place(desk, membership) else { return };
+        self.docket.refresh(place);
+        if !desk.is_silent() {
+            self.log(desk);
+            self.sign(desk, membership);
+            self.decide(desk, membership);
+        }
+        for motion in self.docket.forget(desk.now.date) {
+            self.digest = None;
+            desk.tell(Event::Lapsed { motion });
+        }
+        self.announce(desk, membership);
+        let now = desk.now.date;
+        let dates = [self.docket.next(now), membership.minutes().and_then(|minutes| minutes.next(now))];
+        if let Some(date) = dates.into_iter().flatten().min() {
+            desk.wake_in(Reason::Vote, (date.since(now) + Duration::from_millis(1)).min(VOTE_LOOK));
+        }
+    }
+
+    /// A motion that was seconded goes into the ledger, with the date on which we heard of it.
+    fn log(&mut self, desk: &mut Desk) {
+        for (vote, electorate) in self.docket.votes() {
+            if vote.is_seconded(electorate) && self.logged.insert(vote.digest()) {
+                log_motion(desk, vote);
+            }
+        }
+    }
+
+    /// Signs whatever this agent signs next, in every vote.
+    fn sign(&mut self, desk: &mut Desk, membership: &Membership) {
+        let motions: Vec<Digest> = self.docket.votes().map(|(vote, _)| vote.digest()).collect();
+        for motion in motions {
+            while let Some(ballot) =
+                self.docket.vote(&motion).and_then(|(vote, electorate)| vote.next_ballot(desk.id, electorate, desk.now.date))
+            {
+                let Some(ballot) = desk.sign(ballot) else { return };
+                // The motion stands in the ledger before what was signed of it.
+                if self.logged.insert(motion)
+                    && let Some((vote, _)) = self.docket.vote(&motion)
+                {
+                    log_motion(desk, vote);
+                }
+                desk.persist(Entry::Cast(ballot.clone()));
+                self.docket.remember(ballot.clone());
+                self.digest = None;
+                self.publish(desk, membership, Paper::Cast(ballot));
+            }
+        }
+    }
+
+    fn decide(&mut self, desk: &mut Desk, membership: &mut Membership) {
+        for decision in self.docket.decide(desk.now.date) {
+            self.digest = None;
+            let (motion, adopts) = (decision.motion.body.digest(), decision.outcome.adopts);
+            desk.persist(Entry::Decided(decision.clone().into()));
+            membership.record(decision);
+            desk.tell(Event::Decided { motion, adopts });
+        }
+    }
+
+    /// Tells once when other rules are in force.
+    fn announce(&mut self, desk: &mut Desk, membership: &Membership) {
+        let Some(version) = membership.charter().map(|charter| charter.version) else { return };
+        if self.version != 0 && self.version != version {
+            desk.tell(Event::RulesChanged { version });
+        }
+        self.version = version;
+    }
+
+    /// Gives a paper of ours to everybody.
+    fn publish(&self, desk: &mut Desk, membership: &Membership, paper: Paper) {
+        if membership.roster().is_some() {
+            desk.broadcast(Message::VoteTell(vec![paper]));
+        }
+    }
+}
+
+fn log_motion(desk: &mut Desk, vote: &overspill_governance::vote::Vote) {
+    let motion = vote.motion().clone();
+    let (change, deadline) = (alloc::format!("{}", motion.body.change), vote.schedule().deadline);
+    desk.persist(Entry::Moved { motion: motion.into(), heard: vote.heard() });
+    desk.tell(Event::Moved { motion: vote.digest(), change, deadline });
+}
+
+/// What votes are looked at with, while we belong to a mesh.
+fn place<'a>(desk: &Desk, membership: &'a Membership) -> Option<Place<'a>> {
+    let (roster, stamp, minutes) = (membership.roster()?, membership.roster_digest()?, membership.minutes()?);
+    Some(Place { roster, stamp, minutes, now: desk.now.date })
+}
