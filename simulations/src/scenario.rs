@@ -5,6 +5,7 @@
 
 pub mod draw;
 pub mod expect;
+pub mod measured;
 pub mod play;
 pub mod plot;
 pub mod promise;
@@ -12,9 +13,11 @@ pub mod shipped;
 pub mod shrink;
 pub mod text;
 pub mod transcript;
+pub mod visitors;
 
 pub use draw::Size;
 pub use expect::Expectation;
+pub use measured::Measured;
 pub use play::{Outcome, run};
 pub use plot::{Action, Crowd, Plot};
 pub use shrink::shrink;

@@ -62,7 +62,10 @@ fn the_list_and_the_folder_agree_and_each_says_what_it_is_about_and_what_it_expe
         named.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect()
     };
     let listed: BTreeSet<String> = SHIPPED.iter().map(|(name, _)| (*name).to_owned()).collect();
-    assert_eq!((files("scenario"), files("transcript")), (listed.clone(), listed));
+    assert_eq!(files("scenario"), listed);
+    if std::env::var_os("OVERSPILL_BLESS").is_none() {
+        assert_eq!(files("transcript"), listed);
+    }
     for (name, text) in SHIPPED {
         let scenario = text::read(text).unwrap_or_else(|mistake| panic!("{name}: {mistake}"));
         assert!(scenario.about.ends_with('.') && !scenario.expected.is_empty(), "{name}");

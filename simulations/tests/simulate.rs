@@ -132,3 +132,18 @@ fn help_lists_the_exit_codes_and_the_list_the_scenarios() {
     let (_, list, _) = said(&["list"]);
     assert!(list.lines().count() > 8 && list.contains("two_sites_one_crowd"), "{list}");
 }
+
+#[test]
+fn a_series_becomes_a_scenario_that_runs() {
+    let lines: String = (0..120)
+        .map(|minute| format!("2024-01-01 {:02}:{:02},{}\n", minute / 60, minute % 60, if (50..60).contains(&minute) { 900 } else { 60 }))
+        .collect();
+    let counts = file("counts.csv", &format!("timestamp,value\n{lines}"));
+    let (code, text, aside) = said(&["series", counts.to_str().unwrap(), "--hours", "2", "--minutes", "1", "--sites", "2", "--peak", "60"]);
+    assert!(code == Some(0) && text.contains("load at 1 series every 500ms "), "{text}{aside}");
+    let scenario = file("counts.scenario", &text);
+    let (code, object) = object(&["run", scenario.to_str().unwrap(), "--json"]);
+    assert!(code == Some(0) && object["met"]["guest-served"].as_u64().is_some_and(|times| times > 0), "{object}");
+    let (code, _, aside) = said(&["series", scenario.to_str().unwrap()]);
+    assert!(code == Some(2) && aside.contains("neither an access log nor counts: line 2: does not begin with a date"), "{aside}");
+}

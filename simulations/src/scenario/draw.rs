@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use overspill_governance::charter::Charter;
 
-use super::plot::{Action, Crowd, Plot};
+use super::plot::{Action, Plot};
 use crate::{
     conduct::{CONDUCTS, Conduct},
     dice::Dice,
     link::{Latency, Link},
     story::brisk,
+    traffic::events::Event,
     world::Faults,
 };
 
@@ -34,7 +35,7 @@ impl Plot {
     }
 
     /// Draws a plot of a given size. A long one is a string of episodes, each what a short one is as a whole, with calm between them; in a
-    /// large one crowds strike one site in ten at once.
+    /// large one an event strikes about one site in ten at once.
     pub fn sized(seed: u64, size: Size) -> Self {
         // Another stream than the world's, or the first draw of the one would be the first of the other.
         let mut dice = Dice::new(seed ^ 0x9e37_79b9_7f4a_7c15);
@@ -52,6 +53,8 @@ impl Plot {
             drifts: (0..members + outside).map(|_| dice.one_of(&[0, 0, 0, 100, -100, 2_000])).collect(),
             budgets: Vec::new(),
             crowds: Vec::new(),
+            loads: Vec::new(),
+            patience: None,
             actions: Vec::new(),
             length: Duration::from_secs(dice.between(25, 40)),
         };
@@ -107,10 +110,11 @@ impl Plot {
     fn draw_more(&mut self, dice: &mut Dice, first: u64, end: u64) {
         let (mut from, mut span) = (0, first);
         loop {
-            for _ in 0..self.members / 10 {
-                let (site, at) = (dice.below(self.members), dice.between(from, from + span / 2));
-                let (onset, plateau, decay) = (dice.between(1_000, 10_000), dice.between(2_000, 20_000), dice.between(1_000, 10_000));
-                self.crowds.push(Crowd { site, from: at, onset, plateau, decay, peak: dice.one_of(&[30, 60, 100, 300]) });
+            if self.members >= 10 {
+                let event =
+                    Event { at: from + dice.between(0, span / 2), correlation: 100_000, lag: 5_000, peak: dice.one_of(&[60, 100, 300]) };
+                let crowds = event.crowds(dice, self.members);
+                self.crowds.extend(crowds);
             }
             let calm = from + span + 2_000;
             from = calm + dice.between(CALM.0, CALM.1);

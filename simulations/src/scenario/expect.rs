@@ -24,6 +24,8 @@ pub enum Quantity {
     Balance(usize),
     /// Members that a site knows; none while it is in no mesh or dead.
     Members(usize),
+    /// The version of the charter that is in force at a site; 0 without a mesh.
+    Rules(usize),
     /// How often a site told people of an event, by its name.
     Told(usize, String),
     /// How often a condition was met anywhere.
@@ -55,7 +57,7 @@ pub enum Expectation {
 }
 
 /// Names of the events that [`Quantity::Told`] may ask for.
-pub const EVENTS: [&str; 20] = [
+pub const EVENTS: [&str; 26] = [
     "admitted",
     "joiner-refused",
     "departed",
@@ -74,6 +76,12 @@ pub const EVENTS: [&str; 20] = [
     "clocks-apart",
     "unproven",
     "forked",
+    "equivocated",
+    "moved",
+    "decided",
+    "lapsed",
+    "rules-changed",
+    "removed",
     "warned",
     "silent",
 ];
@@ -95,6 +103,7 @@ impl Quantity {
             Self::Shed(site) => count(tally(*site).shed),
             Self::Balance(site) => report(*site).map_or(0, |report| report.lines.iter().map(|line| line.balance.0).sum()),
             Self::Members(site) => report(*site).and_then(|report| report.mesh).map_or(0, |mesh| count(mesh.members as u64)),
+            Self::Rules(site) => report(*site).map_or(0, |report| i64::from(report.council.version)),
             Self::Told(site, name) => {
                 let events = world.bodies[*site].events.iter();
                 count(events.filter(|event| kebab(&format!("{event:?}")) == *name).count() as u64)
@@ -111,15 +120,6 @@ impl Quantity {
     /// The condition of that name.
     pub fn met(name: &str) -> Option<Self> {
         of_kebab(name, Sometimes::ALL).map(Self::Met)
-    }
-
-    /// The site that it is about.
-    pub fn site(&self) -> Option<usize> {
-        match self {
-            Self::Kept(site) | Self::Own(site) | Self::Spilled(site) | Self::Guests(site) | Self::Shed(site) => Some(*site),
-            Self::Balance(site) | Self::Members(site) | Self::Told(site, _) => Some(*site),
-            Self::Met(_) | Self::Deaths | Self::Receipts => None,
-        }
     }
 }
 
@@ -168,6 +168,7 @@ impl fmt::Display for Quantity {
             Self::Shed(site) => write!(f, "shed {site}"),
             Self::Balance(site) => write!(f, "balance {site}"),
             Self::Members(site) => write!(f, "members {site}"),
+            Self::Rules(site) => write!(f, "rules {site}"),
             Self::Told(site, name) => write!(f, "told {site} {name}"),
             Self::Met(condition) => write!(f, "met {}", kebab(&condition.to_string())),
             Self::Deaths => f.write_str("deaths"),

@@ -5,12 +5,16 @@ use std::{
     time::Duration,
 };
 
-use overspill_governance::{digest::Digest, time::Time};
-use overspill_protocol::{event::Answer, io::Command};
+use overspill_governance::{charter::PARAMETERS, digest::Digest, time::Time};
+use overspill_protocol::{
+    event::Answer,
+    io::{Command, Wish},
+};
 
 use super::{
     plot::{Action, Plot},
     promise,
+    visitors::{STEP_MS, Visitors},
 };
 use crate::{
     checkers::bounds,
@@ -18,9 +22,6 @@ use crate::{
     story::{heal_in_sight, judge},
     world::World,
 };
-
-/// How often crowds change what is wanted, and watchers look.
-const STEP_MS: u64 = 100;
 
 /// What became of a plot.
 #[derive(Debug, Clone)]
@@ -63,18 +64,18 @@ pub fn watched(plot: &Plot, watch: &mut impl FnMut(&World, u64, Moment) -> Vec<S
     let begun = world.now();
     let mut failures = Vec::new();
     let mut actions = plot.actions.iter().peekable();
-    let mut base = vec![0; plot.sites()];
+    let mut visitors = Visitors::of(plot);
     let end = plot.length.as_millis() as u64;
     let mut now = 0;
     while now < end {
         let next = (now + STEP_MS).min(end);
         while let Some((at, action)) = actions.next_if(|(at, _)| *at < next) {
             pass_until(&mut world, begun, *at);
-            act(&mut world, plot, &mut base, *at, *action);
+            act(&mut world, &mut visitors, *at, *action);
             failures.extend(watch(&world, *at, Moment::Acted(*action)));
         }
         pass_until(&mut world, begun, next);
-        strike(&mut world, plot, &base, next);
+        visitors.step(&mut world, next);
         failures.extend(watch(&world, next, Moment::Passed));
         if next.is_multiple_of(1_000) {
             let reports = world.bodies.iter().filter_map(|body| Some(body.agent.as_ref()?.report(body.clock.read(world.now()))));
@@ -155,25 +156,9 @@ fn stage(plot: &Plot) -> World {
     world
 }
 
-/// Sets what visitors want of the sites that crowds are about. A data plane that is busy is looked at soon anyway.
-fn strike(world: &mut World, plot: &Plot, base: &[u32], millis: u64) {
-    for crowd in plot.crowds.iter().filter(|crowd| (crowd.from..=crowd.until() + STEP_MS).contains(&millis)) {
-        let wanted = plot.wanted(crowd.site, base[crowd.site], millis);
-        let server = &mut world.bodies[crowd.site].server;
-        if server.wanted > 0 && wanted > 0 {
-            server.wanted = wanted;
-        } else if server.wanted != wanted {
-            world.want(crowd.site, wanted);
-        }
-    }
-}
-
-fn act(world: &mut World, plot: &Plot, base: &mut [u32], millis: u64, action: Action) {
+fn act(world: &mut World, visitors: &mut Visitors<'_>, now: u64, action: Action) {
     match action {
-        Action::Want(site, requests) => {
-            base[site] = requests;
-            world.want(site, plot.wanted(site, requests, millis));
-        }
+        Action::Want(site, requests) => visitors.want(world, site, requests, now),
         Action::Purge(site) => world.purge(site),
         Action::Crash(site, millis) => world.crash(site, Duration::from_millis(millis)),
         Action::Stop(site, stopped) => world.stop(site, stopped),
@@ -191,8 +176,35 @@ fn act(world: &mut World, plot: &Plot, base: &mut [u32], millis: u64, action: Ac
         Action::Jump(site, millis) => world.bodies[site].clock.offset_ms = millis,
         Action::Join(sponsor, joiner) => join(world, sponsor, joiner),
         Action::Leave(site) => world.command(site, Command::Leave),
+        Action::Amend(site, parameter, to) => {
+            let parameter = PARAMETERS[parameter].name.to_owned();
+            propose(world, site, Wish::Amend { parameter, to });
+        }
+        Action::Expel(mover, member) => {
+            let member = world.bodies[member].id;
+            propose(world, mover, Wish::Remove { member });
+        }
+        Action::Second(site) => {
+            on_motion(world, site, |motion| Command::Second { motion });
+        }
+        Action::Object(site) => {
+            on_motion(world, site, |motion| Command::Object { motion, reason: String::from("A scenario has it so.") });
+        }
         Action::Weather(faults) => world.faults = faults,
         Action::Mend => world.mend(),
+    }
+}
+
+fn propose(world: &mut World, site: usize, wish: Wish) {
+    world.command(site, Command::Propose { wish, discuss: String::from("https://forum.example/1") });
+}
+
+/// Has a site say something of the oldest motion that it knows, if it knows one.
+fn on_motion(world: &mut World, site: usize, command: impl FnOnce(String) -> Command) {
+    let report = world.bodies[site].agent.as_ref().map(|agent| agent.report(world.now_of(site)));
+    let motion = report.and_then(|report| report.council.votes.first().map(|vote| vote.motion.to_string()));
+    if let Some(motion) = motion {
+        world.command(site, command(motion));
     }
 }
 

@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use overspill_governance::charter::Charter;
 
-use crate::{conduct::Conduct, link::Link, world::Faults};
+use crate::{
+    conduct::Conduct,
+    link::Link,
+    traffic::{load::Load, retries::Patience},
+    world::Faults,
+};
 
 /// Something that happens at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +44,14 @@ pub enum Action {
     Join(usize, usize),
     /// A member leaves.
     Leave(usize),
+    /// A member moves that a rule of the charter, by its place in the table, gets another value.
+    Amend(usize, usize, i64),
+    /// A member moves that another is removed.
+    Expel(usize, usize),
+    /// A member seconds the oldest motion that it knows.
+    Second(usize),
+    /// A member objects to the oldest motion that it knows.
+    Object(usize),
     /// What goes wrong everywhere is this from now on.
     Weather(Faults),
     /// Everything is whole again, as at the end of a plot.
@@ -64,6 +77,10 @@ impl Action {
             Self::Jump(site, millis) => Self::Jump(name(site), millis),
             Self::Join(sponsor, joiner) => Self::Join(name(sponsor), name(joiner)),
             Self::Leave(site) => Self::Leave(name(site)),
+            Self::Amend(site, parameter, to) => Self::Amend(name(site), parameter, to),
+            Self::Expel(mover, member) => Self::Expel(name(mover), name(member)),
+            Self::Second(site) => Self::Second(name(site)),
+            Self::Object(site) => Self::Object(name(site)),
             Self::Weather(faults) => Self::Weather(Faults { manifests_lost_at: faults.manifests_lost_at.map(name), ..faults }),
             Self::Mend => Self::Mend,
         }
@@ -142,6 +159,10 @@ pub struct Plot {
     pub budgets: Vec<(usize, u32)>,
     /// Crowds in three phases.
     pub crowds: Vec<Crowd>,
+    /// What else is wanted of a site, beside crowds.
+    pub loads: Vec<(usize, Load)>,
+    /// How patient those are who are refused; `None`: nobody comes again.
+    pub patience: Option<Patience>,
     /// What happens when, by milliseconds.
     pub actions: Vec<(u64, Action)>,
     /// How long it lasts before everything is mended.
@@ -162,6 +183,8 @@ impl Plot {
             drifts: vec![0; members],
             budgets: Vec::new(),
             crowds: Vec::new(),
+            loads: Vec::new(),
+            patience: None,
             actions: Vec::new(),
             length,
         }

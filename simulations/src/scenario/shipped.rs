@@ -10,9 +10,12 @@ macro_rules! shipped {
 shipped! {
     "a_lying_disk_is_found_out",
     "a_site_joins_and_helps",
+    "an_evening_with_a_flood",
+    "an_objection_stops_a_motion",
     "disk_full",
     "everyone_struck_at_once",
     "forger_is_shunned",
+    "founder_removed",
     "helper_dies",
     "liar_is_caught",
     "member_leaves_in_mid_crowd",
@@ -20,8 +23,10 @@ shipped! {
     "partition_heals",
     "partners_carry_a_crowd",
     "preview_stampede",
+    "rules_change_by_consent",
     "slow_and_lossy",
     "two_sites_one_crowd",
+    "who_is_refused_comes_again",
 }
 
 /// The text of the scenario of that name.

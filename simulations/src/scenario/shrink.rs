@@ -74,6 +74,8 @@ fn candidates(plot: &Plot) -> Vec<Plot> {
     smaller.push(changed(&|plot| plot.faults = calm));
     smaller.extend(weather(plot.faults).map(|faults| changed(&|plot| plot.faults = faults)));
     smaller.extend(one_less(plot, |plot| &mut plot.crowds));
+    smaller.extend(one_less(plot, |plot| &mut plot.loads));
+    smaller.push(changed(&|plot| plot.patience = None));
     smaller.extend(one_less(plot, |plot| &mut plot.actions));
     smaller.extend(one_less(plot, |plot| &mut plot.links));
     smaller.extend(one_less(plot, |plot| &mut plot.conducts));
@@ -105,12 +107,14 @@ fn leave_out(plot: &mut Plot, gone: usize) {
     plot.links.retain(|(from, to, _)| ![*from, *to].contains(&gone));
     plot.conducts.retain(|(site, _)| *site != gone);
     plot.budgets.retain(|(site, _)| *site != gone);
+    plot.loads.retain(|(site, _)| *site != gone);
     plot.drifts.remove(gone);
     plot.faults.manifests_lost_at = plot.faults.manifests_lost_at.filter(|site| *site != gone).map(up);
     plot.actions.iter_mut().for_each(|(_, action)| *action = action.renamed(up));
     plot.crowds.iter_mut().for_each(|crowd| crowd.site = up(crowd.site));
     plot.links.iter_mut().for_each(|(from, to, _)| (*from, *to) = (up(*from), up(*to)));
     plot.conducts.iter_mut().for_each(|(site, _)| *site = up(*site));
+    plot.loads.iter_mut().for_each(|(site, _)| *site = up(*site));
     plot.budgets.iter_mut().for_each(|(site, _)| *site = up(*site));
     *(if gone < plot.members { &mut plot.members } else { &mut plot.outside }) -= 1;
 }

@@ -2,6 +2,7 @@
 //!
 //! [`read`] understands what a plot prints as, and says of anything else which line it does not understand, and what it wants there.
 
+mod loads;
 mod parse;
 mod print;
 mod statements;

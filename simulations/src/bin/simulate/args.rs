@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use overspill_simulations::scenario::{
     draw::EPISODE_MIN,
-    text::{LENGTH_MS_MAX, SITES_MAX},
+    text::{LENGTH_MS_MAX, SITES_MAX, WANTED_MAX},
 };
 
 use crate::ending;
@@ -26,6 +26,8 @@ pub enum Command {
     Seeds(Seeds),
     /// Plays again what an object of `--json` tells of, and compares.
     Replay(Replay),
+    /// Makes a scenario of a measured series, and prints it: an access log, or counts at regular times.
+    Series(Series),
     /// Lists the scenarios that come along.
     List,
 }
@@ -82,6 +84,30 @@ pub struct Replay {
     /// Prints one JSON object instead.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Series {
+    /// The file with the log or the counts.
+    pub file: PathBuf,
+    /// Members.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=SITES_MAX as i64))]
+    pub sites: u16,
+    /// Requests a second at the peak of the first member.
+    #[arg(long, value_name = "RATE", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=WANTED_MAX as i64))]
+    pub peak: u32,
+    /// Hours of the series, around its highest peak.
+    #[arg(long, value_name = "H", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    pub hours: u16,
+    /// Minutes that the scenario lasts.
+    #[arg(long, value_name = "M", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pub minutes: u16,
+    /// Of the other members, how many in a hundred get the same stretch; the others get stretches from elsewhere.
+    #[arg(long, value_name = "PER CENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub correlation: u8,
+    /// The seed of the scenario.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
 }
 
 /// Days as they are written: a decimal number.

@@ -10,6 +10,7 @@ mod progress;
 mod replay;
 mod run;
 mod seeds;
+mod series;
 mod told;
 
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         args::Command::Run(options) => run::run(&options),
         args::Command::Seeds(options) => seeds::seeds(&options),
         args::Command::Replay(options) => replay::replay(&options),
+        args::Command::Series(options) => series::series(&options),
         args::Command::List => run::list(),
     };
     match ended {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     LENGTH_MS_MAX, Mistake, SITES_MAX, WANTED_MAX,
+    loads::{load, patience, seed},
     statements::{action, conduct, expectation, link, weather},
     words::{Line, millis},
 };
@@ -60,7 +61,7 @@ impl Reader {
 
     /// Statements that may name sites.
     fn of_sites(&mut self, word: &str, mut line: Line<'_>) -> Result<(), Mistake> {
-        const KNOWN: [&str; 9] = ["outside", "charter", "faults", "link", "site", "clock", "crowd", "at", "expect"];
+        const KNOWN: [&str; 11] = ["outside", "charter", "faults", "link", "site", "clock", "crowd", "load", "retries", "at", "expect"];
         if !KNOWN.contains(&word) {
             return line.mistake(format!("there is no statement `{word}`; there are seed, sites, length, {}", KNOWN.join(", ")));
         }
@@ -99,6 +100,11 @@ impl Reader {
                 self.moments.push((crowd.from, line.number()));
                 plot.crowds.push(crowd);
             }
+            "load" => {
+                line.keyword("at")?;
+                plot.loads.push((line.site(sites)?, load(&mut line)?));
+            }
+            "retries" => plot.patience = Some(patience(&mut line)?),
             "at" => return self.at(line, sites),
             _ => {
                 self.expected.push((None, expectation(line, sites)?));
@@ -136,11 +142,6 @@ impl Reader {
         plot.actions.sort_by_key(|(at, _)| *at);
         Ok(Scenario { plot, expected: self.expected, about: self.about })
     }
-}
-
-fn seed(line: &mut Line<'_>) -> Result<u64, Mistake> {
-    let word = line.word("a seed")?;
-    word.parse().or_else(|_| line.mistake(format!("`{word}` is not a seed: a whole number below 2^64")))
 }
 
 fn crowd(line: &mut Line<'_>, sites: usize) -> Result<Crowd, Mistake> {

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
+use overspill_governance::charter::PARAMETERS;
+
 use super::words::{kebab, millis, share, span};
 use crate::{
     link::{Latency, Link},
     scenario::{Action, Crowd, Plot, Scenario},
     story::brisk,
+    traffic::{load::Load, retries::Patience, visits::Visits},
     world::Faults,
 };
 
@@ -59,10 +62,33 @@ impl fmt::Display for Plot {
             let [from, onset, plateau, decay] = [*from, *onset, *plateau, *decay].map(millis);
             writeln!(f, "crowd at {site} from {from} onset {onset} plateau {plateau} decay {decay} peak {peak}")?;
         }
+        for (site, load) in &self.loads {
+            writeln!(f, "load at {site} {load}")?;
+        }
+        if let Some(Patience { times, after, share: of }) = self.patience {
+            writeln!(f, "retries {times} after {} by {}", millis(after), share(i64::from(of)))?;
+        }
         for (at, action) in &self.actions {
             writeln!(f, "at {} {action}", millis(*at))?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Days { mean, from } => write!(f, "days mean {mean} from {}", millis(*from)),
+            Self::Steady { rate, from, span } => write!(f, "steady rate {rate} from {} for {}", millis(*from), millis(*span)),
+            Self::Previews { from, hits, within } => write!(f, "previews hits {hits} from {} within {}", millis(*from), millis(*within)),
+            Self::Visits(Visits { seed, pages, per_minute, from, span }) => {
+                write!(f, "visits per-minute {per_minute} pages {pages} seed {seed} from {} for {}", millis(*from), millis(*span))
+            }
+            Self::Series(series) => {
+                write!(f, "series every {}", millis(series.bin_ms))?;
+                series.counts.iter().try_for_each(|count| write!(f, " {count}"))
+            }
+        }
     }
 }
 
@@ -138,6 +164,10 @@ impl fmt::Display for Action {
             }
             Self::Join(sponsor, joiner) => write!(f, "invite {sponsor} to {joiner}"),
             Self::Leave(site) => write!(f, "leave {site}"),
+            Self::Amend(site, parameter, to) => write!(f, "propose {site} charter {} {to}", PARAMETERS[parameter].name),
+            Self::Expel(mover, member) => write!(f, "propose {mover} remove {member}"),
+            Self::Second(site) => write!(f, "second {site}"),
+            Self::Object(site) => write!(f, "object {site}"),
             Self::Weather(faults) => write!(f, "weather{}", Weather(faults)),
             Self::Mend => f.write_str("mend"),
         }

@@ -1,5 +1,7 @@
 //! What stands behind the first word of a statement: faults, links, conducts, actions, expectations.
 
+use overspill_governance::charter::PARAMETERS;
+
 use super::{
     LENGTH_MS_MAX, Mistake, STRANGERS_AT_ONCE_MAX, WANTED_MAX,
     print::calm,
@@ -128,8 +130,8 @@ pub(super) fn conduct(line: &mut Line<'_>) -> Result<Conduct, Mistake> {
 
 /// What stands behind `at TIME WORD`.
 pub(super) fn action(word: &str, line: &mut Line<'_>, sites: usize) -> Result<Action, Mistake> {
-    const KNOWN: &str = "want, purge, crash, stop, continue, cut, uncut, mute, unmute, clog, disk, knock, calendar, invite, leave, weather, \
-                         mend, expect";
+    const KNOWN: &str = "want, purge, crash, stop, continue, cut, uncut, mute, unmute, clog, disk, knock, calendar, invite, leave, propose, second, object, \
+                         weather, mend, expect";
     let pause = |line: &mut Line<'_>| -> Result<u64, Mistake> {
         line.keyword("for")?;
         line.millis("a span", LENGTH_MS_MAX)
@@ -178,15 +180,32 @@ pub(super) fn action(word: &str, line: &mut Line<'_>, sites: usize) -> Result<Ac
             Action::Join(sponsor, joiner)
         }
         "leave" => Action::Leave(line.site(sites)?),
+        "propose" => proposal(line, sites)?,
+        "second" => Action::Second(line.site(sites)?),
+        "object" => Action::Object(line.site(sites)?),
         "weather" => Action::Weather(weather(line, sites)?),
         "mend" => Action::Mend,
         _ => return line.mistake(format!("nothing is called `{word}` that could happen; there are {KNOWN}")),
     })
 }
 
+/// What stands behind `propose`.
+fn proposal(line: &mut Line<'_>, sites: usize) -> Result<Action, Mistake> {
+    let mover = line.site(sites)?;
+    if !line.one_of("`charter` or `remove`", &[("charter", true), ("remove", false)])? {
+        return Ok(Action::Expel(mover, line.site(sites)?));
+    }
+    let name = line.word("a parameter of the charter")?;
+    let Some(parameter) = PARAMETERS.iter().position(|parameter| parameter.name == name) else {
+        return line.mistake(format!("the charter has no parameter `{name}`; its table lists them"));
+    };
+    let within = PARAMETERS[parameter].min..=PARAMETERS[parameter].max;
+    Ok(Action::Amend(mover, parameter, line.whole("a value of it", within)?))
+}
+
 /// What stands behind `expect`.
 pub(super) fn expectation(mut line: Line<'_>, sites: usize) -> Result<Expectation, Mistake> {
-    const KNOWN: &str = "kept, own, spilled, guests, shed, balance, members, told, met, deaths, receipts, broken";
+    const KNOWN: &str = "kept, own, spilled, guests, shed, balance, members, rules, told, met, deaths, receipts, broken";
     let quantity = match line.word("a quantity")? {
         "broken" => {
             let (number, words) = (line.clone(), line.remainder());
@@ -203,6 +222,7 @@ pub(super) fn expectation(mut line: Line<'_>, sites: usize) -> Result<Expectatio
         "shed" => Quantity::Shed(line.site(sites)?),
         "balance" => Quantity::Balance(line.site(sites)?),
         "members" => Quantity::Members(line.site(sites)?),
+        "rules" => Quantity::Rules(line.site(sites)?),
         "told" => {
             let site = line.site(sites)?;
             let name = line.word("the name of an event")?;

@@ -51,6 +51,12 @@ site 1 is over-claims
 site 0 serves 50
 clock 1 slow 100ppm
 crowd at 0 from 5s onset 2s plateau 20s decay 3s peak 120
+load at 0 days mean 12 from 18h
+load at 1 steady rate 2 from 0s for 40s
+load at 1 previews hits 800 from 20s within 1s
+load at 0 visits per-minute 30 pages 60 seed 5 from 1s for 30s
+load at 1 series every 5s 1 2 30 4
+retries 2 after 3s by 50%
 
 at 6s crash 1 for 2s
 at 3s want 0 15
@@ -87,6 +93,9 @@ fn mistakes_name_their_line_and_say_what_to_write() {
         ("sites 2\nfaults loss", "line 2: the line ends where a share should stand"),
         ("sites 2\nexpect told 0 crowd exactly 1", "line 2: there is no event `crowd`; there are admitted, "),
         ("sites 2\nexpect kept 0 above 3", "line 2: `above` stands where `at least`, `at most` or `exactly` should stand"),
+        ("sites 2\nload at 0 storms", "line 2: there is no load `storms`; there are days, steady, previews, visits, series"),
+        ("sites 2\nload at 0 series every 0s 1", "line 2: a series has bins of 1ms at least, and from 1 to 10080 of them"),
+        ("sites 2\nretries 11 after 1s", "line 2: `11` is not a number of tries: a whole number from 0 to 10"),
         ("sites 2 3", "line 1: `3` and what follows it is too much"),
         ("cites 2", "line 1: there is no statement `cites`; there are seed, sites, length, "),
     ];
