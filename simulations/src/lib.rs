@@ -13,6 +13,7 @@ pub mod conduct;
 pub mod dice;
 pub mod disk;
 pub mod fixed;
+pub mod laboratory;
 pub mod link;
 pub mod queue;
 pub mod scenario;

@@ -135,15 +135,42 @@ fn help_lists_the_exit_codes_and_the_list_the_scenarios() {
 
 #[test]
 fn a_series_becomes_a_scenario_that_runs() {
-    let lines: String = (0..120)
-        .map(|minute| format!("2024-01-01 {:02}:{:02},{}\n", minute / 60, minute % 60, if (50..60).contains(&minute) { 900 } else { 60 }))
-        .collect();
+    let minute = |at: u64| format!("2024-01-01 {:02}:{:02},{}\n", at / 60, at % 60, if (200..210).contains(&at) { 900 } else { 60 });
+    let lines: String = (0..240).map(minute).collect();
     let counts = file("counts.csv", &format!("timestamp,value\n{lines}"));
-    let (code, text, aside) = said(&["series", counts.to_str().unwrap(), "--hours", "2", "--minutes", "1", "--sites", "2", "--peak", "60"]);
-    assert!(code == Some(0) && text.contains("load at 1 series every 500ms "), "{text}{aside}");
+    let (code, text, aside) = said(&["series", counts.to_str().unwrap(), "--hours", "1", "--minutes", "1", "--sites", "2", "--peak", "60"]);
+    assert!(code == Some(0) && text.contains("load at 1 series every 1s "), "{text}{aside}");
     let scenario = file("counts.scenario", &text);
     let (code, object) = object(&["run", scenario.to_str().unwrap(), "--json"]);
     assert!(code == Some(0) && object["met"]["guest-served"].as_u64().is_some_and(|times| times > 0), "{object}");
     let (code, _, aside) = said(&["series", scenario.to_str().unwrap()]);
     assert!(code == Some(2) && aside.contains("neither an access log nor counts: line 2: does not begin with a date"), "{aside}");
+}
+
+#[test]
+fn a_sweep_lays_values_side_by_side_and_writes_a_report() {
+    let report = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sweep.html");
+    let small = ["--sites", "2", "--minutes", "1", "--events", "1", "--seeds", "1", "--json", "--report", report.to_str().unwrap()];
+    let (code, swept) = object(&[&["sweep", "settle_window=2,30"][..], &small].concat());
+    let rows = swept["rows"].as_array().unwrap();
+    assert_eq!(
+        (code, rows.len(), rows[1]["value"].as_str(), swept["schema"].as_str()),
+        (Some(0), 2, Some("30"), Some("overspill.simulate/1"))
+    );
+    let receipts = |row: &Value| row["measures"]["receipts"]["mean"].as_f64().unwrap();
+    assert!(receipts(&rows[0]) > receipts(&rows[1]), "fewer receipts when they may wait: {swept}");
+    let page = fs::read_to_string(&report).unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.contains("<svg") && page.contains("settle_window at 2 values"));
+    let (code, _, aside) = said(&["sweep", "colour=3"]);
+    assert!(code == Some(2) && aside.contains("there is no parameter `colour`; there are sites, "), "{aside}");
+}
+
+#[test]
+fn a_comparison_has_an_arm_without_any_mesh() {
+    let scenario = file("compared.scenario", SHORT);
+    let (code, compared) = object(&["compare", scenario.to_str().unwrap(), "--seeds", "1", "--from", "5", "--json"]);
+    let rows = compared["rows"].as_array().unwrap();
+    let kept = |row: &Value| row["measures"]["kept"]["mean"].as_f64().unwrap();
+    assert!(code == Some(0) && rows.len() == 2 && rows[0]["value"] == "no mesh", "{compared}");
+    assert!(kept(&rows[0]) < 40.0 && kept(&rows[1]) > 80.0, "{compared}");
 }

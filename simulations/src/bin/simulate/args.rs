@@ -26,6 +26,10 @@ pub enum Command {
     Seeds(Seeds),
     /// Plays again what an object of `--json` tells of, and compares.
     Replay(Replay),
+    /// Plays a mesh under events with one parameter at several values, of the charter or of the setting.
+    Sweep(Sweep),
+    /// Plays scenarios side by side over the same seeds, the first without any mesh, too.
+    Compare(Compare),
     /// Makes a scenario of a measured series, and prints it: an access log, or counts at regular times.
     Series(Series),
     /// Lists the scenarios that come along.
@@ -108,6 +112,56 @@ pub struct Series {
     /// The seed of the scenario.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct Sweep {
+    /// PARAMETER=VALUE,VALUE,...: a parameter of the charter, or sites, correlation, peak, events.
+    #[arg(value_name = "PARAMETER=VALUES")]
+    pub parameter: String,
+    /// Members.
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u16).range(2..=SITES_MAX as i64))]
+    pub sites: u16,
+    /// Minutes that each run lasts.
+    #[arg(long, value_name = "M", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    pub minutes: u16,
+    /// Events that strike the mesh.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    pub events: u32,
+    /// How likely an event strikes each site beside the first, in per cent.
+    #[arg(long, value_name = "PER CENT", default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub correlation: u8,
+    /// Requests a second at the peak of a crowd.
+    #[arg(long, value_name = "RATE", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=WANTED_MAX as i64))]
+    pub peak: u32,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// Files, or names of scenarios that come along.
+    #[arg(required = true)]
+    pub scenarios: Vec<String>,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What experiments have in common.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Seeds in each arm.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub seeds: u32,
+    /// The first seed.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub from: u64,
+    /// Writes a report with charts to this file: HTML that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Prints one JSON object instead.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Days as they are written: a decimal number.

@@ -5,9 +5,11 @@
 
 mod args;
 mod ending;
+mod experiment;
 mod object;
 mod progress;
 mod replay;
+mod report;
 mod run;
 mod seeds;
 mod series;
@@ -24,6 +26,8 @@ fn main() -> ExitCode {
         args::Command::Seeds(options) => seeds::seeds(&options),
         args::Command::Replay(options) => replay::replay(&options),
         args::Command::Series(options) => series::series(&options),
+        args::Command::Sweep(options) => experiment::sweep(&options),
+        args::Command::Compare(options) => experiment::compare(&options),
         args::Command::List => run::list(),
     };
     match ended {

@@ -70,7 +70,10 @@ pub fn summary(failures: &[String], events: u64, virtual_time: Duration, wall: D
 }
 
 /// Reads a scenario by its name, or from its file.
-fn read(name: &str) -> Result<Scenario, Fault> {
+///
+/// # Errors
+/// When it is neither, or not understood.
+pub fn read(name: &str) -> Result<Scenario, Fault> {
     let text = match shipped::named(name) {
         Some(text) => text.to_owned(),
         None => std::fs::read_to_string(name).map_err(|error| {
