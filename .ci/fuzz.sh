@@ -34,5 +34,5 @@ drive() {
 export -f drive
 export folder bounds built host CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}"
 names=("$@")
-[ ${#names[@]} -gt 0 ] || mapfile -t names < <(sed -n 's/.*name: "\([a-z]*\)".*/\1/p' agent/fuzz/src/lib.rs)
+[ ${#names[@]} -gt 0 ] || mapfile -t names < <(sed -n 's/^name = "fuzz_\([a-z]*\)"$/\1/p' agent/fuzz/Cargo.toml)
 printf '%s\n' "${names[@]}" | xargs -P "$(nproc)" -I NAME bash -euo pipefail -c 'drive NAME'

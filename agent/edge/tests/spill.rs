@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "spill/http2.rs"]
+mod http2;
 #[path = "spill/rewriting.rs"]
 mod rewriting;
 #[path = "spill/sites.rs"]

@@ -1,11 +1,13 @@
 //! What foreign bytes must never do.
 //!
 //! Each [`Target`] is an ordinary function that reads bytes as an agent does when a stranger sends them, and panics when they did what
-//! they must not. `cargo test -p overspill-fuzz` drives every target on a stable toolchain, over its seeds, what was once found, and
-//! mutations of both; `.ci/fuzz.sh` has libFuzzer drive the same functions, on the same toolchain. A target's program
-//! built without libFuzzer replays the files that it is given and, with `--seeds DIR`, writes the seeds there as a first corpus.
+//! they must not. `cargo test -p overspill-fuzz` drives every target on a stable toolchain, over its seeds, what was once found, what is kept of
+//! long runs, and mutations of all three; `.ci/fuzz.sh` has libFuzzer drive the same functions, on the same toolchain. A target's program
+//! built without libFuzzer replays the files that it is given, writes what a run starts from with `--seeds FOLDER`, and prints a folder
+//! as what is kept, with `--keep FOLDER`.
 //!
-//! Seeds are made by code, from golden bytes and from two sites that talk, so that none is of an older format.
+//! Seeds are made by code, from golden bytes and from two sites that talk, so that none is of an older format. Kept are only those of
+//! formats that are not ours to change, and of tickets.
 #![allow(clippy::unwrap_used, reason = "a panic is how a target tells what it found")]
 
 mod edge;
@@ -31,36 +33,28 @@ pub struct Target {
     pub seeds: fn() -> Vec<Vec<u8>>,
     /// What once made it panic, as lines of hex digits.
     pub found: &'static str,
+    /// What libFuzzer reached something new with, in long runs: the smallest set that reaches it all, as lines of hex digits.
+    pub kept: &'static str,
 }
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
-    Target { name: "entry", body: governance::entry, seeds: governance::entries, found: "" },
-    Target { name: "token", body: governance::token, seeds: governance::tokens, found: "" },
-    Target { name: "ledger", body: governance::ledger, seeds: governance::ledgers, found: "" },
-    Target { name: "wire", body: protocol::wire, seeds: protocol::messages, found: "" },
-    Target { name: "machine", body: protocol::machine, seeds: protocol::talks, found: "" },
-    Target { name: "ticket", body: protocol::ticket, seeds: protocol::tickets, found: "" },
-    Target { name: "fill", body: protocol::fill, seeds: protocol::fills, found: "" },
-    Target { name: "proof", body: protocol::proof, seeds: protocol::proofs, found: "" },
-    Target { name: "gate", body: gate::gate, seeds: gate::connections, found: "" },
-    Target {
-        name: "request",
-        body: edge::request,
-        seeds: edge::requests,
-        found: "505554202f7820485454502f312e310d0a486f73743a205b3a3a2c5d3a38300d0a\n505554202f7820485454502f312e310d0a486f73743a205b3a3a315d2c3a38300d0a",
-    },
-    Target { name: "connection", body: edge::connection, seeds: edge::connections, found: "" },
-    Target { name: "answer", body: edge::answer, seeds: edge::answers, found: "" },
-    Target {
-        name: "response",
-        body: edge::response,
-        seeds: edge::responses,
-        found: "3230360a436f6e74656e742d52616e67653a20627974657320332d39363636363636363636363636363636363636363636363636363636363636363636362f30390a455461000000000000000467530000003a20227472676c3a2f616174696f66206de16e65616778520a3a3d350a0a4745542067653a2062797464733d2d3d0a",
-    },
-    Target { name: "structured", body: edge::structured, seeds: edge::structured_fields, found: "" },
-    Target { name: "stored", body: edge::stored, seeds: edge::stored_files, found: "" },
-    Target { name: "page", body: page::page, seeds: page::pages, found: "" },
+    Target::new("entry", governance::entry, governance::entries),
+    Target::new("token", governance::token, governance::tokens),
+    Target::new("ledger", governance::ledger, governance::ledgers),
+    Target::new("wire", protocol::wire, protocol::messages),
+    Target::new("machine", protocol::machine, protocol::talks),
+    Target::new("ticket", protocol::ticket, protocol::tickets).kept(include_str!("../corpus/ticket.hex")),
+    Target::new("fill", protocol::fill, protocol::fills),
+    Target::new("proof", protocol::proof, protocol::proofs),
+    Target::new("gate", gate::gate, gate::connections).kept(include_str!("../corpus/gate.hex")),
+    Target::new("request", edge::request, edge::requests).found("505554202f7820485454502f312e310d0a486f73743a205b3a3a2c5d3a38300d0a\n505554202f7820485454502f312e310d0a486f73743a205b3a3a315d2c3a38300d0a").kept(include_str!("../corpus/request.hex")),
+    Target::new("connection", edge::connection, edge::connections),
+    Target::new("answer", edge::answer, edge::answers),
+    Target::new("response", edge::response, edge::responses).found("3230360a436f6e74656e742d52616e67653a20627974657320332d39363636363636363636363636363636363636363636363636363636363636363636362f30390a455461000000000000000467530000003a20227472676c3a2f616174696f66206de16e65616778520a3a3d350a0a4745542067653a2062797464733d2d3d0a").kept(include_str!("../corpus/response.hex")),
+    Target::new("structured", edge::structured, edge::structured_fields),
+    Target::new("stored", edge::stored, edge::stored_files),
+    Target::new("page", page::page, page::pages).kept(include_str!("../corpus/page.hex")),
 ];
 
 /// The target of that name.
@@ -93,11 +87,25 @@ pub(crate) fn unhex(text: &str) -> Vec<u8> {
 }
 
 impl Target {
-    /// Its seeds, and what was once found.
+    /// A target from whose seeds nothing was found yet.
+    #[must_use]
+    pub const fn new(name: &'static str, body: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>) -> Self {
+        Self { name, body, seeds, found: "", kept: "" }
+    }
+
+    const fn found(self, found: &'static str) -> Self {
+        Self { found, ..self }
+    }
+
+    const fn kept(self, kept: &'static str) -> Self {
+        Self { kept, ..self }
+    }
+
+    /// Its seeds, what was once found, and what is kept of long runs.
     #[must_use]
     pub fn start(&self) -> Vec<Vec<u8>> {
         let mut start = (self.seeds)();
-        start.extend(self.found.lines().map(unhex));
+        start.extend(self.found.lines().chain(self.kept.lines()).map(unhex));
         start
     }
 }

@@ -1,4 +1,4 @@
-//! Every target takes its seeds, what was once found, and mutations of both, on every test run.
+//! Every target takes its seeds, what was once found, what is kept of long runs, and mutations of them, on every test run.
 #![allow(clippy::unwrap_used)]
 
 use overspill_fuzz::{TARGETS, Target, mutate::Mutator};
@@ -46,6 +46,6 @@ drive! { entry token ledger wire machine ticket fill proof gate request connecti
 
 #[test]
 fn a_body_that_panics_is_noticed() {
-    let bad = Target { name: "bad", body: |bytes| assert!(bytes.len() < 5), seeds: || vec![b"1234".to_vec()], found: "" };
+    let bad = Target::new("bad", |bytes| assert!(bytes.len() < 5), || vec![b"1234".to_vec()]);
     assert!(std::panic::catch_unwind(|| drive(&bad)).is_err());
 }
