@@ -75,6 +75,11 @@ fn people_see_what_was_drawn_what_happened_and_what_it_came_to() {
     ] {
         assert!(words.contains(part), "{part:?} is not in:\n{words}");
     }
+    let (code, words, _) = said(&["run", scenario.to_str().unwrap(), "--quiet"]);
+    assert!(
+        code == Some(0) && words.contains("sites 2\n") && !words.contains("a crowd began") && words.contains("every promise kept"),
+        "{words}"
+    );
 }
 
 #[test]

@@ -50,6 +50,9 @@ pub struct Run {
     /// Days that it lasts, instead of as long as the seed draws; 0.5 is twelve hours.
     #[arg(long, value_name = "D", conflicts_with = "scenario", value_parser = days)]
     pub days: Option<Duration>,
+    /// Leaves out what happens, of which there is much in a large world: what was drawn and what it came to.
+    #[arg(long)]
+    pub quiet: bool,
     /// Prints one JSON object instead.
     #[arg(long)]
     pub json: bool,

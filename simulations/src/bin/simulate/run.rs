@@ -25,7 +25,7 @@ pub fn run(options: &args::Run) -> Result<Ending, Fault> {
         }
         None => drawn(options.seed.unwrap_or_default(), Size { members: options.sites.map(usize::from), length: options.days }),
     };
-    play(&scenario, options.scenario.as_deref(), options.json)
+    play(&scenario, options)
 }
 
 /// What a seed draws, with nothing expected of it but that every promise is kept.
@@ -33,7 +33,8 @@ pub fn drawn(seed: u64, size: Size) -> Scenario {
     Scenario { plot: Plot::sized(seed, size), expected: Vec::new(), about: String::new() }
 }
 
-fn play(scenario: &Scenario, name: Option<&str>, json: bool) -> Result<Ending, Fault> {
+fn play(scenario: &Scenario, options: &args::Run) -> Result<Ending, Fault> {
+    let (name, json) = (options.scenario.as_deref(), options.json);
     if !json {
         told::line(scenario.to_string().trim_end())?;
     }
@@ -41,7 +42,7 @@ fn play(scenario: &Scenario, name: Option<&str>, json: bool) -> Result<Ending, F
     let mut unwritten = None;
     let outcome = guarded(|| {
         perform(scenario, &mut |line| {
-            if json {
+            if json || (options.quiet && !line.contains("  ! ")) {
                 progress.show(|| {
                     format!("{} of {} s", line.trim_start().split(' ').next().unwrap_or_default(), scenario.plot.length.as_secs())
                 });
