@@ -69,6 +69,7 @@ fn a_broken_seed_is_made_smaller() {
         .expect("the program can be run");
     let object: serde_json::Value = serde_json::from_slice(&found.stdout).expect("it prints an object");
     assert_eq!(found.status.code(), Some(1));
+    assert!(object["replay"].as_str().is_some_and(|command| command.ends_with(" --bug BelievesAnyCount")), "{object}");
     let lines = |name: &str| object[name].as_str().map_or(0, |plot| plot.lines().filter(|line| line.starts_with("at ")).count());
     assert!(lines("smaller_plot") < lines("plot") && lines("smaller_plot") > 0, "{object}");
     let smaller = text::read(object["smaller_plot"].as_str().unwrap_or_default()).expect("a plot is read as it is printed");

@@ -9,7 +9,7 @@ use super::{
     play::Outcome,
     plot::{Crowd, Plot},
 };
-use crate::world::Faults;
+use crate::{story::brisk, world::Faults};
 
 /// What shrinking came to.
 #[derive(Debug, Clone)]
@@ -81,6 +81,11 @@ fn candidates(plot: &Plot) -> Vec<Plot> {
     smaller.extend(one_less(plot, |plot| &mut plot.conducts));
     smaller.extend(one_less(plot, |plot| &mut plot.budgets));
     smaller.push(changed(&|plot| plot.drifts.fill(0)));
+    smaller.extend((0..plot.drifts.len()).map(|at| changed(&|plot| plot.drifts[at] = 0)));
+    smaller.extend(brisk().values().map(|(parameter, usual)| {
+        // A value that does not go with the others stays as it is.
+        changed(&|plot| plot.charter = plot.charter.clone().with(parameter.name, usual).unwrap_or_else(|_| plot.charter.clone()))
+    }));
     let last = plot.actions.iter().map(|(at, _)| *at).chain(plot.crowds.iter().map(Crowd::until)).max().unwrap_or_default();
     smaller
         .extend([last + 1_000, last + 10_000].map(|millis| changed(&|plot| plot.length = plot.length.min(Duration::from_millis(millis)))));
@@ -180,6 +185,7 @@ mod tests {
         assert!(outcome.promise.is_some() && plot.actions.len() > 4 && plot.crowds.len() > 1);
         let shrunk = shrink(&plot, &outcome, 2_000, small_world, |_, _| ());
         assert!(shrunk.done && shrunk.outcome.promise == outcome.promise && small_world(&shrunk.plot).promise == outcome.promise);
+        assert_eq!(shrunk.plot.charter, brisk());
         let Plot { members, outside, actions, crowds, faults, links, drifts, length, .. } = &shrunk.plot;
         assert_eq!((*members, *outside, actions.len(), crowds.len(), links.len()), (1, 0, 1, 1, 0), "{}", shrunk.plot);
         assert_eq!((*faults, &drifts[..]), (Faults { latency_max: 5, ..Faults::default() }, &[0][..]));

@@ -53,6 +53,8 @@ pub struct Run {
     /// Leaves out what happens, of which there is much in a large world: what was drawn and what it came to.
     #[arg(long)]
     pub quiet: bool,
+    #[command(flatten)]
+    pub planted: Planted,
     /// Prints one JSON object instead.
     #[arg(long)]
     pub json: bool,
@@ -72,10 +74,8 @@ pub struct Seeds {
     /// Writes the smaller plot to this file, too.
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
-    /// Switches a planted bug on, to see it found.
-    #[cfg(feature = "planted")]
-    #[arg(long, value_name = "NAME", value_parser = bug)]
-    pub bug: Option<overspill_governance::planted::Bug>,
+    #[command(flatten)]
+    pub planted: Planted,
     /// Prints one JSON object instead.
     #[arg(long)]
     pub json: bool,
@@ -165,6 +165,31 @@ pub struct Common {
     /// Prints one JSON object instead.
     #[arg(long)]
     pub json: bool,
+}
+
+/// A bug to see found; there is none to choose but in a build with the feature `planted`.
+#[derive(Debug, Args)]
+pub struct Planted {
+    /// Switches a planted bug on.
+    #[cfg(feature = "planted")]
+    #[arg(long, value_name = "NAME", value_parser = bug)]
+    bug: Option<overspill_governance::planted::Bug>,
+}
+
+impl Planted {
+    /// Switches it on, for this thread.
+    pub fn switch(&self) {
+        #[cfg(feature = "planted")]
+        overspill_governance::planted::switch(self.bug);
+    }
+
+    /// As it stands on the command line, behind a space.
+    pub fn flag(&self) -> String {
+        #[cfg(feature = "planted")]
+        return self.bug.map_or_else(String::new, |bug| format!(" --bug {bug:?}"));
+        #[cfg(not(feature = "planted"))]
+        String::new()
+    }
 }
 
 /// Days as they are written: a decimal number.

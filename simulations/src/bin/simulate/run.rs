@@ -17,6 +17,7 @@ use crate::{
 /// # Errors
 /// When it cannot be read.
 pub fn run(options: &args::Run) -> Result<Ending, Fault> {
+    options.planted.switch();
     let scenario = match &options.scenario {
         Some(name) => {
             let mut scenario = read(name)?;

@@ -63,7 +63,7 @@ pub fn seeds(options: &args::Seeds) -> Result<Ending, Fault> {
     let shrunk = match &sum.broken {
         Some((seed, outcome)) => {
             if !options.json {
-                tell_broken(*seed, outcome)?;
+                tell_broken(options, *seed, outcome)?;
             }
             made_smaller(options, *seed, outcome)?
         }
@@ -86,7 +86,7 @@ pub fn seeds(options: &args::Seeds) -> Result<Ending, Fault> {
             "failures": failures,
             "failed_seed": seed,
             "promise": sum.broken.as_ref().and_then(|(_, outcome)| outcome.promise.clone()),
-            "replay": seed.map(|seed| format!("simulate run --seed {seed}")),
+            "replay": seed.map(|seed| replay(options, seed)),
             "plot": seed.map(|seed| drawn(seed, Size::default()).to_string()),
             "plot_trace_hash": sum.broken.as_ref().map(|(_, outcome)| outcome.trace_hash.to_string()),
             "smaller_plot": smaller,
@@ -105,7 +105,7 @@ fn play_all(options: &args::Seeds, end: u64) -> Sum {
     let (next, stop) = (AtomicU64::new(options.from), AtomicU64::new(end));
     let (sender, played) = channel();
     let work = |sender: std::sync::mpsc::Sender<(u64, usize, Outcome)>| {
-        switch(options);
+        options.planted.switch();
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= stop.load(Ordering::Relaxed) {
@@ -151,19 +151,17 @@ impl Sum {
     }
 }
 
-/// Switches the chosen bug on, for this thread.
-fn switch(options: &args::Seeds) {
-    #[cfg(feature = "planted")]
-    overspill_governance::planted::switch(options.bug);
-    let _ = options;
-}
-
-fn tell_broken(seed: u64, outcome: &Outcome) -> Result<(), Fault> {
+fn tell_broken(options: &args::Seeds, seed: u64, outcome: &Outcome) -> Result<(), Fault> {
     told::line(format_args!("seed {seed} breaks a promise:"))?;
     for words in outcome.failures.iter().take(FAILURES_SHOWN) {
         told::line(format_args!("  ! {words}"))?;
     }
-    told::line(format_args!("play it again: simulate run --seed {seed}"))
+    told::line(format_args!("play it again: {}", replay(options, seed)))
+}
+
+/// The command that plays a seed again.
+fn replay(options: &args::Seeds, seed: u64) -> String {
+    format!("simulate run --seed {seed}{}", options.planted.flag())
 }
 
 /// Makes the plot smaller, tells it, and saves it where that was asked for.
@@ -171,7 +169,7 @@ fn made_smaller(options: &args::Seeds, seed: u64, outcome: &Outcome) -> Result<O
     if options.tries == 0 {
         return Ok(None);
     }
-    switch(options);
+    options.planted.switch();
     let mut progress = Progress::new();
     let shrunk = shrink(
         &Plot::of(seed),
