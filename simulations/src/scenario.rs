@@ -1,7 +1,7 @@
 //! Scenarios: runs as a whole, drawn from a seed or written by hand.
 //!
 //! [`Plot::of`] draws a plot and [`text::read`] reads one from a file, with what is expected of it; [`run`] plays it, and [`Outcome`] says
-//! what became of it. [`shrink`] finds a smaller plot that breaks the same promise. A plot prints as the text that it is read from.
+//! what became of it. [`shrink()`] finds a smaller plot that breaks the same promise. A plot prints as the text that it is read from.
 
 pub mod draw;
 pub mod expect;
