@@ -18,7 +18,7 @@
 //! | a claim is settled once | [`single_settlement`] | at ledgers, at the end |
 //! | a ledger makes sense to a stranger | [`sense`] | at ledgers, at the end |
 //! | service is paid | [`paid`] | at ledgers, at the end |
-//! | everything is as a model of few lines says | [`reference`] | at ledgers and data planes, at the end |
+//! | everything is as a model of few lines says | [`mod@reference`] | at ledgers and data planes, at the end |
 //! | what was healed comes to rest | [`liveness`] | after healing |
 
 use overspill_governance::{charter::Charter, digest::ObjectDigest, entry::Entry, site::SiteId, time::Time, units::Bytes};

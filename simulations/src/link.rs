@@ -4,7 +4,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::dice::Dice;
+use crate::{
+    dice::Dice,
+    fixed::{FRACTION, NORMAL, exp, thousandths},
+};
 
 /// One direction of a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,12 +44,8 @@ pub enum Latency {
     Table(Arc<[u32]>),
 }
 
-/// Quantiles of the standard normal distribution in thousandths, at (n + 1/2) / 65: its tails end at 2.4 standard deviations.
-const NORMAL: [i32; 65] = [
-    -2423, -1994, -1769, -1609, -1482, -1375, -1282, -1198, -1123, -1053, -988, -927, -869, -814, -762, -711, -662, -615, -569, -524, -481,
-    -438, -396, -354, -314, -273, -233, -194, -155, -116, -77, -39, 0, 39, 77, 116, 155, 194, 233, 273, 314, 354, 396, 438, 481, 524, 569,
-    615, 662, 711, 762, 814, 869, 927, 988, 1053, 1123, 1198, 1282, 1375, 1482, 1609, 1769, 1994, 2423,
-];
+/// Largest sigma that [`Latency::as_log_normal`] finds: beyond it the tail is longer than a latency may be.
+const SIGMA_MAX: u32 = 5_000;
 
 impl Latency {
     /// A log-normal distribution: half of the messages are faster than `median`; `sigma` in thousandths says how heavy the tail is
@@ -54,10 +53,28 @@ impl Latency {
     pub fn log_normal(median: Duration, sigma: u32) -> Self {
         let median = median.as_micros();
         let quantile = |z: &i32| {
-            let factor = exp(i64::from(*z) * i64::from(sigma) / 1_000);
+            let factor = exp(thousandths(i64::from(*z) * i64::from(sigma) / 1_000));
             u32::try_from((median * factor) >> FRACTION).unwrap_or(u32::MAX)
         };
         Self::Table(NORMAL.iter().map(quantile).collect())
+    }
+
+    /// The median in microseconds and the sigma in thousandths, if this is a log-normal distribution.
+    pub fn as_log_normal(&self) -> Option<(u32, u32)> {
+        let Self::Table(table) = self else { return None };
+        if table.len() != NORMAL.len() {
+            return None;
+        }
+        let median = table[NORMAL.len() / 2];
+        // The longest latency grows with sigma: it is found by halving.
+        let made = |sigma: u32| Self::log_normal(Duration::from_micros(u64::from(median)), sigma);
+        let (mut low, mut high) = (0, SIGMA_MAX);
+        while low < high {
+            let middle = (low + high) / 2;
+            let reaches = matches!(&made(middle), Self::Table(made) if made.last() >= table.last());
+            (low, high) = if reaches { (low, middle) } else { (middle + 1, high) };
+        }
+        (made(low) == *self).then_some((median, low))
     }
 
     /// The distribution of measured samples; `None` for none.
@@ -84,27 +101,6 @@ impl Latency {
     }
 }
 
-/// Bits behind the point of [`exp`].
-const FRACTION: u32 = 32;
-
-/// e to the power of `thousandths` / 1000, with [`FRACTION`] bits behind the point; from e^-10 to e^10.
-fn exp(thousandths: i64) -> u128 {
-    const HALVINGS: u32 = 8;
-    let one = 1_i128 << FRACTION;
-    let x = ((i128::from(thousandths.clamp(-10_000, 10_000)) << FRACTION) / 1_000) >> HALVINGS;
-    // So near to nought five terms of the series suffice; squaring as often as x was halved gives the whole.
-    let mut term = one;
-    let mut sum = one;
-    for n in 1..=5 {
-        term = ((term * x) >> FRACTION) / n;
-        sum += term;
-    }
-    for _ in 0..HALVINGS {
-        sum = (sum * sum) >> FRACTION;
-    }
-    u128::try_from(sum).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,20 +113,26 @@ mod tests {
     }
 
     #[test]
-    fn powers_of_e_are_right_to_a_millionth() {
-        for (thousandths, expected) in [(0, 1_000_000_000), (1_000, 2_718_281_828), (-1_000, 367_879_441), (2_500, 12_182_493_960_u128)] {
-            let found = (exp(thousandths) * 1_000_000_000) >> FRACTION;
-            assert!(found.abs_diff(expected) <= expected / 1_000_000 + 1, "e^{thousandths}/1000: {found}");
-        }
-    }
-
-    #[test]
     fn a_log_normal_link_has_its_median_and_its_tail() {
         let drawn = drawn(&Latency::log_normal(Duration::from_millis(40), 500));
         assert!(drawn[10_000].abs_diff(40_000) < 1_000, "median {}", drawn[10_000]);
         // One standard deviation above the median stands e^0.5 = 1.65 times as much.
         assert!(drawn[16_827].abs_diff(65_949) < 2_000, "84 % {}", drawn[16_827]);
         assert!(drawn[20_000] < 140_000 && drawn[0] > 10_000);
+    }
+
+    #[test]
+    fn a_log_normal_link_is_known_by_its_table() {
+        for (median, sigma) in [(40_000, 500), (10_000, 1), (7, 0), (120_000, 2_500)] {
+            let made = Latency::log_normal(Duration::from_micros(median), sigma);
+            let (found, sigma) = made.as_log_normal().unwrap();
+            assert_eq!((u64::from(found), Latency::log_normal(Duration::from_micros(median), sigma)), (median, made));
+        }
+        let measured = Latency::measured(&[Duration::from_millis(7); 65]).unwrap();
+        assert_eq!(measured.as_log_normal(), Some((7_000, 0)), "which is what all being equal is");
+        let odd: Vec<Duration> = (0..65).map(Duration::from_millis).collect();
+        assert_eq!(Latency::measured(&odd).unwrap().as_log_normal(), None);
+        assert_eq!(Latency::Constant(7).as_log_normal(), None);
     }
 
     #[test]

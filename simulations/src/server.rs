@@ -27,6 +27,9 @@ pub const TICK_MICROS: u64 = 100_000;
 /// How often it is looked at in calm. Most sites are calm most of the time: this bounds what a quiet site costs.
 pub const TICK_CALM_MICROS: u64 = 1_000_000;
 
+/// Looks at a busy server in a second.
+const TICKS_IN_A_SECOND: u32 = (1_000_000 / TICK_MICROS) as u32;
+
 /// Leases that no plan names and whose counts are still told.
 const RETIRED_LEASES_MAX: usize = 128;
 
@@ -99,6 +102,8 @@ pub struct Server {
     object: HotObject,
     generation: u64,
     returned: u32,
+    /// Of what is wanted, and of what is too much: tenths of requests that the last looks left over.
+    left: (u32, u32),
     plan: Option<Arc<Plan>>,
     out: BTreeMap<LeaseId, Spilled>,
     hosted: BTreeMap<LeaseId, Hosted>,
@@ -126,6 +131,7 @@ impl Server {
             object,
             generation: 0,
             returned: 0,
+            left: (0, 0),
             plan: None,
             out: BTreeMap::new(),
             hosted: BTreeMap::new(),
@@ -177,8 +183,8 @@ impl Server {
 
     /// Serves for one tick; gives the visitors that go elsewhere.
     pub fn tick(&mut self, us: SiteId, now: Time) -> Vec<Visit> {
-        let ticks_in_a_second = u32::try_from(1_000_000 / TICK_MICROS).unwrap_or(1);
-        let (wanted, mut excess) = (self.wanted / ticks_in_a_second, (self.wanted.saturating_sub(self.budget)) / ticks_in_a_second);
+        let wanted = share(&mut self.left.0, self.wanted);
+        let mut excess = share(&mut self.left.1, self.wanted.saturating_sub(self.budget)).min(wanted);
         self.tally.own += u64::from(wanted - excess);
         let returned = core::mem::take(&mut self.returned);
         let mut hops = 1;
@@ -190,7 +196,7 @@ impl Server {
         self.forget_ended();
         let mut visits = Vec::new();
         for spill in self.spills(now) {
-            let promised = (spill.requests.0 / ticks_in_a_second).max(1);
+            let promised = (spill.requests.0 / TICKS_IN_A_SECOND).max(1);
             let visitors = excess.min(promised);
             if let Some(visit) = self.hand_out(us, &spill, visitors, (hops, now)) {
                 excess -= visit.visitors;
@@ -302,10 +308,34 @@ impl Server {
     }
 }
 
+/// What of a rate comes by one look; what does not divide is left for the next.
+fn share(left: &mut u32, rate: u32) -> u32 {
+    let due = left.saturating_add(rate);
+    *left = due % TICKS_IN_A_SECOND;
+    due / TICKS_IN_A_SECOND
+}
+
 /// The digest of one version of a site's object.
 fn version(name: u64, generation: u64) -> ObjectDigest {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&name.to_le_bytes());
     bytes[8..].copy_from_slice(&generation.to_le_bytes());
     ObjectDigest::of(&bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use overspill_governance::site::Key;
+
+    #[test]
+    fn no_request_is_lost_in_rounding() {
+        for (wanted, own, shed) in [(9, 90, 0), (20, 200, 0), (27, 200, 70), (1, 10, 0)] {
+            let mut server = Server::new(0, 20_000, 20);
+            server.wanted = wanted;
+            let us = Key::from_seed([1; 32]).site();
+            (0..100).for_each(|_| assert!(server.tick(us, Time::ZERO).is_empty()));
+            assert_eq!((server.tally.own, server.tally.shed), (own, shed), "{wanted} a second for ten seconds");
+        }
+    }
 }

@@ -108,6 +108,11 @@ impl Met {
         *self.0.entry(condition).or_default() += 1;
     }
 
+    /// What was met, and how often.
+    pub fn iter(&self) -> impl Iterator<Item = (Sometimes, u64)> + '_ {
+        self.0.iter().map(|(condition, times)| (*condition, *times))
+    }
+
     /// Adds what another run met.
     pub fn add(&mut self, other: &Self) {
         for (condition, times) in &other.0 {

@@ -24,14 +24,25 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// # Errors
 /// What has not, in words, after [`PATIENCE`].
 pub fn heal(world: &mut World) -> Result<(), String> {
+    heal_in_sight(world, |_| ())
+}
+
+/// The same before a watcher, which sees the world every second.
+///
+/// # Errors
+/// As [`heal`].
+pub fn heal_in_sight(world: &mut World, mut watch: impl FnMut(&World)) -> Result<(), String> {
     world.mend();
     let deadline = world.now().after(PATIENCE);
-    world.run(Duration::from_secs(5));
-    while world.now() < deadline {
-        if liveness::unrest(world).is_empty() {
+    for second in 1.. {
+        world.run(Duration::from_secs(1));
+        watch(world);
+        if second >= 5 && liveness::unrest(world).is_empty() {
             return Ok(());
         }
-        world.run(Duration::from_secs(1));
+        if world.now() >= deadline {
+            break;
+        }
     }
     Err(format!("long after healing: {}", liveness::unrest(world).join("; ")))
 }

@@ -5,11 +5,12 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    process::Command,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
 use overspill_governance::planted::{Bug, switch};
-use overspill_simulations::scenario::{Plot, run};
+use overspill_simulations::scenario::{Plot, run, text};
 
 const SEEDS: u64 = 500;
 
@@ -57,4 +58,24 @@ fn a_bug_that_is_not_switched_on_does_nothing() {
         let outcome = run(&Plot::of(seed));
         assert!(outcome.failures.is_empty(), "{}\n{}", Plot::of(seed), outcome.failures.join("\n"));
     }
+}
+
+/// The program stops at the first seed that finds the bug, and makes its plot smaller; the smaller one breaks the same promise.
+#[test]
+fn a_broken_seed_is_made_smaller() {
+    let found = Command::new(env!("CARGO_BIN_EXE_simulate"))
+        .args(["seeds", "100", "--bug", "BelievesAnyCount", "--tries", "120", "--json"])
+        .output()
+        .expect("the program can be run");
+    let object: serde_json::Value = serde_json::from_slice(&found.stdout).expect("it prints an object");
+    assert_eq!(found.status.code(), Some(1));
+    assert!(object["replay"].as_str().is_some_and(|command| command.ends_with(" --bug BelievesAnyCount")), "{object}");
+    let lines = |name: &str| object[name].as_str().map_or(0, |plot| plot.lines().filter(|line| line.starts_with("at ")).count());
+    assert!(lines("smaller_plot") < lines("plot") && lines("smaller_plot") > 0, "{object}");
+    let smaller = text::read(object["smaller_plot"].as_str().unwrap_or_default()).expect("a plot is read as it is printed");
+    switch(Some(Bug::BelievesAnyCount));
+    let again = run(&smaller.plot);
+    switch(None);
+    assert_eq!(again.promise.as_deref(), object["promise"].as_str());
+    assert!(run(&smaller.plot).failures.is_empty(), "without the bug nothing is broken");
 }

@@ -1,22 +1,21 @@
-//! What a seed draws: the whole of a run before anything of it happens, so that it can be printed, and one day be written by hand.
+//! A plot: the whole of a run before anything of it happens. A seed draws it ([`super::draw`]), or a person writes it ([`super::text`]).
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use overspill_governance::charter::Charter;
 
 use crate::{
-    conduct::{CONDUCTS, Conduct},
-    dice::Dice,
-    link::{Latency, Link},
-    story::brisk,
+    conduct::Conduct,
+    link::Link,
+    traffic::{load::Load, retries::Patience},
     world::Faults,
 };
 
 /// Something that happens at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Visitors want so many requests in each second of a site.
-    Crowd(usize, u32),
+    /// Visitors want so many requests in each second of a site, beside its crowds.
+    Want(usize, u32),
     /// A site purges its object.
     Purge(usize),
     /// An agent is killed, and starts again so many milliseconds later.
@@ -33,6 +32,8 @@ pub enum Action {
     Full(usize, bool),
     /// A disk's syncs fail from now on.
     Broken(usize),
+    /// A disk says that it has synced, and leaves the last entry out. No correct machine survives that: for canaries alone.
+    Lies(usize),
     /// A bit flips on a disk, and its agent starts again.
     Rot(usize),
     /// Strangers come to a site.
@@ -43,9 +44,99 @@ pub enum Action {
     Join(usize, usize),
     /// A member leaves.
     Leave(usize),
+    /// A member moves that a rule of the charter, by its place in the table, gets another value.
+    Amend(usize, usize, i64),
+    /// A member moves that another is removed.
+    Expel(usize, usize),
+    /// A member seconds the oldest motion that it knows.
+    Second(usize),
+    /// A member objects to the oldest motion that it knows.
+    Object(usize),
+    /// What goes wrong everywhere is this from now on.
+    Weather(Faults),
+    /// Everything is whole again, as at the end of a plot.
+    Mend,
 }
 
-/// Everything that a seed draws.
+impl Action {
+    /// The same for other sites: each is given to `name`, in the order in which they stand there.
+    pub fn renamed(self, mut name: impl FnMut(usize) -> usize) -> Self {
+        match self {
+            Self::Want(site, requests) => Self::Want(name(site), requests),
+            Self::Purge(site) => Self::Purge(name(site)),
+            Self::Crash(site, millis) => Self::Crash(name(site), millis),
+            Self::Stop(site, stopped) => Self::Stop(name(site), stopped),
+            Self::Cut(one, other, cut) => Self::Cut(name(one), name(other), cut),
+            Self::Mute(from, to, mute) => Self::Mute(name(from), name(to), mute),
+            Self::Clog(from, to, millis) => Self::Clog(name(from), name(to), millis),
+            Self::Full(site, full) => Self::Full(name(site), full),
+            Self::Broken(site) => Self::Broken(name(site)),
+            Self::Lies(site) => Self::Lies(name(site)),
+            Self::Rot(site) => Self::Rot(name(site)),
+            Self::Knock(site, strangers) => Self::Knock(name(site), strangers),
+            Self::Jump(site, millis) => Self::Jump(name(site), millis),
+            Self::Join(sponsor, joiner) => Self::Join(name(sponsor), name(joiner)),
+            Self::Leave(site) => Self::Leave(name(site)),
+            Self::Amend(site, parameter, to) => Self::Amend(name(site), parameter, to),
+            Self::Expel(mover, member) => Self::Expel(name(mover), name(member)),
+            Self::Second(site) => Self::Second(name(site)),
+            Self::Object(site) => Self::Object(name(site)),
+            Self::Weather(faults) => Self::Weather(Faults { manifests_lost_at: faults.manifests_lost_at.map(name), ..faults }),
+            Self::Mend => Self::Mend,
+        }
+    }
+
+    /// The sites that it is about.
+    pub fn sites(self) -> Vec<usize> {
+        let mut sites = Vec::new();
+        self.renamed(|site| {
+            sites.push(site);
+            site
+        });
+        sites
+    }
+}
+
+/// A crowd in its three phases: it comes, it stays, it goes. All times in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crowd {
+    /// Whom it strikes.
+    pub site: usize,
+    /// When it begins.
+    pub from: u64,
+    /// How long it grows.
+    pub onset: u64,
+    /// How long it is at its peak.
+    pub plateau: u64,
+    /// How long it takes to go.
+    pub decay: u64,
+    /// Requests in each second at its peak.
+    pub peak: u32,
+}
+
+impl Crowd {
+    /// How many requests it wants in each second at a moment: straight up, level, straight down.
+    pub fn at(&self, millis: u64) -> u32 {
+        let Some(since) = millis.checked_sub(self.from) else { return 0 };
+        let part = |part: u64, whole: u64| u32::try_from(u64::from(self.peak) * part / whole.max(1)).unwrap_or(u32::MAX);
+        if since < self.onset {
+            return part(since, self.onset);
+        }
+        let since = since - self.onset;
+        if since < self.plateau {
+            return self.peak;
+        }
+        let since = since - self.plateau;
+        if since < self.decay { part(self.decay - since, self.decay) } else { 0 }
+    }
+
+    /// When it is over.
+    pub fn until(&self) -> u64 {
+        self.from.saturating_add(self.onset).saturating_add(self.plateau).saturating_add(self.decay)
+    }
+}
+
+/// Everything that a run is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plot {
     /// The seed, of the world's own chance too.
@@ -56,7 +147,7 @@ pub struct Plot {
     pub outside: usize,
     /// The rules.
     pub charter: Charter,
-    /// What goes wrong everywhere, at any time.
+    /// What goes wrong everywhere, at any time, from the start.
     pub faults: Faults,
     /// Links that are not as the others.
     pub links: Vec<(usize, usize, Link)>,
@@ -64,6 +155,14 @@ pub struct Plot {
     pub conducts: Vec<(usize, Conduct)>,
     /// How much too fast each clock runs, in millionths.
     pub drifts: Vec<i32>,
+    /// Requests in each second that a site can serve by itself, where it is not what all can.
+    pub budgets: Vec<(usize, u32)>,
+    /// Crowds in three phases.
+    pub crowds: Vec<Crowd>,
+    /// What else is wanted of a site, beside crowds.
+    pub loads: Vec<(usize, Load)>,
+    /// How patient those are who are refused; `None`: nobody comes again.
+    pub patience: Option<Patience>,
     /// What happens when, by milliseconds.
     pub actions: Vec<(u64, Action)>,
     /// How long it lasts before everything is mended.
@@ -71,160 +170,50 @@ pub struct Plot {
 }
 
 impl Plot {
-    /// Draws a plot.
-    pub fn of(seed: u64) -> Self {
-        // Another stream than the world's, or the first draw of the one would be the first of the other.
-        let mut dice = Dice::new(seed ^ 0x9e37_79b9_7f4a_7c15);
-        let members = dice.one_of(&[2, 3, 3, 3, 4, 5]);
-        let outside = dice.one_of(&[0, 0, 0, 1]);
-        let mut plot = Self {
+    /// A plot in which nothing happens.
+    pub fn quiet(seed: u64, members: usize, length: Duration) -> Self {
+        Self {
             seed,
             members,
-            outside,
-            charter: charter(&mut dice),
-            faults: faults(&mut dice),
+            outside: 0,
+            charter: crate::story::brisk(),
+            faults: Faults { latency_max: 5, ..Faults::default() },
             links: Vec::new(),
-            conducts: conducts(&mut dice, members),
-            drifts: (0..members + outside).map(|_| dice.one_of(&[0, 0, 0, 100, -100, 2_000])).collect(),
+            conducts: Vec::new(),
+            drifts: vec![0; members],
+            budgets: Vec::new(),
+            crowds: Vec::new(),
+            loads: Vec::new(),
+            patience: None,
             actions: Vec::new(),
-            length: Duration::from_secs(dice.between(25, 40)),
-        };
-        for _ in 0..dice.one_of(&[0, 0, 1, 2]) {
-            let (from, to) = two(&mut dice, members);
-            plot.links.push((from, to, link(&mut dice)));
-        }
-        plot.draw_actions(&mut dice);
-        plot.actions.sort_by_key(|(at, _)| *at);
-        plot
-    }
-
-    fn draw_actions(&mut self, dice: &mut Dice) {
-        let end = self.length.as_millis() as u64;
-        let first = dice.between(4_000, 9_000);
-        let struck = dice.below(self.members);
-        self.crowd(dice, struck, first, end);
-        if dice.happens(500_000) {
-            let (another, at) = (dice.below(self.members), dice.between(first, end - 4_000));
-            self.crowd(dice, another, at, end);
-        }
-        for _ in 0..dice.between(0, 4) {
-            let at = dice.between(first, end - 2_000);
-            let until = at + dice.between(500, 9_000);
-            self.mishap(dice, at, until, struck);
-        }
-        if self.outside > 0 {
-            let at = dice.between(0, end / 2);
-            let sponsor = dice.below(self.members);
-            self.actions.extend([at, at + 6_000, at + 14_000].map(|at| (at, Action::Join(sponsor, self.members))));
-        }
-        if dice.happens(150_000) {
-            self.actions.push((dice.between(first, end), Action::Leave(dice.below(self.members))));
+            length,
         }
     }
 
-    fn crowd(&mut self, dice: &mut Dice, site: usize, at: u64, end: u64) {
-        let until = (at + dice.between(6_000, 22_000)).min(end);
-        self.actions.push((at, Action::Crowd(site, dice.one_of(&[30, 60, 80, 100, 300]))));
-        self.actions.push((until, Action::Crowd(site, 0)));
+    /// All sites, members or not.
+    pub fn sites(&self) -> usize {
+        self.members + self.outside
     }
 
-    /// One thing that goes wrong from `at` to `until`, more often than not around the site that the crowd strikes.
-    fn mishap(&mut self, dice: &mut Dice, at: u64, until: u64, struck: usize) {
-        let (mut one, other) = two(dice, self.members);
-        if other != struck && dice.happens(500_000) {
-            one = struck;
-        }
-        let pause = until - at;
-        let actions: &[(u64, Action)] = match dice.below(15) {
-            0 | 1 => &[(at, Action::Crash(one, pause))],
-            2 => &[(at, Action::Crash(other, pause))],
-            3 => &[(at, Action::Stop(other, true)), (until, Action::Stop(other, false))],
-            4 => &[(at, Action::Cut(one, other, true)), (until, Action::Cut(one, other, false))],
-            5 => &[(at, Action::Mute(one, other, true)), (until, Action::Mute(one, other, false))],
-            6 => &[(at, Action::Clog(one, other, pause.min(5_000)))],
-            7 => &[(at, Action::Full(other, true)), (until, Action::Full(other, false))],
-            8 => &[(at, Action::Broken(one))],
-            9 => &[(at, Action::Rot(other))],
-            10 => &[(at, Action::Knock(one, 40))],
-            11 => &[(at, Action::Jump(other, dice.one_of(&[-600_000, -30_000, 60_000, 600_000]))), (until, Action::Jump(other, 0))],
-            12 => &[(at, Action::Purge(one)), (until, Action::Purge(one))],
-            // A purge that some helper does not hear of.
-            _ => &[(at, Action::Mute(struck, other, true)), (at + 100, Action::Purge(struck)), (until, Action::Mute(struck, other, false))],
-        };
-        self.actions.extend_from_slice(actions);
+    /// Requests in each second that visitors want of a site at a moment; `base` is what they want beside its crowds.
+    pub fn wanted(&self, site: usize, base: u32, millis: u64) -> u32 {
+        let crowds = self.crowds.iter().filter(|crowd| crowd.site == site);
+        crowds.map(|crowd| crowd.at(millis)).fold(base, u32::saturating_add)
     }
 }
 
-fn two(dice: &mut Dice, sites: usize) -> (usize, usize) {
-    let one = dice.below(sites);
-    (one, (one + 1 + dice.below(sites - 1)) % sites)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Rules that settle often, so that a short run has much of it; sometimes with little trust, so that limits are met.
-fn charter(dice: &mut Dice) -> Charter {
-    let (cap, limit) = (dice.one_of(&[1_000, 2_000, 500_000]), dice.one_of(&[20_000, 60_000, 2_000_000]));
-    brisk().with("unsettled_cap", cap).and_then(|charter| charter.with("newcomer_limit", limit)).unwrap_or_default()
-}
-
-fn faults(dice: &mut Dice) -> Faults {
-    let often = |dice: &mut Dice, rates: &[u32]| dice.one_of(rates);
-    Faults {
-        loss: often(dice, &[0, 0, 10_000, 100_000]),
-        doubling: often(dice, &[0, 0, 10_000, 100_000]),
-        latency_max: often(dice, &[5, 50, 300]),
-        crash: often(dice, &[0, 0, 0, 1_000]),
-        breaks: often(dice, &[0, 0, 1_000]),
-        crash_weighty: often(dice, &[0, 0, 20_000, 60_000]),
-        crash_at: None,
-        manifests_lost_at: None,
-    }
-}
-
-fn link(dice: &mut Dice) -> Link {
-    let far = Latency::log_normal(Duration::from_millis(dice.between(10, 120)), 500);
-    let satellite = Latency::Constant(280_000);
-    // Round trips that were measured between two homes, in milliseconds, as an example of a table.
-    let measured = Latency::measured(&[18, 19, 19, 20, 21, 23, 24, 31, 48, 180].map(Duration::from_millis)).unwrap_or(satellite.clone());
-    match dice.below(4) {
-        0 => Link { latency: far, reorders: false, ..Link::default() },
-        1 => Link { latency: satellite, loss: 5_000, reorders: false, ..Link::default() },
-        2 => Link { bandwidth: dice.one_of(&[4_000, 20_000]), reorders: false, ..Link::default() },
-        _ => Link { latency: measured, loss: 50_000, doubling: 50_000, ..Link::default() },
-    }
-}
-
-/// At most one member that is up to no good, and perhaps one of another version.
-fn conducts(dice: &mut Dice, members: usize) -> Vec<(usize, Conduct)> {
-    let mut conducts = Vec::new();
-    if dice.happens(350_000) {
-        conducts.push((dice.below(members), dice.one_of(&CONDUCTS[3..])));
-    }
-    if dice.happens(300_000) {
-        let site = dice.below(members);
-        if conducts.iter().all(|(other, _)| *other != site) {
-            conducts.push((site, dice.one_of(&CONDUCTS[1..3])));
-        }
-    }
-    conducts
-}
-
-impl fmt::Display for Plot {
-    /// One line for each thing that was drawn.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "seed {}: {} members, {} outside, {} s", self.seed, self.members, self.outside, self.length.as_secs())?;
-        let Charter { unsettled_cap, newcomer_limit, .. } = &self.charter;
-        writeln!(f, "charter: unsettled_cap {unsettled_cap}, newcomer_limit {newcomer_limit}")?;
-        writeln!(f, "{:?}", self.faults)?;
-        for (from, to, link) in &self.links {
-            writeln!(f, "link {from} to {to}: {link:?}")?;
-        }
-        for (site, conduct) in &self.conducts {
-            writeln!(f, "site {site} is {conduct:?}")?;
-        }
-        writeln!(f, "clocks run too fast by {:?} millionths", self.drifts)?;
-        for (at, action) in &self.actions {
-            writeln!(f, "{at} ms: {action:?}")?;
-        }
-        Ok(())
+    #[test]
+    fn a_crowd_comes_stays_and_goes() {
+        let crowd = Crowd { site: 0, from: 1_000, onset: 2_000, plateau: 3_000, decay: 4_000, peak: 100 };
+        let seen: Vec<u32> =
+            [0, 999, 1_000, 2_000, 2_999, 3_000, 5_999, 6_000, 8_000, 9_999, 10_000, u64::MAX].map(|at| crowd.at(at)).into();
+        assert_eq!(seen, [0, 0, 0, 50, 99, 100, 100, 100, 50, 0, 0, 0]);
+        assert_eq!(crowd.until(), 10_000);
+        let sudden = Crowd { onset: 0, decay: 0, ..crowd };
+        assert_eq!([999, 1_000, 3_999, 4_000].map(|at| sudden.at(at)), [0, 100, 100, 0]);
     }
 }

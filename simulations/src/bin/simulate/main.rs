@@ -1,0 +1,40 @@
+//! `simulate`: plays scenarios and seeds, and says what became of them.
+//!
+//! Worlds are functions of what they are given; this program alone reads the clock, to say how long it took.
+#![allow(clippy::disallowed_types)]
+
+mod args;
+mod ending;
+mod experiment;
+mod object;
+mod progress;
+mod replay;
+mod report;
+mod run;
+mod seeds;
+mod series;
+mod told;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let line = args::Line::parse();
+    let ended = match line.command {
+        args::Command::Run(options) => run::run(&options),
+        args::Command::Seeds(options) => seeds::seeds(&options),
+        args::Command::Replay(options) => replay::replay(&options),
+        args::Command::Series(options) => series::series(&options),
+        args::Command::Sweep(options) => experiment::sweep(&options),
+        args::Command::Compare(options) => experiment::compare(&options),
+        args::Command::List => run::list(),
+    };
+    match ended {
+        Ok(ending) => ending.into(),
+        Err(fault) => {
+            fault.tell();
+            fault.ending.into()
+        }
+    }
+}
