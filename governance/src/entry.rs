@@ -64,7 +64,7 @@ pub enum Entry {
         /// When it was heard of.
         heard: Date,
     },
-    /// We seconded a motion.
+    /// A motion was seconded, by us or by another.
     Seconded(Signed<Second>),
     /// We object to a motion.
     Objected(Signed<Objection>),

@@ -38,6 +38,8 @@ pub(crate) struct Council {
     docket: Docket,
     /// Motions that stand in the ledger.
     logged: BTreeSet<Digest>,
+    /// Motions of which a second stands in the ledger: without it they would lapse at a start after their deadline.
+    seconds: BTreeSet<Digest>,
     equivocations: BTreeMap<SiteId, Box<Equivocation>>,
     /// What partners compare, while nothing has changed.
     digest: Option<Digest>,
@@ -50,6 +52,7 @@ impl Council {
         Self {
             docket: Docket::default(),
             logged: BTreeSet::new(),
+            seconds: BTreeSet::new(),
             equivocations: BTreeMap::new(),
             digest: None,
             gossip: Bucket::new(PAPERS_PER_SECOND, PAPERS_BURST, Time::ZERO),
@@ -76,7 +79,10 @@ impl Council {
                 self.logged.insert(motion.body.digest());
                 self.docket.take_motion(*motion, place, heard) != Err(PaperError::NotGood)
             }
-            Entry::Seconded(second) => self.docket.receive(Paper::Seconded(second), place) != Err(PaperError::NotGood),
+            Entry::Seconded(second) => {
+                self.seconds.insert(second.body.motion);
+                self.docket.receive(Paper::Seconded(second), place) != Err(PaperError::NotGood)
+            }
             Entry::Objected(objection) => self.docket.receive(Paper::Objected(objection), place) != Err(PaperError::NotGood),
             Entry::Cast(ballot) => {
                 let ours = ballot.body.voter == desk.id;
@@ -137,11 +143,16 @@ impl Council {
         }
     }
 
-    /// A motion that was seconded goes into the ledger, with the date on which we heard of it.
+    /// A motion that was seconded goes into the ledger, with the date on which we heard of it, and its second.
     fn log(&mut self, desk: &mut Desk) {
         for (vote, electorate) in self.docket.votes() {
             if vote.is_seconded(electorate) && self.logged.insert(vote.digest()) {
                 log_motion(desk, vote);
+            }
+            if let Some(second) = vote.seconded()
+                && self.seconds.insert(vote.digest())
+            {
+                desk.persist(Entry::Seconded(second.clone()));
             }
         }
     }

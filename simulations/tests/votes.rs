@@ -196,6 +196,24 @@ fn who_was_away_during_a_vote_learns_the_rules() {
     story.check();
 }
 
+/// Before any ballot is signed all agents are killed, and start when objections are over: their ledgers say that they were told in time.
+#[test]
+fn who_starts_after_the_deadline_remembers_that_it_was_told() {
+    let mut story = mesh(11, 4, Faults::default());
+    move_and_second(&mut story, 0, 1, price(20));
+    story.pass(650);
+    assert!((0..4).all(|site| council(&story, site).votes[0].signed.is_none()));
+    (0..4).for_each(|site| story.world.crash(site, std::time::Duration::from_secs(120)));
+    story.pass(150);
+    for site in 0..4 {
+        assert_eq!(decided(&story, site), [true], "site {site}");
+        assert_eq!(story.told(site, |event| matches!(event, Event::Lapsed { .. })), 0);
+    }
+    story.pass(ONE_VOTE);
+    assert_eq!(rules(&story, 0..4), BTreeSet::from([(2, 20)]));
+    story.check();
+}
+
 #[test]
 fn a_newcomer_learns_what_was_decided_before_it_came() {
     let mut story = mesh(6, 4, Faults::default());

@@ -50,8 +50,7 @@ impl Polls {
     }
 
     pub(super) fn take_second(&mut self, second: &Signed<Second>) -> Result<(), Finding> {
-        require(second.body.seconder == self.site, Finding::NotOurs)?;
-        require(second.is_by(&self.site), Finding::BadStatement)
+        require(second.is_by(&second.body.seconder), Finding::BadStatement)
     }
 
     pub(super) fn take_objection(&mut self, objection: &Signed<Objection>) -> Result<(), Finding> {

@@ -107,6 +107,9 @@ impl Council {
         {
             log_motion(desk, vote);
         }
+        if matches!(entry, Entry::Seconded(_)) {
+            self.seconds.insert(motion);
+        }
         desk.persist(entry);
         self.publish(desk, membership, paper);
         Ok(Answer::Noted { motion })
