@@ -222,7 +222,11 @@ def load(server, table, size, connections, seconds):
         command = pinned(1, "h2load", "-t", 1, "-c", connections, "-m", 10, "-D", seconds, url)
     else:
         command = pinned(1, "wrk", "-t", 1, "-c", connections, "-d", f"{seconds}s", "--latency", "--timeout", "20s", url)
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    try:
+        text = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + PATIENCE).stdout
+    except subprocess.TimeoutExpired:
+        # h2load does not stop connections that came in after its time was over.
+        raise SystemExit(f"{server.name}, {url}: the load did not end by itself; fewer connections, or more seconds") from None
     spent = server.processor_time() - before
     if table == "h2":
         rate = float(re.search(r"finished in .*?, ([\d.]+) req/s", text)[1])
