@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Keeps what long runs of libFuzzer found: `.ci/keep.sh FOLDER TARGET..`, after `.ci/fuzz.sh SECONDS FOLDER TARGET..`. Of each corpus the
-# smallest set of inputs that reaches all that the corpus reaches becomes `agent/fuzz/corpus/TARGET.hex`, from which later runs begin.
+# Keeps what long runs of libFuzzer found: `.ci/keep.sh FOLDER TARGET..`, after `.ci/fuzz.sh SECONDS FOLDER TARGET..`. Of each corpus a
+# small set of inputs, of 1 KiB at most, that reaches what all of them reach becomes `agent/fuzz/corpus/TARGET.hex`, from which later runs begin.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=$(cd "$1" && pwd)

@@ -33,7 +33,7 @@ pub struct Target {
     pub seeds: fn() -> Vec<Vec<u8>>,
     /// What once made it panic, as lines of hex digits.
     pub found: &'static str,
-    /// What libFuzzer reached something new with, in long runs: the smallest set that reaches it all, as lines of hex digits.
+    /// What libFuzzer reached something new with, in long runs: a small set that reaches it all, as lines of hex digits.
     pub kept: &'static str,
 }
 

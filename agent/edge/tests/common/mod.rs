@@ -1,6 +1,7 @@
 //! Words for stories about an edge: a scripted origin, and visitors that speak raw HTTP.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod http2;
 pub mod lease;
 pub mod site;
 

@@ -3,24 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, Version};
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http2::SendRequest;
+use http::{Method, Response, StatusCode, Version};
+use http_body_util::Full;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use overspill_edge::Handle;
 use tokio::net::TcpStream;
 
 use crate::{
-    common::{Act, LONG, Origin, field, ok, until},
+    common::{
+        Act, LONG, Origin, field,
+        http2::{Visitor, ask, meet_plainly, request, speak, story},
+        ok, until,
+    },
     support::{Certificate, secure_edge, trusting},
 };
-
-pub(crate) type Visitor = SendRequest<Full<Bytes>>;
-
-pub(crate) fn story<T>(story: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(LONG, story).await.unwrap() })
-}
 
 async fn meet(edge: &Handle, certificate: &Certificate) -> Visitor {
     let tcp = TcpStream::connect(edge.secure_addrs()[0]).await.unwrap();
@@ -28,30 +24,6 @@ async fn meet(edge: &Handle, certificate: &Certificate) -> Visitor {
     let tls = connector.connect("blog.example".try_into().unwrap(), tcp).await.unwrap();
     assert_eq!(tls.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     speak(tls).await
-}
-
-pub(crate) async fn meet_plainly(edge: &Handle) -> Visitor {
-    speak(TcpStream::connect(edge.local_addr()).await.unwrap()).await
-}
-
-async fn speak(stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static) -> Visitor {
-    let (visitor, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(async move { connection.await.ok() });
-    visitor
-}
-
-pub(crate) fn request(method: Method, target: &str, fields: &[(&str, &str)], body: &[u8]) -> Request<Full<Bytes>> {
-    let request = Request::builder().method(method).uri(target).version(Version::HTTP_2);
-    let request = fields.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-    request.body(Full::new(Bytes::copy_from_slice(body))).unwrap()
-}
-
-/// Head and body of the answer.
-pub(crate) async fn ask(visitor: &mut Visitor, request: Request<Full<Bytes>>) -> (http::response::Parts, String) {
-    visitor.ready().await.unwrap();
-    let (head, body) = visitor.send_request(request).await.unwrap().into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
-    (head, String::from_utf8(body.to_vec()).unwrap())
 }
 
 async fn get(visitor: &mut Visitor, target: &str, fields: &[(&str, &str)]) -> (StatusCode, String) {

@@ -12,11 +12,11 @@ use proptest::prelude::*;
 use crate::{
     common::{
         LONG, Origin, edge, get,
+        http2::{Visitor, ask, meet_plainly, request, story},
         site::{FIELDS, asks, counts, essence, site},
         until,
     },
     floods::{Frames, frame, meet, stream},
-    http2::{Visitor, ask, meet_plainly, request, story},
 };
 
 /// The lane leaves requests with this field to the usual way, where it changes nothing for a stored response that is fresh.
