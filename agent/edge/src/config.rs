@@ -105,6 +105,11 @@ impl DiskCache {
     pub(crate) fn parts(&self) -> (&std::path::Path, u64) {
         (&self.path, self.bytes.0)
     }
+
+    /// The folder, if anything may be in it.
+    pub(crate) fn room(&self) -> Option<&std::path::Path> {
+        (self.bytes.0 > 0).then_some(&self.path)
+    }
 }
 
 /// The site's canonical scheme and authority.

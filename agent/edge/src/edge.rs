@@ -136,7 +136,8 @@ impl Edge {
         let (access, access_receiver) = mpsc::channel(ACCESS_RECORDS_MAX);
         let (overflow, wanted) = Overflow::new(&config, clock.now());
         let counters = Arc::<Counters>::default();
-        let (store, sheets) = (Store::new(config.memory.0), Sheets::new(config.memory.0));
+        let room = config.disk.as_ref().and_then(DiskCache::room);
+        let (store, sheets) = (Store::new(config.memory.0), Sheets::new(config.memory.0, room));
         store.use_disk(config.disk.as_ref().map(DiskCache::parts), &clock);
         let edge = Arc::new(Self {
             certificates: Certificates::new(&config.tls.identities),

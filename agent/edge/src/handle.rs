@@ -253,8 +253,8 @@ impl Handle {
         self.edge.certificates.replace(&config.tls.identities);
         self.edge.overflow.configure(&config);
         self.edge.store.resize(config.memory.0);
-        self.edge.sheets.resize(config.memory.0);
         self.edge.store.use_disk(config.disk.as_ref().map(DiskCache::parts), &self.edge.clock);
+        self.edge.sheets.configure(config.memory.0, config.disk.as_ref().and_then(DiskCache::room));
         let is_renamed = self.edge.settings.load().config.canonical != config.canonical;
         self.edge.change_settings(|settings| *settings = settings.changed(config.clone(), &self.edge.clock, &self.edge.counters));
         if is_renamed {

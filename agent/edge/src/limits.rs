@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Bytes of a connection that are read at once to see which HTTP it speaks: a request's head, mostly.
 pub(crate) const FIRST_BYTES: usize = 2 * 1024;
-/// Time for TLS handshakes, one after the other, before whoever else is ready gets a turn: ten signatures with RSA, sixty with ECDSA. More
+/// Time for TLS handshakes, one after the other, before whoever else is ready gets a turn: some ten signatures with RSA. More
 /// would be waited for by all who are in; with less, a crowd of those who are in would keep all others out.
 pub(crate) const HANDSHAKES_TIME_MAX: Duration = Duration::from_millis(10);
 /// Fields of one request head: browsers send about 20, chains of proxies a few more.
@@ -18,9 +18,12 @@ pub(crate) const EXPRESS_READ_BYTES: usize = 8 * 1024;
 pub(crate) const SHEET_BYTES_MIN: usize = 16 * 1024;
 /// How often a body is asked for before it gets such a copy: making one costs as much as some answers.
 pub(crate) const SHEET_ASKED_MIN: u32 = 8;
+/// A copy for which nobody asked for so long is made anew when it is wanted: the system may have taken its memory back, and an answer does not wait
+/// for the disk.
+pub(crate) const SHEET_IDLE_MAX: Duration = Duration::from_secs(60);
 /// Such copies, each of which is an open file.
 pub(crate) const SHEETS_MAX: usize = 256;
-/// Bytes of such copies, beside the memory for responses: a crowd's few large files fit.
+/// Bytes of such copies, beside the memory and the disk for responses: a crowd's few large files fit.
 pub(crate) const SHEETS_BYTES_MAX: u64 = 64 << 20;
 /// The same as a part of that memory, where it is little.
 pub(crate) const SHEETS_SHARE: u64 = 8;

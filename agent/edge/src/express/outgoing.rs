@@ -122,7 +122,7 @@ impl Outgoing {
             && stream.sends_files()
             && let Some(body) = self.answer.long_body()
         {
-            self.file = self.edge.sheets.find(body);
+            self.file = self.edge.sheets.find(body, self.account.start);
         }
         while self.written < self.answer.length {
             match ready!(self.poll_some(stream.as_mut(), cx))? {
