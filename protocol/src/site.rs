@@ -11,6 +11,8 @@
 //! | [`crate::settle`] | who owes whom, signed by both |
 //! | [`crate::planner`] | what the data plane is to do |
 
+use alloc::collections::BTreeSet;
+
 use overspill_governance::{
     entry::Entry,
     planted,
@@ -53,6 +55,8 @@ pub struct Site {
     pub(crate) helper: HelperSide,
     pub(crate) settle: Settle,
     planner: Planner,
+    /// Whom we do not talk to for what they were convicted of.
+    expelled: BTreeSet<SiteId>,
 }
 
 /// Why a ledger cannot be the one that this site wrote. Nothing may be signed with it.
@@ -85,6 +89,7 @@ impl Site {
             helper: HelperSide::new(config.guest, config.caps),
             settle: Settle::default(),
             planner: Planner::default(),
+            expelled: BTreeSet::new(),
             desk: Desk::new(config.key, config.seed, now),
         }
     }
@@ -152,6 +157,8 @@ impl Site {
             Input::LedgerFailed => self.on_ledger_failed(),
             Input::Wake => self.on_wake(),
         }
+        self.council.accuse(&mut self.desk, &mut self.membership);
+        self.turn_away();
         self.refresh_plan();
     }
 
@@ -234,6 +241,15 @@ impl Site {
         let removed = self.membership.turn_to(self.desk.now.date);
         if !removed.is_empty() {
             removed.into_iter().for_each(|site| self.desk.tell(Event::Removed { site }));
+            self.on_roster_changed();
+        }
+    }
+
+    /// Sanctions begin and end: whom we do not talk to any more is hung up on, to whom we do again we dial.
+    fn turn_away(&mut self) {
+        let expelled = self.membership.expelled();
+        if expelled != self.expelled {
+            self.expelled = expelled;
             self.on_roster_changed();
         }
     }

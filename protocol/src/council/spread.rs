@@ -1,6 +1,6 @@
 //! How papers spread: by gossip at once, and by an exchange that repairs whatever gossip lost.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use overspill_governance::{codec, digest::Digest, docket::Paper, site::SiteId};
 
@@ -19,7 +19,9 @@ impl Council {
         if let Some(digest) = self.digest {
             return digest;
         }
-        let digests = membership.minutes().map(|minutes| self.docket.digests(minutes)).unwrap_or_default();
+        let mut digests = membership.minutes().map(|minutes| self.docket.digests(minutes)).unwrap_or_default();
+        digests.extend(membership.evidence().iter().map(|(matter, _)| *matter));
+        digests.sort_unstable();
         let parts: Vec<&[u8]> = digests.iter().map(|digest| &digest.0[..]).collect();
         let digest = Digest::of_parts("overspill votes v1", &parts);
         self.digest = Some(digest);
@@ -35,6 +37,8 @@ impl Council {
         }
         state.papers_asked = Some(desk.now.time);
         let mut known = self.docket.digests(minutes);
+        known.extend(membership.register().matters());
+        known.sort_unstable();
         known.dedup();
         known.truncate(PAPERS_MAX);
         desk.send(*partner, Message::VoteAsk(VoteAsk { known }));
@@ -51,7 +55,10 @@ impl Council {
             bytes = bytes.saturating_add(codec::encode(paper).len());
             bytes <= PAPERS_BYTES_MAX
         };
-        let lacking: Vec<Paper> = self.docket.unknown_to(&ask.known, minutes).take_while(fits).collect();
+        let evidence = membership.evidence();
+        let unknown = evidence.iter().filter(|(matter, _)| ask.known.binary_search(matter).is_err());
+        let accused = unknown.map(|(_, bundle)| Paper::Accused(Box::new((*bundle).clone())));
+        let lacking: Vec<Paper> = self.docket.unknown_to(&ask.known, minutes).chain(accused).take_while(fits).collect();
         if !lacking.is_empty() {
             desk.send(from, Message::VoteTell(lacking));
         }
@@ -74,7 +81,7 @@ impl Council {
                 break;
             }
             let decides = matches!(paper, Paper::Decided(_));
-            match self.take(desk, membership, paper) {
+            match self.hear(desk, membership, paper) {
                 Ok(taken) => {
                     news |= taken;
                     if taken && decides && !desk.is_silent() {
@@ -96,7 +103,7 @@ impl Council {
         let now = desk.now.time;
         let mut news = false;
         for paper in papers {
-            news |= self.gossip.takes(now) && self.take(desk, membership, paper) == Ok(true);
+            news |= self.gossip.takes(now) && self.hear(desk, membership, paper) == Ok(true);
         }
         if news {
             self.tend(desk, membership);

@@ -46,7 +46,7 @@ impl Site {
     /// A member is connected: from here on it is heard.
     fn greet(&mut self, peer: SiteId) {
         let known = self.partners.partner(&peer).is_some();
-        if !known && self.partners.iter().count() >= PARTNERS_INBOUND_MAX {
+        if !self.membership.is_welcome(&peer) || !known && self.partners.iter().count() >= PARTNERS_INBOUND_MAX {
             self.desk.put(Output::Hang { peer });
             return;
         }
@@ -309,7 +309,7 @@ impl Site {
 
     /// Members came or left: strangers who turn out to belong are greeted, partners who left are hung up on.
     pub(super) fn on_roster_changed(&mut self) {
-        let gone = self.partners.iter().filter(|(site, partner)| partner.connected && !self.membership.is_member(site));
+        let gone = self.partners.iter().filter(|(site, partner)| partner.connected && !self.membership.is_welcome(site));
         let gone: alloc::vec::Vec<SiteId> = gone.map(|(site, _)| *site).collect();
         for peer in gone {
             self.desk.put(Output::Hang { peer });
