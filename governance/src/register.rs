@@ -1,8 +1,8 @@
 //! The register: who was convicted of what, as far as this member has heard, and since when.
 //!
 //! It is a function of the set of good bundles that a member was shown, but for the dates: each member counts a sanction's term from when it heard
-//! of it, as most contradictions carry no date and accusers' dates could be anything. Of one matter one bundle is kept, of one member the matters
-//! with the lowest names, so that members who were shown the same keep the same, and whoever contradicts itself without end fills no memory.
+//! of it, as most contradictions carry no date and accusers' dates could be anything. Of one matter one bundle is kept, of one member so many matters
+//! as no mistake explains: whoever contradicts itself more often is expelled for it, and fills no memory.
 
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 
@@ -46,31 +46,33 @@ pub struct Register(BTreeMap<SiteId, BTreeMap<Digest, Kept>>);
 
 impl Register {
     /// Takes a bundle that speaks of a member of `mesh`. What is known already costs no look at a signature.
-    pub fn hear(&mut self, bundle: Box<Bundle>, mesh: MeshId, now: Date) -> Heard {
+    pub fn hear(&mut self, bundle: Box<Bundle>, mesh: MeshId, now: Date, charter: &Charter) -> Heard {
         let charge = bundle.charge();
-        if charge.mesh != mesh || !self.has_room(&charge) {
+        let known = self.0.get(&charge.who).is_some_and(|known| known.contains_key(&charge.matter));
+        let full = self.0.values().map(BTreeMap::len).sum::<usize>() >= CONVICTIONS_MAX;
+        if charge.mesh != mesh || known || full || self.is_full(&charge.who, now, charter) {
             return Heard::Nothing;
         }
         match bundle.judge() {
             Verdict::Nothing(because) => Heard::NotProven(because),
             Verdict::Convicted(conviction) => {
-                let Conviction { who, crime, matter, .. } = conviction;
-                let of_member = self.0.entry(who).or_default();
-                of_member.insert(matter, Kept { crime, bundle, heard: now });
-                while of_member.len() > CONVICTIONS_PER_MEMBER {
-                    of_member.pop_last();
+                let of_member = self.0.entry(conviction.who).or_default();
+                of_member.insert(conviction.matter, Kept { crime: conviction.crime, bundle, heard: now });
+                // What wore off is remembered so that nobody brings it up again; the oldest of very much is not.
+                if of_member.len() > 2 * CONVICTIONS_PER_MEMBER
+                    && let Some(oldest) = of_member.iter().min_by_key(|(_, kept)| kept.heard).map(|(matter, _)| *matter)
+                {
+                    of_member.remove(&oldest);
                 }
                 Heard::New(conviction)
             }
         }
     }
 
-    fn has_room(&self, charge: &Conviction) -> bool {
-        match self.0.get(&charge.who) {
-            Some(known) if known.contains_key(&charge.matter) => false,
-            Some(known) if known.len() >= CONVICTIONS_PER_MEMBER => known.last_key_value().is_some_and(|(last, _)| charge.matter < *last),
-            _ => self.0.values().map(BTreeMap::len).sum::<usize>() < CONVICTIONS_MAX,
-        }
+    /// Whether as much weighs on a member as is kept of one.
+    fn is_full(&self, who: &SiteId, now: Date, charter: &Charter) -> bool {
+        let kept = self.0.get(who).into_iter().flat_map(BTreeMap::values);
+        kept.filter(|kept| kept.weighs(now, charter)).count() >= CONVICTIONS_PER_MEMBER
     }
 
     /// All convictions, by member.
@@ -85,16 +87,35 @@ impl Register {
         Standing::of(weighing, now, charter)
     }
 
-    /// The convictions whose term is not over: what members tell each other.
-    pub fn current<'a>(&'a self, now: Date, charter: &Charter) -> impl Iterator<Item = (Digest, &'a Bundle)> {
-        let term = charter.sanction_term.span();
-        self.iter().filter(move |(_, _, kept)| now < kept.heard.after(term)).map(|(_, matter, kept)| (*matter, &*kept.bundle))
+    /// The convictions whose term is not over, which members tell each other, each with its name.
+    pub fn current<'a>(&'a self, now: Date, charter: &'a Charter) -> impl Iterator<Item = (&'a SiteId, Digest, &'a Bundle)> {
+        self.iter().filter(move |(_, _, kept)| kept.weighs(now, charter)).map(|(who, matter, kept)| (who, *matter, &*kept.bundle))
     }
 
-    /// Names of all that is known, the worn off included.
-    pub fn matters(&self) -> Vec<Digest> {
-        self.iter().map(|(_, matter, _)| *matter).collect()
+    /// What two members compare: the names of current convictions, or [`enough`] of a member of whom no more are kept.
+    pub fn names(&self, now: Date, charter: &Charter) -> Vec<Digest> {
+        let name = |(who, matter, _): (&SiteId, Digest, &Bundle)| if self.is_full(who, now, charter) { enough(who) } else { matter };
+        let mut names: Vec<Digest> = self.current(now, charter).map(name).collect();
+        names.dedup();
+        names
     }
+
+    /// What need not be told to this member: the names of all that is known, the worn off included, and [`enough`] of whom no more are kept.
+    pub fn known(&self, now: Date, charter: &Charter) -> Vec<Digest> {
+        let full = self.0.keys().filter(|who| self.is_full(who, now, charter)).map(enough);
+        self.iter().map(|(_, matter, _)| *matter).chain(full).collect()
+    }
+}
+
+impl Kept {
+    fn weighs(&self, now: Date, charter: &Charter) -> bool {
+        now < self.heard.after(charter.sanction_term.span())
+    }
+}
+
+/// Says that nothing more needs to be told of a member.
+pub fn enough(who: &SiteId) -> Digest {
+    Digest::of("overspill enough evidence v1", &who.0)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Standing: what evidence says of a member, and what follows from it. A ladder with four rungs, each convicted step of which wears off.
 //!
 //! Each crime costs steps ([`Crime::steps`]), and those of convictions that weigh at the same time add up, as far as they came to light more than a
-//! day apart; within a day the gravest counts. Who went on with an old copy of its ledger breaks many lines at once, by one mistake.
+//! day apart; within a day the gravest counts. Who went on with an old copy of its ledger breaks many lines at once, by one mistake. As many as
+//! [`CONVICTIONS_PER_MEMBER`] are no mistake, whenever they came to light.
 //!
 //! | steps | standing | what members do |
 //! |---|---|---|
@@ -14,7 +15,7 @@
 use alloc::{string::String, vec::Vec};
 use core::{fmt, time::Duration};
 
-use crate::{charter::Charter, evidence::Crime, time::Date, units::Credit};
+use crate::{charter::Charter, evidence::Crime, limits::CONVICTIONS_PER_MEMBER, time::Date, units::Credit};
 
 /// What came to light within this time is one offence.
 pub const ONE_OFFENCE: Duration = Duration::from_secs(86_400);
@@ -51,8 +52,9 @@ impl Standing {
             let best = (0..at).filter(apart).filter_map(|before| rows.get(before)).max();
             rows.push(cost.saturating_add(best.copied().unwrap_or(0)));
         }
-        let steps = rows.into_iter().max().unwrap_or(0);
+        let steps = rows.iter().copied().max().unwrap_or(0);
         let standing = match steps {
+            _ if rows.len() >= CONVICTIONS_PER_MEMBER => Self::Expelled,
             0 => Self::Good,
             1 => Self::Warned,
             2 => Self::Capped,

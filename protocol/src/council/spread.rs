@@ -16,16 +16,19 @@ use crate::{
 impl Council {
     /// Digest of the papers that are known here, which every advert names.
     pub(crate) fn digest(&mut self, membership: &Membership) -> Digest {
-        if let Some(digest) = self.digest {
-            return digest;
+        let of = |digests: &[Digest]| {
+            let parts: Vec<&[u8]> = digests.iter().map(|digest| &digest.0[..]).collect();
+            Digest::of_parts("overspill votes v1", &parts)
+        };
+        let votes = || of(&membership.minutes().map(|minutes| self.docket.digests(minutes)).unwrap_or_default());
+        let votes = *self.digest.get_or_insert_with(votes);
+        // Evidence wears off, whatever we are told.
+        let mut evidence = membership.evidence_names();
+        if evidence.is_empty() {
+            return votes;
         }
-        let mut digests = membership.minutes().map(|minutes| self.docket.digests(minutes)).unwrap_or_default();
-        digests.extend(membership.evidence().iter().map(|(matter, _)| *matter));
-        digests.sort_unstable();
-        let parts: Vec<&[u8]> = digests.iter().map(|digest| &digest.0[..]).collect();
-        let digest = Digest::of_parts("overspill votes v1", &parts);
-        self.digest = Some(digest);
-        digest
+        evidence.push(votes);
+        of(&evidence)
     }
 
     /// A partner's papers have another digest than ours: asks for what we lack, not more often than [`ROSTER_PAUSE`].
@@ -37,7 +40,7 @@ impl Council {
         }
         state.papers_asked = Some(desk.now.time);
         let mut known = self.docket.digests(minutes);
-        known.extend(membership.register().matters());
+        known.extend(membership.evidence_known());
         known.sort_unstable();
         known.dedup();
         known.truncate(PAPERS_MAX);
@@ -55,9 +58,7 @@ impl Council {
             bytes = bytes.saturating_add(codec::encode(paper).len());
             bytes <= PAPERS_BYTES_MAX
         };
-        let evidence = membership.evidence();
-        let unknown = evidence.iter().filter(|(matter, _)| ask.known.binary_search(matter).is_err());
-        let accused = unknown.map(|(_, bundle)| Paper::Accused(Box::new((*bundle).clone())));
+        let accused = membership.evidence_beyond(&ask.known).map(|bundle| Paper::Accused(Box::new(bundle.clone())));
         let lacking: Vec<Paper> = self.docket.unknown_to(&ask.known, minutes).chain(accused).take_while(fits).collect();
         if !lacking.is_empty() {
             desk.send(from, Message::VoteTell(lacking));

@@ -7,8 +7,7 @@ use overspill_governance::{
     entry::Entry,
     evidence::Bundle,
     planted,
-    register::{Heard, Register},
-    roster::Roster,
+    register::{Heard, Register, enough},
     site::SiteId,
     standing::Standing,
     time::Date,
@@ -20,8 +19,11 @@ use crate::{desk::Desk, event::Event};
 impl Membership {
     /// Takes evidence; tells whether it convicts anew. Whoever heard of it keeps it across restarts.
     pub(crate) fn hear(&mut self, desk: &mut Desk, bundle: Box<Bundle>) -> Result<bool, &'static str> {
-        let Some(mesh) = self.mesh().filter(|_| !desk.is_silent() && self.was_member(&bundle.charge().who)) else { return Ok(false) };
-        match self.register.hear(bundle.clone(), mesh, desk.now.date) {
+        if desk.is_silent() || !self.was_member(&bundle.charge().who) {
+            return Ok(false);
+        }
+        let Some((mesh, charter)) = self.mesh().zip(self.charter().cloned()) else { return Ok(false) };
+        match self.register.hear(bundle.clone(), mesh, desk.now.date, &charter) {
             Heard::New(conviction) => {
                 if !planted!(ConvictsUnwritten) {
                     desk.persist(Entry::Convicted { bundle: bundle.clone(), heard: desk.now.date });
@@ -36,8 +38,8 @@ impl Membership {
 
     /// Takes back a conviction from the ledger.
     pub(super) fn restore_convicted(&mut self, bundle: Box<Bundle>, heard: Date) {
-        if let Some(mesh) = self.roster.as_ref().map(Roster::mesh) {
-            let _ = self.register.hear(bundle, mesh, heard);
+        if let Some((roster, minutes)) = self.roster.as_ref().zip(self.minutes.as_ref()) {
+            let _ = self.register.hear(bundle, roster.mesh(), heard, minutes.in_force(heard));
         }
     }
 
@@ -74,8 +76,20 @@ impl Membership {
         convicted.filter(|who| !self.standing(who).is_heard()).collect()
     }
 
-    /// Evidence whose term is not over, by the names of its matters.
-    pub(crate) fn evidence(&self) -> Vec<(Digest, &Bundle)> {
-        self.charter().map(|charter| self.register.current(self.date, charter).collect()).unwrap_or_default()
+    /// Evidence whose term is not over, as partners compare it.
+    pub(crate) fn evidence_names(&self) -> Vec<Digest> {
+        self.charter().map(|charter| self.register.names(self.date, charter)).unwrap_or_default()
+    }
+
+    /// Evidence that partners need not tell us.
+    pub(crate) fn evidence_known(&self) -> Vec<Digest> {
+        self.charter().map(|charter| self.register.known(self.date, charter)).unwrap_or_default()
+    }
+
+    /// Evidence whose term is not over, but for what a partner names as known (ascending).
+    pub(crate) fn evidence_beyond<'a>(&'a self, known: &'a [Digest]) -> impl Iterator<Item = &'a Bundle> {
+        let lacks = |name: &Digest| known.binary_search(name).is_err();
+        let current = self.charter().into_iter().flat_map(|charter| self.register.current(self.date, charter));
+        current.filter(move |(who, matter, _)| lacks(matter) && lacks(&enough(who))).map(|(_, _, bundle)| bundle)
     }
 }
