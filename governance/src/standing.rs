@@ -12,7 +12,7 @@
 //! | 3 | quarantined | take no leases of it and give it none; what is owed is still settled |
 //! | 4 and more | expelled | hang up on it, until the oldest of its convictions has worn off |
 
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 use core::{fmt, time::Duration};
 
 use crate::{charter::Charter, evidence::Crime, limits::CONVICTIONS_PER_MEMBER, time::Date, units::Credit};
@@ -102,11 +102,6 @@ impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }
-}
-
-/// A table of the crimes for people: name, steps, what was done.
-pub fn crimes() -> Vec<(&'static str, u8, String)> {
-    Crime::ALL.iter().map(|crime| (crime.word(), crime.steps(), String::from(crime.sentence()))).collect()
 }
 
 #[cfg(test)]
