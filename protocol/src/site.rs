@@ -14,6 +14,7 @@
 use alloc::collections::BTreeSet;
 
 use overspill_governance::{
+    digest::Digest,
     entry::Entry,
     planted,
     site::SiteId,
@@ -85,7 +86,7 @@ impl Site {
             council: Council::new(),
             partners,
             strangers: Strangers::default(),
-            owner: OwnerSide::new(),
+            owner: OwnerSide::new(run_of(&config.seed)),
             helper: HelperSide::new(config.guest, config.caps),
             settle: Settle::default(),
             planner: Planner::default(),
@@ -271,6 +272,12 @@ impl Site {
         let ends = Ends { membership: &self.membership, owner: &mut self.owner, helper: &mut self.helper };
         (&mut self.desk, &mut self.settle, ends, &self.partners)
     }
+}
+
+/// Names this process among those of its site: seeds are fresh.
+fn run_of(seed: &[u8; 32]) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = Digest::of("overspill run v1", seed).0;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// Partners beyond those that we choose ourselves, who chose us.

@@ -3,6 +3,7 @@
 use alloc::{boxed::Box, vec};
 
 use overspill_governance::{
+    evidence::Bundle,
     planted,
     roster::Notice,
     site::{Signed, SiteId},
@@ -174,9 +175,15 @@ impl Site {
 
     /// An owner's list of what may be served. One that is new is acknowledged at once: the owner may be waiting for that after a purge.
     fn on_manifest(&mut self, from: SiteId, signed: Signed<Manifest>) -> Fault {
+        if self.membership.mesh() != Some(signed.body.mesh) {
+            return Some("a manifest of another mesh");
+        }
         let shelf = self.helper.shelves.get_mut(&from)?;
         let held = shelf.manifest().generation;
         let fault = shelf.on_manifest(signed).err();
+        if let Some(double) = shelf.take_double() {
+            self.desk.accuse(Bundle::DoubleEdition(double.into()));
+        }
         if shelf.manifest().generation > held {
             self.beat_to(from, None);
         }
