@@ -15,6 +15,7 @@ use crate::{
     decision::Decision,
     digest::Digest,
     electorate::Electorate,
+    evidence::Bundle,
     limits::{MOTIONS_OPEN_MAX, SEATS_MAX},
     minutes::Minutes,
     motion::{Change, Motion, Objection, Schedule, Second},
@@ -24,7 +25,7 @@ use crate::{
     vote::{PaperError, Taken, Vote},
 };
 
-/// Anything signed that belongs to a vote.
+/// Anything signed that all members are to know, beside who belongs.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum Paper {
     /// A motion.
@@ -37,10 +38,12 @@ pub enum Paper {
     Cast(Signed<Ballot>),
     /// The end of a vote, with all that proves it.
     Decided(Box<Decision>),
+    /// Evidence against a member. It belongs to no vote, and travels with what does.
+    Accused(Box<Bundle>),
 }
 
 impl Paper {
-    /// The paper's name. Two proofs of one decision have one name.
+    /// The paper's name. Two proofs of one decision have one name, and so have two of one matter.
     pub fn digest(&self) -> Digest {
         match self {
             Self::Moved(motion) => motion.body.digest(),
@@ -48,6 +51,7 @@ impl Paper {
             Self::Objected(objection) => objection.body.digest(),
             Self::Cast(ballot) => ballot.body.digest(),
             Self::Decided(decision) => named(decision),
+            Self::Accused(bundle) => bundle.charge().matter,
         }
     }
 }
@@ -162,6 +166,8 @@ impl Docket {
                 None => Taken::Known,
             },
             Paper::Decided(decision) => return self.take_decision(*decision, place),
+            // The register's.
+            Paper::Accused(_) => Taken::Known,
         };
         Ok(match taken {
             Taken::New => Received::New,
@@ -376,7 +382,7 @@ fn rules<'a>(motion: &Motion, place: Place<'a>) -> Option<&'a Charter> {
 fn is_possible(change: &Change, charter: &Charter) -> bool {
     match change {
         Change::Amend { parameter, from, to } => charter.amended(parameter, *from, *to).is_ok(),
-        Change::Remove { .. } => true,
+        Change::Remove { .. } | Change::Pardon { .. } => true,
     }
 }
 

@@ -45,13 +45,14 @@ pub struct Minutes {
     adopted: BTreeMap<Digest, (Date, Decision)>,
     versions: Vec<Rules>,
     removals: Vec<Removal>,
+    pardons: Vec<(Date, SiteId)>,
 }
 
 impl Minutes {
     /// The minutes of a mesh that has decided nothing.
     pub fn new(charter: Charter, founded: Date) -> Self {
         let first = Rules { from: founded, motion: Digest::ZERO, charter };
-        Self { adopted: BTreeMap::new(), versions: vec![first], removals: Vec::new() }
+        Self { adopted: BTreeMap::new(), versions: vec![first], removals: Vec::new(), pardons: Vec::new() }
     }
 
     /// Takes an adopted motion whose certificate was checked. Of two for one motion the one of the earlier epoch dates it. Tells whether
@@ -73,6 +74,7 @@ impl Minutes {
     fn read_again(&mut self) {
         self.versions.truncate(1);
         self.removals.clear();
+        self.pardons.clear();
         let mut order: Vec<(Date, Digest, &Change)> =
             self.adopted.iter().map(|(motion, (from, decision))| (*from, *motion, &decision.motion.body.change)).collect();
         order.sort_unstable_by_key(|(from, motion, _)| (*from, *motion));
@@ -83,6 +85,7 @@ impl Minutes {
                     self.versions.extend(next.map(|charter| Rules { from, motion, charter }));
                 }
                 Change::Remove { member, keeps } => self.removals.push(Removal { from, member: *member, keeps: keeps.clone() }),
+                Change::Pardon { member } => self.pardons.push((from, *member)),
             }
         }
     }
@@ -118,6 +121,11 @@ impl Minutes {
         &self.removals
     }
 
+    /// When a vote last lifted what weighs on a member, if it did by `date`.
+    pub fn pardoned(&self, member: &SiteId, date: Date) -> Option<Date> {
+        self.pardons.iter().filter(|(from, who)| who == member && *from <= date).map(|(from, _)| *from).max()
+    }
+
     /// The decision about a motion, if it was adopted, and when it is in force.
     pub fn decision(&self, motion: &Digest) -> Option<(Date, &Decision)> {
         self.adopted.get(motion).map(|(from, decision)| (*from, decision))
@@ -141,6 +149,7 @@ impl Minutes {
             .iter()
             .map(|rules| rules.from)
             .chain(self.removals.iter().map(|removal| removal.from))
+            .chain(self.pardons.iter().map(|(from, _)| *from))
             .filter(|from| *from > date)
             .min()
     }

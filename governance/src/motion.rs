@@ -36,6 +36,11 @@ pub enum Change {
         /// Whom of those that it brought in the mesh keeps, strictly ascending; the others go with it, whatever their admissions are dated.
         keeps: Vec<SiteId>,
     },
+    /// What a member was convicted of before this is in force weighs on it no more.
+    Pardon {
+        /// Who.
+        member: SiteId,
+    },
 }
 
 /// A member's signed wish for a change.
@@ -69,6 +74,7 @@ impl Signed<Motion> {
             Change::Remove { member, keeps } => {
                 keeps.len() <= KEEPS_MAX && keeps.is_sorted_by(|a, b| a < b) && keeps.binary_search(member).is_err()
             }
+            Change::Pardon { .. } => true,
         };
         self.body.mesh == mesh && bounded && is_link(discuss) && self.is_by(mover)
     }
@@ -195,6 +201,7 @@ impl fmt::Display for Change {
                 0 => write!(f, "{} is removed.", member.short()),
                 kept => write!(f, "{} is removed; of those whom it brought in, {kept} stay.", member.short()),
             },
+            Self::Pardon { member } => write!(f, "What weighs on {} is lifted.", member.short()),
         }
     }
 }

@@ -88,6 +88,10 @@ bugs! {
     RepairsNoRoster,
     /// A partner that is gone is not dialled again.
     DialsOnce,
+    /// Evidence convicts without a look at its second signature.
+    TrustsSecondSignatures,
+    /// A conviction is in no ledger.
+    ConvictsUnwritten,
 }
 
 std::thread_local! {

@@ -17,6 +17,7 @@ use crate::{
     charter::Charter,
     digest::Digest,
     entry::Entry,
+    evidence::{Accused, Because, Proof, require},
     invite::{Admission, Departure, Founding, MeshId},
     limits::{ADMISSIONS_WAITING_MAX, MEMBERS_MAX},
     site::{Signed, SiteId, Statement},
@@ -95,9 +96,22 @@ impl DoubleAdmission {
     /// Tells whether the proof holds; it convicts the sponsor.
     #[must_use]
     pub fn convicts(&self) -> bool {
+        self.weigh().is_ok()
+    }
+}
+
+impl Proof for DoubleAdmission {
+    fn accused(&self) -> Accused {
+        let Admission { mesh, sponsor, invite, .. } = self.one.body;
+        Accused::new(mesh, sponsor, &("overspill double admission v1", invite))
+    }
+
+    fn weigh(&self) -> Result<(), Because> {
         let (one, other) = (&self.one.body, &self.other.body);
-        let same = one.mesh == other.mesh && one.sponsor == other.sponsor && one.invite == other.invite;
-        same && one.member != other.member && self.one.is_good() && self.other.is_good()
+        require((one.mesh, one.sponsor, one.invite) == (other.mesh, other.sponsor, other.invite), Because::Elsewhere)?;
+        // The same site may have been admitted again, at another date.
+        require(one.member != other.member, Because::Consistent)?;
+        require(self.one.is_good() && self.other.is_good(), Because::NotSigned)
     }
 }
 

@@ -1,20 +1,15 @@
 //! The council: how this site takes part in votes. People move, second and object ([`wish`]); the agent signs by itself what was seen, in its
 //! ledger first; papers go by gossip at once, and an exchange between partners repairs whatever gossip lost ([`spread`]).
 
-use alloc::{
-    boxed::Box,
-    collections::{BTreeMap, BTreeSet},
-    vec,
-    vec::Vec,
-};
+use alloc::{collections::BTreeSet, vec, vec::Vec};
 use core::time::Duration;
 
 use overspill_governance::{
-    ballot::Equivocation,
     digest::Digest,
     docket::{Docket, Paper, Place, Received},
     entry::Entry,
-    site::{SiteId, Statement},
+    evidence::Bundle,
+    site::Statement,
     time::Time,
     vote::PaperError,
 };
@@ -23,10 +18,11 @@ use crate::{
     bucket::Bucket,
     desk::Desk,
     event::Event,
-    limits::{EQUIVOCATIONS_MAX, PAPERS_BURST, PAPERS_PER_SECOND, VOTE_LOOK},
+    limits::{PAPERS_BURST, PAPERS_PER_SECOND, SMALL_BYTES_MAX, VOTE_LOOK},
     membership::Membership,
     message::Message,
     timer::Reason,
+    wire,
 };
 
 pub(crate) mod spread;
@@ -40,7 +36,6 @@ pub(crate) struct Council {
     logged: BTreeSet<Digest>,
     /// Motions of which a second stands in the ledger: without it they would lapse at a start after their deadline.
     seconds: BTreeSet<Digest>,
-    equivocations: BTreeMap<SiteId, Box<Equivocation>>,
     /// What partners compare, while nothing has changed.
     digest: Option<Digest>,
     gossip: Bucket,
@@ -53,7 +48,6 @@ impl Council {
             docket: Docket::default(),
             logged: BTreeSet::new(),
             seconds: BTreeSet::new(),
-            equivocations: BTreeMap::new(),
             digest: None,
             gossip: Bucket::new(PAPERS_PER_SECOND, PAPERS_BURST, Time::ZERO),
             version: 0,
@@ -63,11 +57,6 @@ impl Council {
     /// The open votes.
     pub(crate) fn docket(&self) -> &Docket {
         &self.docket
-    }
-
-    /// Members who contradicted themselves, as far as this process has seen.
-    pub(crate) fn equivocations(&self) -> impl Iterator<Item = &Equivocation> {
-        self.equivocations.values().map(|proof| &**proof)
     }
 
     /// Takes back what the ledger knows; tells whether it could.
@@ -106,7 +95,7 @@ impl Council {
             Ok(received) => {
                 self.digest = None;
                 if let Received::Convicts(proof) = received {
-                    self.accuse(desk, proof);
+                    desk.accuse(Bundle::Equivocation(proof));
                 }
                 Ok(true)
             }
@@ -114,11 +103,23 @@ impl Council {
         }
     }
 
-    fn accuse(&mut self, desk: &mut Desk, proof: Box<Equivocation>) {
-        let peer = proof.one.body.voter;
-        if self.equivocations.len() < EQUIVOCATIONS_MAX && !self.equivocations.contains_key(&peer) {
-            self.equivocations.insert(peer, proof.clone());
-            desk.tell(Event::Equivocated { peer, proof });
+    /// Takes a paper from a peer or the gossip: what belongs to votes, and evidence. `Ok` tells whether it is news.
+    fn hear(&mut self, desk: &mut Desk, membership: &mut Membership, paper: Paper) -> Result<bool, &'static str> {
+        let Paper::Accused(bundle) = paper else { return self.take(desk, membership, paper) };
+        let news = membership.hear(desk, bundle)?;
+        if news {
+            self.digest = None;
+        }
+        Ok(news)
+    }
+
+    /// Judges what was found here, and shows everybody what convicts. What is too long for the gossip goes by the exchange.
+    pub(crate) fn accuse(&mut self, desk: &mut Desk, membership: &mut Membership) {
+        for bundle in desk.take_accused() {
+            let told = Message::VoteTell(vec![Paper::Accused(bundle.clone())]);
+            if self.hear(desk, membership, Paper::Accused(bundle)) == Ok(true) && wire::encode(&told).len() <= SMALL_BYTES_MAX {
+                desk.broadcast(told);
+            }
         }
     }
 

@@ -148,6 +148,11 @@ pub enum Wish {
         /// The value.
         to: i64,
     },
+    /// What weighs on a convicted member is lifted.
+    Pardon {
+        /// Who.
+        member: SiteId,
+    },
     /// A member is removed; whom it brought in stays.
     Remove {
         /// Who.

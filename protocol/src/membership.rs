@@ -7,8 +7,10 @@ use overspill_governance::{
     decision::Decision,
     digest::Digest,
     entry::Entry,
+    evidence::Bundle,
     invite::{Departure, Founding, MeshId},
     minutes::Minutes,
+    register::Register,
     roster::{Notice, Received, Roster},
     site::{SiteId, Statement},
     time::{Date, Time},
@@ -23,6 +25,7 @@ use crate::{
     message::{Hello, Message},
 };
 
+pub(crate) mod evidence;
 pub(crate) mod join;
 pub(crate) mod sponsor;
 pub(crate) mod spread;
@@ -40,6 +43,8 @@ pub(crate) struct Membership {
     minutes: Option<Minutes>,
     /// How many removals are carried out.
     buried: usize,
+    /// What members were convicted of.
+    register: Register,
     date: Date,
     joining: Option<Joining>,
     invites: Invites,
@@ -66,6 +71,7 @@ impl Membership {
             digest: None,
             minutes: None,
             buried: 0,
+            register: Register::default(),
             date: Date::default(),
             joining: None,
             invites: Invites::default(),
@@ -97,6 +103,10 @@ impl Membership {
             Entry::Departed(departure) => {
                 self.left |= departure.body.member == self.us;
                 self.receive(Notice::Departed(departure)).is_ok()
+            }
+            Entry::Convicted { bundle, heard } => {
+                self.restore_convicted(bundle, heard);
+                true
             }
             _ => false,
         }
@@ -223,6 +233,8 @@ impl Membership {
             }
             desk.persist(notice.into_entry());
         }
+        let doubles = self.roster.iter().flat_map(Roster::double_admissions);
+        doubles.for_each(|proof| desk.accuse(Bundle::DoubleAdmission(proof.clone().into())));
         Ok(!settled.is_empty())
     }
 
@@ -286,6 +298,7 @@ impl Membership {
         let founding = roster.as_ref().map(|roster| &roster.founding().body);
         self.minutes = founding.map(|founding| Minutes::new(founding.charter.clone(), founding.date));
         self.buried = 0;
+        self.register = Register::default();
         self.roster = roster;
     }
 

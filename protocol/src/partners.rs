@@ -82,8 +82,10 @@ impl Partners {
 
     /// Takes up members that are not known yet, and drops those who left.
     pub(crate) fn sync(&mut self, desk: &mut Desk, membership: &Membership) {
-        self.all.retain(|site, _| membership.is_member(site));
-        for site in chosen(&desk.id, membership.others(&desk.id)) {
+        self.all.retain(|site, _| membership.is_welcome(site));
+        let mut others = membership.others(&desk.id);
+        others.retain(|site| membership.is_welcome(site));
+        for site in chosen(&desk.id, others) {
             self.all.entry(site).or_insert_with(|| Partner::new(site, desk));
         }
         desk.wake_in(Reason::Dial, Duration::ZERO);

@@ -15,7 +15,7 @@ use crate::{advert::Offer, lease::table::Phase, site::Site};
 
 mod votes;
 
-pub use votes::{CouncilReport, DecidedReport, VoteReport};
+pub use votes::{ConvictedReport, CouncilReport, DecidedReport, VoteReport};
 
 /// A site's state at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]

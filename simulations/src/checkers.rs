@@ -9,7 +9,8 @@
 //! | nothing private at a peer | [`private`] | at every stored object |
 //! | one hop | [`one_hop`] | at every redirect |
 //! | what a peer can make a site hold is bounded | [`bounds`] | from time to time |
-//! | the honest are never punished | [`honest`] | at every event |
+//! | the honest are never punished, nor convicted | [`honest`] | at every event |
+//! | no conviction is forgotten | [`convictions`] | at every entry and event |
 //! | do no harm | [`harm`] | at every redirect and promise |
 //! | no ERROR line | [`errors`] | at every event |
 //! | service is never far ahead of receipts | [`exposure`] | at every guest |
@@ -33,6 +34,7 @@ use crate::server::Visit;
 
 pub mod bounds;
 pub mod conservation;
+pub mod convictions;
 pub mod errors;
 pub mod exposure;
 pub mod forks;
@@ -57,6 +59,7 @@ pub struct Checkers {
     pub blind: bool,
     forks: forks::Forks,
     votes: vote_safety::Votes,
+    convictions: convictions::Convictions,
     lease_caps: lease_caps::LeaseCaps,
     signed: signed_digests::SignedDigests,
     private: private::Private,
@@ -101,6 +104,7 @@ impl Checkers {
         let found = self.forks.on_entry(site, entry);
         self.violations.extend(found);
         self.violations.extend(self.votes.on_entry(site, entry));
+        self.convictions.on_entry(site, entry);
         self.violations.extend(self.lease_caps.on_entry(site, entry));
         self.exposure.on_entry(site, entry);
         self.violations.extend(self.truth.on_entry(entry));
@@ -196,6 +200,7 @@ impl Checkers {
         }
         self.violations.extend(errors::on_event(site, event, silent));
         self.violations.extend(self.honest.on_event(site, event));
+        self.violations.extend(self.convictions.on_event(site, event));
         self.lease_caps.on_event(site, event);
         self.clip();
     }

@@ -3,8 +3,10 @@
 //! A conduct bends what a correct machine says and sees. It never touches what others do: whatever comes of it, they must withstand.
 
 use overspill_governance::{
+    docket::Paper,
+    evidence::{Bundle, Pair},
     payword::Word,
-    site::{Signature, Signed},
+    site::{Key, Signature, Signed, Statement},
 };
 use overspill_protocol::{message::Message, observation::Observation, wire};
 
@@ -28,11 +30,27 @@ pub enum Conduct {
     Pries,
     /// Says everything many times over.
     Floods,
+    /// Signs two states at one place of its lines, and shows the second when the first is agreed.
+    Forks,
+    /// Signs two ballots in one place of every vote.
+    VotesTwice,
+    /// Accuses others of what they have not done, with half of the evidence.
+    Frames,
 }
 
 /// All conducts, in the order in which scenarios draw them.
-pub const CONDUCTS: [Conduct; 7] =
-    [Conduct::Honest, Conduct::Newer, Conduct::Older, Conduct::OverClaims, Conduct::Forges, Conduct::Pries, Conduct::Floods];
+pub const CONDUCTS: [Conduct; 10] = [
+    Conduct::Honest,
+    Conduct::Newer,
+    Conduct::Older,
+    Conduct::OverClaims,
+    Conduct::Forges,
+    Conduct::Pries,
+    Conduct::Floods,
+    Conduct::Forks,
+    Conduct::VotesTwice,
+    Conduct::Frames,
+];
 
 /// Of the messages with a signature, how many a forger bends, in a million.
 const FORGED: u32 = 300_000;
@@ -86,6 +104,40 @@ impl Conduct {
         }
         !seen.hosted.is_empty()
     }
+}
+
+/// What a member that contradicts itself says beside a message of its own.
+pub(crate) fn beside(conduct: Conduct, message: &Message, key: &Key) -> Option<Message> {
+    match (conduct, message) {
+        (Conduct::Forks, Message::Propose(proposal)) => {
+            let mut forked = proposal.clone();
+            forked.state.balance.0 ^= 1;
+            forked.low_sig = forked.state.sign(key);
+            Some(Message::Propose(forked))
+        }
+        (Conduct::VotesTwice, Message::VoteTell(papers)) => {
+            let turned: Vec<Paper> = papers.iter().filter_map(|paper| turned(paper, key)).collect();
+            (!turned.is_empty()).then_some(Message::VoteTell(turned))
+        }
+        _ => None,
+    }
+}
+
+/// A member that got an allotment accuses its owner of a second one that it made up.
+pub(crate) fn frame(conduct: Conduct, heard: &Message) -> Option<Message> {
+    let Message::LeaseTake(take) = heard else { return None };
+    let mut other = take.allotment.clone();
+    other.body.requests ^= 1;
+    let bundle = Bundle::DoubleAllotment(Box::new(Pair { one: take.allotment.clone(), other }));
+    (conduct == Conduct::Frames).then(|| Message::VoteTell(vec![Paper::Accused(Box::new(bundle))]))
+}
+
+/// Its own ballot, for the other outcome.
+fn turned(paper: &Paper, key: &Key) -> Option<Paper> {
+    let Paper::Cast(ballot) = paper else { return None };
+    let mut body = ballot.body.clone();
+    body.outcome.adopts ^= true;
+    (body.voter == key.site()).then(|| Paper::Cast(Signed::new(body, key)))
 }
 
 /// Breaks a message's signature, if it has one that its receiver has to check.

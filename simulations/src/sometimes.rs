@@ -54,6 +54,10 @@ conditions! {
     OverClaim,
     /// An object was asked for by somebody who may not have it.
     Prying,
+    /// Half of a proof was held against somebody honest.
+    Framed,
+    /// A member was convicted by evidence.
+    Convicted,
     /// A peer was hung up on for what it said.
     Shunned,
     /// A crowd began.

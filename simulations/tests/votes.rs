@@ -4,13 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use overspill_governance::{charter::Charter, entry::Entry, units::Credit};
+use overspill_governance::{charter::Charter, entry::Entry, standing::Standing, units::Credit};
 use overspill_protocol::{
     event::{Answer, Event},
     io::{Command, Wish},
     report::CouncilReport,
 };
 use overspill_simulations::{
+    conduct::Conduct,
     story::{Story, brisk},
     world::Faults,
 };
@@ -338,4 +339,26 @@ fn an_agent_that_forgets_its_ballot_is_found_out() {
         failed.and_then(|words| words.downcast_ref::<String>().cloned()).is_some_and(|words| words.contains("voted twice"))
     });
     assert!(caught, "eight votes with lying disks, and nobody noticed");
+}
+
+/// An agent that signs both outcomes is convicted by all, and its friends can lift that by a vote.
+#[test]
+fn who_votes_twice_is_convicted_and_a_vote_pardons_it() {
+    let mut story = mesh(11, 5, Faults::default());
+    story.world.behave(4, Conduct::VotesTwice);
+    let culprit = story.world.bodies[4].id;
+    move_and_second(&mut story, 1, 2, price(20));
+    story.pass(ONE_VOTE);
+    let standing =
+        |story: &Story, site| council(story, site).convicted.iter().map(|report| (report.site, report.standing)).collect::<Vec<_>>();
+    for site in 0..4 {
+        assert_eq!(decided(&story, site), [true], "one liar of five decides nothing");
+        assert_eq!(standing(&story, site), [(culprit, Standing::Warned)]);
+    }
+    story.world.behave(4, Conduct::Honest);
+    move_and_second(&mut story, 2, 3, Wish::Pardon { member: culprit });
+    story.pass(ONE_VOTE);
+    for site in 0..4 {
+        assert_eq!(standing(&story, site), [(culprit, Standing::Good)], "what came to light before weighs no more");
+    }
 }

@@ -75,6 +75,13 @@ pub enum Ask {
         /// Where it is discussed.
         discuss: String,
     },
+    /// Move that what weighs on a member is lifted.
+    Pardon {
+        /// The member's name.
+        member: String,
+        /// Where it is discussed.
+        discuss: String,
+    },
     /// Second a motion.
     Second {
         /// The first digits of its name.

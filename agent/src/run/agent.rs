@@ -142,6 +142,10 @@ impl Agent {
                 let member = member.parse().map_err(|_| About::read(&member).err().unwrap_or_else(no_mesh))?;
                 self.propose(Wish::Remove { member }, discuss).await
             }
+            Ask::Pardon { member, discuss } => {
+                let member = member.parse().map_err(|_| About::read(&member).err().unwrap_or_else(no_mesh))?;
+                self.propose(Wish::Pardon { member }, discuss).await
+            }
             Ask::Second { motion } => self.note("overspill.vote-second/1", Command::Second { motion }).await,
             Ask::Object { motion, reason } => self.note("overspill.vote-object/1", Command::Object { motion, reason }).await,
             Ask::KillMesh => {

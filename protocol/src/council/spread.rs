@@ -1,6 +1,6 @@
 //! How papers spread: by gossip at once, and by an exchange that repairs whatever gossip lost.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use overspill_governance::{codec, digest::Digest, docket::Paper, site::SiteId};
 
@@ -16,14 +16,19 @@ use crate::{
 impl Council {
     /// Digest of the papers that are known here, which every advert names.
     pub(crate) fn digest(&mut self, membership: &Membership) -> Digest {
-        if let Some(digest) = self.digest {
-            return digest;
+        let of = |digests: &[Digest]| {
+            let parts: Vec<&[u8]> = digests.iter().map(|digest| &digest.0[..]).collect();
+            Digest::of_parts("overspill votes v1", &parts)
+        };
+        let votes = || of(&membership.minutes().map(|minutes| self.docket.digests(minutes)).unwrap_or_default());
+        let votes = *self.digest.get_or_insert_with(votes);
+        // Evidence wears off, whatever we are told.
+        let mut evidence = membership.evidence_names();
+        if evidence.is_empty() {
+            return votes;
         }
-        let digests = membership.minutes().map(|minutes| self.docket.digests(minutes)).unwrap_or_default();
-        let parts: Vec<&[u8]> = digests.iter().map(|digest| &digest.0[..]).collect();
-        let digest = Digest::of_parts("overspill votes v1", &parts);
-        self.digest = Some(digest);
-        digest
+        evidence.push(votes);
+        of(&evidence)
     }
 
     /// A partner's papers have another digest than ours: asks for what we lack, not more often than [`ROSTER_PAUSE`].
@@ -35,6 +40,8 @@ impl Council {
         }
         state.papers_asked = Some(desk.now.time);
         let mut known = self.docket.digests(minutes);
+        known.extend(membership.evidence_known());
+        known.sort_unstable();
         known.dedup();
         known.truncate(PAPERS_MAX);
         desk.send(*partner, Message::VoteAsk(VoteAsk { known }));
@@ -51,7 +58,8 @@ impl Council {
             bytes = bytes.saturating_add(codec::encode(paper).len());
             bytes <= PAPERS_BYTES_MAX
         };
-        let lacking: Vec<Paper> = self.docket.unknown_to(&ask.known, minutes).take_while(fits).collect();
+        let accused = membership.evidence_beyond(&ask.known).map(|bundle| Paper::Accused(Box::new(bundle.clone())));
+        let lacking: Vec<Paper> = self.docket.unknown_to(&ask.known, minutes).chain(accused).take_while(fits).collect();
         if !lacking.is_empty() {
             desk.send(from, Message::VoteTell(lacking));
         }
@@ -74,7 +82,7 @@ impl Council {
                 break;
             }
             let decides = matches!(paper, Paper::Decided(_));
-            match self.take(desk, membership, paper) {
+            match self.hear(desk, membership, paper) {
                 Ok(taken) => {
                     news |= taken;
                     if taken && decides && !desk.is_silent() {
@@ -96,7 +104,7 @@ impl Council {
         let now = desk.now.time;
         let mut news = false;
         for paper in papers {
-            news |= self.gossip.takes(now) && self.take(desk, membership, paper) == Ok(true);
+            news |= self.gossip.takes(now) && self.hear(desk, membership, paper) == Ok(true);
         }
         if news {
             self.tend(desk, membership);

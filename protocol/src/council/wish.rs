@@ -13,6 +13,7 @@ use overspill_governance::{
     limits::{KEEPS_MAX, LINK_BYTES_MAX, OBJECTION_BYTES_MAX},
     motion::{Change, Motion, Objection, Second, is_link},
     site::{Signed, SiteId, Statement},
+    standing::Standing,
     vote::Vote,
 };
 
@@ -45,6 +46,10 @@ impl Council {
                 charter.amended(&parameter, from, to).map_err(|error| error.to_string())?;
                 Change::Amend { parameter, from, to }
             }
+            Wish::Pardon { member } if membership.standing(&member) == Standing::Good => {
+                return Err(String::from("nothing weighs on that site; `overspill judge --list` shows who was convicted"));
+            }
+            Wish::Pardon { member } => Change::Pardon { member },
             Wish::Remove { member } => Change::Remove { member, keeps: brought_in(membership, &member)? },
         };
         let body = Motion { mesh, mover: desk.id, charter: charter.version, change, discuss, date: desk.now.date };

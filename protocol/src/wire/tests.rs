@@ -135,7 +135,7 @@ fn specimens() -> Vec<Message> {
         }),
         Message::LeaseRefused(LeaseRefused { lease: LEASE, reason: LeaseRefusal::NoCredit }),
         Message::LeaseClosed(LeaseClosed { lease: LEASE }),
-        Message::Manifest(signed(Manifest { owner: OWNER, generation: 4, date: DATE, objects: vec![object] })),
+        Message::Manifest(signed(Manifest { mesh: MESH, owner: OWNER, run: 1, generation: 4, date: DATE, objects: vec![object] })),
         Message::Claim(ClaimMade { lease: LEASE, claim: Some(claim()), last: true }),
         Message::ClaimAsk(ClaimAsk { lease: LEASE }),
         Message::ClaimAnswer(ClaimAnswer { lease: LEASE, accepted: Some(claim()), done: false, reason: String::new() }),

@@ -1,5 +1,7 @@
 //! What was healed comes to rest: views converge, redirects end, leases vanish, receipts settle, queues drain.
 
+use std::collections::BTreeSet;
+
 use overspill_protocol::report::Report;
 
 use crate::world::World;
@@ -45,7 +47,7 @@ fn of_site(world: &World, at: usize, report: &Report) -> Vec<String> {
     open
 }
 
-/// Members of one mesh know the same members, and are connected to those of their partners who behave.
+/// Members of one mesh know the same members and convictions, and are connected to those of their partners who behave.
 fn disagreement(world: &World, at: usize, report: &Report, all: &[Option<Report>]) -> Option<String> {
     let mesh = report.mesh.as_ref()?;
     let most = all
@@ -59,6 +61,12 @@ fn disagreement(world: &World, at: usize, report: &Report, all: &[Option<Report>
         return Some(format!("site {at} knows {} members, another {most}", mesh.members));
     }
     let honest = |site| world.checkers.is_honest(site);
+    let matters = |report: &Report| report.council.convicted.iter().map(|convicted| convicted.matter).collect::<BTreeSet<_>>();
+    let fellows =
+        all.iter().flatten().filter(|other| honest(&other.site) && other.mesh.as_ref().is_some_and(|theirs| theirs.id == mesh.id));
+    if fellows.clone().any(|other| matters(other) != matters(report)) {
+        return Some(format!("site {at} has heard of other convictions than others"));
+    }
     let lonely = report.partners.iter().find(|partner| !partner.connected && honest(&partner.site) && honest(&report.site))?;
     let is_there = world.index_of(&lonely.site).is_some_and(|other| world.bodies[other].agent.is_some());
     is_there.then(|| format!("site {at} is not connected to {}", lonely.site.short()))

@@ -58,7 +58,7 @@ impl Votes {
             Paper::Seconded(second) => second.body.seconder == site,
             Paper::Objected(objection) => objection.body.objector == site,
             Paper::Cast(ballot) => ballot.body.voter == site,
-            Paper::Decided(_) => false,
+            Paper::Decided(_) | Paper::Accused(_) => false,
         };
         let early = papers.iter().filter(ours).find(|paper| !self.durable.contains(&(site, paper.digest())));
         early.map(|_| format!("{} told a paper of a vote before it was durable", site.short()))

@@ -15,7 +15,7 @@ use overspill_protocol::{
 };
 
 use super::{Happening, World, index};
-use crate::{sometimes::Sometimes, trace::Kind};
+use crate::{conduct, sometimes::Sometimes, trace::Kind};
 
 /// Inputs that a stopped process finds when it goes on.
 const BACKLOG_MAX: usize = 64;
@@ -92,6 +92,9 @@ impl World {
                 let bytes = wire::encode(&message);
                 self.trace.note(now, at, Kind::Broadcasts, 0, &bytes, || message.kind().to_owned());
                 self.shout(site, &bytes);
+                if let Some(beside) = conduct::beside(self.bodies[site].conduct, &message, &self.bodies[site].key()) {
+                    self.shout(site, &wire::encode(&beside));
+                }
             }
             Output::Dial { peer, .. } => {
                 if let Some(to) = self.index_of(&peer) {
@@ -136,6 +139,7 @@ impl World {
         if !conduct.knows(&message) {
             return;
         }
+        let beside = conduct::beside(conduct, &message, &self.bodies[site].key());
         let (times, bent) = conduct.bends(&mut message, &mut self.dice);
         if bent {
             self.met.note(Sometimes::Forgery);
@@ -149,6 +153,9 @@ impl World {
         self.sent.signed += u64::from(is_signed(&message));
         for _ in 0..times {
             self.post(site, to, &bytes);
+        }
+        if let Some(beside) = beside {
+            self.post(site, to, &wire::encode(&beside));
         }
         if let Some(strange) = conduct.adds(&mut self.dice) {
             self.met.note(Sometimes::UnknownKind);
@@ -191,6 +198,7 @@ impl World {
             Event::Silent { .. } => Sometimes::Silent,
             Event::ClocksApart { .. } => Sometimes::ClocksApart,
             Event::Shunned { .. } => Sometimes::Shunned,
+            Event::Convicted { .. } => Sometimes::Convicted,
             Event::Answered { answer: Ok(Answer::Joined), .. } => Sometimes::Joined,
             Event::Answered { answer: Ok(Answer::Left), .. } => Sometimes::Left,
             _ => return,

@@ -4,7 +4,11 @@ use overspill_governance::{payword::LeaseId, site::Key};
 use overspill_protocol::{fill::FillAsk, io::Input, wire};
 
 use super::World;
-use crate::{conduct::Conduct, sometimes::Sometimes, trace::Kind};
+use crate::{
+    conduct::{self, Conduct},
+    sometimes::Sometimes,
+    trace::Kind,
+};
 
 impl World {
     /// Tells a site garbage, as if `from` had said it.
@@ -53,6 +57,18 @@ impl World {
             self.met.note(Sometimes::UnknownKind);
         }
         known
+    }
+
+    /// A member that frames others accuses whoever gave it something signed.
+    pub(super) fn frame(&mut self, site: usize, heard: &[u8]) {
+        let conduct = self.bodies[site].conduct;
+        if conduct != Conduct::Frames {
+            return;
+        }
+        if let Some(accusation) = wire::decode(heard).ok().and_then(|message| conduct::frame(conduct, &message)) {
+            self.met.note(Sometimes::Framed);
+            self.shout(site, &wire::encode(&accusation));
+        }
     }
 
     /// A member that pries asks its partners for what it may not have: under leases that it holds, under those of others, and under none.
