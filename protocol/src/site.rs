@@ -152,6 +152,7 @@ impl Site {
             Input::LedgerFailed => self.on_ledger_failed(),
             Input::Wake => self.on_wake(),
         }
+        self.turn_to_date();
         self.refresh_plan();
     }
 

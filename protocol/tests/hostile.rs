@@ -128,7 +128,7 @@ const VOICED: u64 = 700_000_000;
 fn motion(mesh: MeshId, date: Date, to: i64) -> Signed<Motion> {
     let change = Change::Amend { parameter: "price_mib".into(), from: 1_000, to };
     let key = Key::from_seed([2; 32]);
-    Signed::new(Motion { mesh, mover: key.site(), charter: 1, change, discuss: "http://forum.example".into(), date }, &key)
+    Signed::new(Motion { mesh, mover: key.site(), rules: Digest::ZERO, change, discuss: "http://forum.example".into(), date }, &key)
 }
 
 fn says(site: &mut Site, from: SiteId, message: &Message, at: Now) {

@@ -216,6 +216,7 @@ impl Checkers {
     /// A disk is gone.
     pub fn on_disk_lost(&mut self, site: SiteId) {
         self.honest.on_culprit(site);
+        self.votes.on_disk_lost(site);
         self.truth.on_disk_lost(site);
     }
 

@@ -3,8 +3,9 @@
 //! A conduct bends what a correct machine says and sees. It never touches what others do: whatever comes of it, they must withstand.
 
 use overspill_governance::{
+    docket::Paper,
     payword::Word,
-    site::{Signature, Signed},
+    site::{Key, Signature, Signed},
 };
 use overspill_protocol::{message::Message, observation::Observation, wire};
 
@@ -28,11 +29,21 @@ pub enum Conduct {
     Pries,
     /// Says everything many times over.
     Floods,
+    /// Signs two outcomes of each vote, and tells some members the one, some the other.
+    VotesTwice,
 }
 
 /// All conducts, in the order in which scenarios draw them.
-pub const CONDUCTS: [Conduct; 7] =
-    [Conduct::Honest, Conduct::Newer, Conduct::Older, Conduct::OverClaims, Conduct::Forges, Conduct::Pries, Conduct::Floods];
+pub const CONDUCTS: [Conduct; 8] = [
+    Conduct::Honest,
+    Conduct::Newer,
+    Conduct::Older,
+    Conduct::OverClaims,
+    Conduct::Forges,
+    Conduct::Pries,
+    Conduct::Floods,
+    Conduct::VotesTwice,
+];
 
 /// Of the messages with a signature, how many a forger bends, in a million.
 const FORGED: u32 = 300_000;
@@ -57,6 +68,22 @@ impl Conduct {
             Self::Forges if dice.happens(FORGED) => (1, forge(message)),
             _ => (1, false),
         }
+    }
+
+    /// The other thing that a member says of its vote, where it says two.
+    pub(crate) fn contradicts(self, message: &Message, key: &Key) -> Option<Message> {
+        let Message::VoteTell(papers) = message else { return None };
+        let mut papers = papers.clone();
+        for paper in papers.iter_mut().filter(|_| self == Self::VotesTwice) {
+            if let Paper::Cast(ballot) = paper
+                && ballot.is_by(&key.site())
+            {
+                ballot.body.outcome.adopts ^= true;
+                *ballot = Signed::new(ballot.body.clone(), key);
+            }
+        }
+        let lie = Message::VoteTell(papers);
+        (lie != *message).then_some(lie)
     }
 
     /// What a member of a newer version says beside a message of ours: of a kind that does not exist yet, or in a version.

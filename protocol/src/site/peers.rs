@@ -37,8 +37,9 @@ impl Site {
                 self.membership.on_sponsor(&mut self.desk, true);
             }
             self.say_hello(peer);
-            if let Some(farewell) = self.membership.farewell() {
-                self.desk.send(peer, farewell);
+            let news = self.membership.farewell().or_else(|| self.membership.obituary(&peer).filter(|_| !planted!(BuriesSilently)));
+            if let Some(news) = news {
+                self.desk.send(peer, news);
             }
         }
     }

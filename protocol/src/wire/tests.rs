@@ -51,7 +51,7 @@ fn claim() -> Claim {
 fn papers() -> Vec<Paper> {
     let change = Change::Amend { parameter: String::from("price_mib"), from: 1_000, to: 2_000 };
     let discuss = String::from("https://forum.example/1");
-    let motion = signed(Motion { mesh: MESH, mover: OWNER, charter: 1, change, discuss, date: DATE });
+    let motion = signed(Motion { mesh: MESH, mover: OWNER, rules: Digest::ZERO, change, discuss, date: DATE });
     let name = Digest([18; 32]);
     let outcome = Outcome { objections: Digest([19; 32]), adopts: true };
     let (epoch, stage) = (1, Stage::Prepare);
@@ -212,7 +212,8 @@ fn each_kind_keeps_within_its_own_bound() {
 fn every_paper_that_is_gossiped_fits_the_gossip() {
     let keeps = (0..KEEPS_MAX).map(|at| SiteId([u8::try_from(at).unwrap(); 32])).collect();
     let discuss = "x".repeat(LINK_BYTES_MAX);
-    let longest = Motion { mesh: MESH, mover: OWNER, charter: 1, change: Change::Remove { member: HELPER, keeps }, discuss, date: DATE };
+    let longest =
+        Motion { mesh: MESH, mover: OWNER, rules: Digest::ZERO, change: Change::Remove { member: HELPER, keeps }, discuss, date: DATE };
     let reason = "x".repeat(OBJECTION_BYTES_MAX);
     let objection = Objection { mesh: MESH, motion: Digest([1; 32]), objector: OWNER, reason };
     for paper in [Paper::Moved(signed(longest)), Paper::Objected(signed(objection))] {

@@ -29,6 +29,7 @@ impl Honest {
         let (peer, what) = match event {
             Event::Shunned { peer, reason } => (peer, format!("shuns it: {reason}")),
             Event::Misspoke { peer, reason } => (peer, format!("finds fault with it: {reason}")),
+            Event::Equivocated { peer, proof } => (peer, format!("accuses it of two votes, which holds: {}", proof.convicts())),
             Event::Forked { peer, proof } => (peer, format!("accuses it of a fork, which holds: {}", proof.convicts())),
             _ => return None,
         };

@@ -91,7 +91,11 @@ impl World {
                 self.checkers.on_broadcast(self.bodies[site].id, &message);
                 let bytes = wire::encode(&message);
                 self.trace.note(now, at, Kind::Broadcasts, 0, &bytes, || message.kind().to_owned());
-                self.shout(site, &bytes);
+                let lie = self.bodies[site].conduct.contradicts(&message, &self.bodies[site].key());
+                match lie {
+                    Some(lie) => self.tell_two_things(site, [bytes, wire::encode(&lie)]),
+                    None => self.shout(site, &bytes),
+                }
             }
             Output::Dial { peer, .. } => {
                 if let Some(to) = self.index_of(&peer) {
@@ -136,6 +140,9 @@ impl World {
         if !conduct.knows(&message) {
             return;
         }
+        if let Some(lie) = conduct.contradicts(&message, &self.bodies[site].key()).filter(|_| self.dice.happens(500_000)) {
+            message = lie;
+        }
         let (times, bent) = conduct.bends(&mut message, &mut self.dice);
         if bent {
             self.met.note(Sometimes::Forgery);
@@ -153,6 +160,15 @@ impl World {
         if let Some(strange) = conduct.adds(&mut self.dice) {
             self.met.note(Sometimes::UnknownKind);
             self.post(site, to, &strange);
+        }
+    }
+
+    /// Some partners hear the one, some the other.
+    fn tell_two_things(&mut self, site: usize, things: [Vec<u8>; 2]) {
+        self.met.note(Sometimes::VotedTwice);
+        for to in (0..self.bodies.len()).filter(|to| *to != site) {
+            let told = &things[self.dice.below(things.len())];
+            self.post(site, to, told);
         }
     }
 
@@ -191,6 +207,9 @@ impl World {
             Event::Silent { .. } => Sometimes::Silent,
             Event::ClocksApart { .. } => Sometimes::ClocksApart,
             Event::Shunned { .. } => Sometimes::Shunned,
+            Event::Decided { adopts: false, .. } => Sometimes::Stopped,
+            Event::RulesChanged { .. } => Sometimes::RulesChanged,
+            Event::Removed { .. } => Sometimes::Removed,
             Event::Answered { answer: Ok(Answer::Joined), .. } => Sometimes::Joined,
             Event::Answered { answer: Ok(Answer::Left), .. } => Sometimes::Left,
             _ => return,
