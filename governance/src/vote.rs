@@ -136,13 +136,13 @@ impl Vote {
         Ok(Taken::New)
     }
 
-    /// Takes an objection; the first words of each member stay.
+    /// Takes an objection. Of several by one member the one with the lowest digest stays, the same everywhere.
     ///
     /// # Errors
     /// [`PaperError`].
     pub fn object(&mut self, objection: Signed<Objection>, electorate: &Electorate) -> Result<Taken, PaperError> {
         let by = objection.body.objector;
-        if self.objections.contains_key(&by) {
+        if self.objections.get(&by).is_some_and(|known| known.body.digest() <= objection.body.digest()) {
             return Ok(Taken::Known);
         }
         if !electorate.has_voice(&by) {

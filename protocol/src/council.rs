@@ -153,7 +153,7 @@ impl Council {
     fn log(&mut self, desk: &mut Desk) {
         let (now, docket) = (desk.now.date, &self.docket);
         self.logged.retain(|motion, (_, until)| now <= *until || docket.vote(motion).is_some());
-        for (vote, electorate) in docket.votes().filter(|(vote, electorate)| vote.is_seconded(electorate)) {
+        for (vote, _) in docket.votes().filter(|(vote, electorate)| vote.is_seconded(electorate)) {
             let (motion, mover) = (vote.digest(), vote.motion().body.mover);
             let known = self.logged.contains_key(&motion);
             let another = || self.logged.values().any(|(by, until)| *by == mover && now <= *until);

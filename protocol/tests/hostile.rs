@@ -9,9 +9,10 @@ use overspill_governance::{
     charter::Charter,
     digest::Digest,
     docket::Paper,
-    invite::MeshId,
+    invite::{Admission, MeshId, Redeemed, token::Token},
     motion::{Change, Motion, Second},
     payword::{LeaseId, Word},
+    roster::Notice,
     site::{Key, Signed, SiteId, Statement},
     time::{Date, Now, Time},
     units::{ByteRate, Bytes, Credit, RequestRate},
@@ -184,6 +185,44 @@ fn a_motion_is_written_down_when_somebody_seconds_it_and_signed_by_nobody_before
     };
     let places: Vec<bool> = outputs.iter().filter_map(weighty).collect();
     assert_eq!(places, [true, false], "a ballot is durable before it is told");
+}
+
+#[test]
+fn who_asks_for_all_papers_again_and_again_is_answered_as_often_as_partners_ask() {
+    let (mut a, b, _) = pair();
+    let (mesh, at) = (a.report(now(0)).mesh.unwrap().id, now(VOICED));
+    says(&mut a, b.id(), &Message::VoteTell(vec![Paper::Moved(motion(mesh, at.date, 2_000))]), at);
+    drain(&mut a);
+    for _ in 0..20 {
+        says(&mut a, b.id(), &Message::VoteAsk(VoteAsk { known: Vec::new() }), at);
+    }
+    let told = |output: &&Output| matches!(output, Output::Send { message, .. } if matches!(**message, Message::VoteTell(_)));
+    assert_eq!(drain(&mut a).iter().filter(told).count(), 1);
+}
+
+/// Two members move and second one motion after the other, each dated before the last; or all of them so early that nobody could object.
+#[test]
+fn two_colluders_fill_no_disk() {
+    let (mut a, b, _) = pair();
+    let (mesh, [second, third]) = (a.report(now(0)).mesh.unwrap().id, [2, 3].map(|seed| Key::from_seed([seed; 32])));
+    let token = Token::issue(&second, mesh, vec![], Date::MAX, 1, [5; 32]);
+    let date = now(5_000_000).date;
+    let redeemed = Redeemed::new(&token, &third, "http://site-3.example".into(), vec![], date);
+    let admission = Signed::new(Admission::answering(&redeemed, date), &second);
+    says(&mut a, b.id(), &Message::RosterTell(vec![Notice::Admitted(admission)]), now(VOICED));
+    drain(&mut a);
+    let mut written = |moved: u64, heard: Now| {
+        let motion = motion(mesh, now(moved).date, 2_000);
+        let seconded = Signed::new(Second { mesh, motion: motion.body.digest(), seconder: third.site() }, &third);
+        says(&mut a, b.id(), &Message::VoteTell(vec![Paper::Moved(motion), Paper::Seconded(seconded)]), heard);
+        drain(&mut a).iter().filter(|output| matches!(output, Output::Persist(_))).count()
+    };
+    let at = now(VOICED + 60_000_000);
+    let once: usize = (0..20).map(|before| written(VOICED + 50_000_000 - before * 1_000_000, at)).sum();
+    assert_eq!(once, 2, "one motion, and its second");
+    let late = now(VOICED + 20 * 86_400_000_000);
+    let later: usize = (0..20).map(|before| written(VOICED + 16 * 86_400_000_000 - before * 1_000_000, late)).sum();
+    assert_eq!(later, 0, "who was told too late consents to nothing, and remembers nothing");
 }
 
 #[test]

@@ -237,6 +237,21 @@ fn who_prepares_twice_counts_for_whatever_others_saw_of_it() {
 }
 
 #[test]
+fn of_two_objections_of_one_member_all_keep_the_same() {
+    let mesh = of(4);
+    let words = |reason: &str| {
+        let body = crate::motion::Objection { reason: reason.into(), ..objection(&mesh.motion, 2).body };
+        Signed::new(body, &key(2))
+    };
+    let kept = [["dear", "late"], ["late", "dear"]].map(|order| {
+        let mut vote = mesh.vote();
+        order.into_iter().for_each(|reason| drop(vote.object(words(reason), &mesh.electorate)));
+        vote.objections().cloned().collect::<Vec<_>>()
+    });
+    assert_eq!((kept[0].len(), &kept[0]), (1, &kept[1]));
+}
+
+#[test]
 fn what_is_not_the_motions_or_not_signed_is_refused() {
     let mesh = of(4);
     let (mut vote, electorate) = (mesh.vote(), &mesh.electorate);

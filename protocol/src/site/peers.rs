@@ -152,7 +152,7 @@ impl Site {
             Message::JoinDone(_) | Message::JoinRefused(_) => None,
             Message::RosterAsk(ask) => self.membership.on_roster_ask(&mut self.desk, from, &ask),
             Message::RosterTell(notices) => self.on_roster_tell(notices),
-            Message::VoteAsk(ask) => self.council.on_vote_ask(&mut self.desk, &self.membership, from, &ask),
+            Message::VoteAsk(ask) => self.council.on_vote_ask(&mut self.desk, &self.membership, &mut self.partners, from, &ask),
             Message::VoteTell(papers) => {
                 let Self { council, desk, membership, partners, .. } = self;
                 council.on_vote_tell(desk, membership, partners, &from, papers)

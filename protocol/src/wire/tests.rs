@@ -172,7 +172,7 @@ fn every_kind_has_its_golden_bytes() {
     Propose       239 010010000000 13f5d1dfea016fac
     Agree          78 010011000000 d8887eb713ca9746
     VoteAsk        46 010013000000 a157debe9a718cf3
-    VoteTell     1128 010014000000 385aaaaf2fdb93ae
+    VoteTell     1184 010014000000 5f5958eef3207b78
     ");
 }
 
