@@ -172,7 +172,8 @@ impl Plot {
         }
         for _ in 0..dice.between(0, 4) {
             let (from, struck) = (at + dice.between(500_000, 1_100_000), dice.below(self.members));
-            self.mishap(dice, from, from + dice.between(500, 300_000), struck);
+            let until = from + dice.between(500, 300_000);
+            self.mishap(dice, from, until, struck);
         }
     }
 
