@@ -50,8 +50,9 @@ pub struct Motion {
     pub mesh: MeshId,
     /// Who moves it.
     pub mover: SiteId,
-    /// The version of the charter by which it is decided: the one in force on its date.
-    pub charter: u32,
+    /// The rules by which it is decided, those in force on its date: named by the motion that made them, as what number they have depends on
+    /// which others are known; [`Digest::ZERO`] for the founding's.
+    pub rules: Digest,
     /// What is to be different.
     pub change: Change,
     /// Where it is discussed (an http or https address).
@@ -215,7 +216,10 @@ mod tests {
     fn motion(change: Change, discuss: &str) -> Signed<Motion> {
         let key = Key::from_seed([1; 32]);
         let date = Date::from_millis(1_795_305_600_000);
-        Signed::new(Motion { mesh: MeshId(Digest::ZERO), mover: key.site(), charter: 1, change, discuss: discuss.into(), date }, &key)
+        Signed::new(
+            Motion { mesh: MeshId(Digest::ZERO), mover: key.site(), rules: Digest::ZERO, change, discuss: discuss.into(), date },
+            &key,
+        )
     }
 
     fn amend() -> Change {

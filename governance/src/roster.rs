@@ -3,6 +3,7 @@
 //! Notices (admissions and departures) reach a site in any order, twice, or late. Two sites that hold the same notices have the same
 //! roster and the same digest, whatever the order:
 //! - an admission counts when its sponsor is, or once was, a member, and was not gone by the admission's date;
+//! - members hang in one tree, which grows from the founder by the earliest admissions first; a member came in with the last of the chain;
 //! - of two admissions on one invite the one with the lower digest counts, and the pair is kept as evidence;
 //! - a departure is final: no notice, old or new, brings a key back.
 //!
@@ -77,7 +78,7 @@ pub struct Member {
     pub canonical: String,
     /// Where its agent was reached when admitted.
     pub addresses: Vec<String>,
-    /// Since when.
+    /// Since when: the latest date of the admissions from the founder down to it.
     pub since: Date,
     /// The notice that says so; [`Digest::ZERO`] for the founder.
     pub notice: Digest,
@@ -170,6 +171,7 @@ pub struct Roster {
     removed: BTreeMap<SiteId, (Date, Vec<SiteId>)>,
     /// Who went with them.
     fallen: BTreeMap<SiteId, Date>,
+    burials: u64,
 }
 
 impl Roster {
@@ -191,6 +193,7 @@ impl Roster {
             doubles: BTreeMap::new(),
             removed: BTreeMap::new(),
             fallen: BTreeMap::new(),
+            burials: 0,
         };
         roster.forget();
         Some(roster)
@@ -233,7 +236,12 @@ impl Roster {
         self.known.values().filter(there).map(|member| member.site)
     }
 
-    /// Every site that was ever admitted, with its sponsor.
+    /// Counts what [`Roster::bury`] changed: the digest does not cover it.
+    pub fn burials(&self) -> u64 {
+        self.burials
+    }
+
+    /// Every site that was ever admitted, with its sponsor: a tree whose root is the founder.
     pub fn sponsors(&self) -> impl Iterator<Item = (SiteId, SiteId)> {
         self.known.values().filter_map(|member| Some((member.site, member.sponsor?)))
     }
@@ -241,12 +249,8 @@ impl Roster {
     /// The branch of the mesh to which a site belongs: whom the founder brought in, of those from whom the site's place comes down.
     pub fn branch(&self, site: &SiteId) -> SiteId {
         let (mut at, founder) = (*site, self.founding.body.founder);
-        // Sponsors may vouch for each other in a circle.
-        for _ in 0..self.known.len() {
-            match self.known.get(&at).and_then(|member| member.sponsor) {
-                Some(sponsor) if sponsor != founder => at = sponsor,
-                _ => break,
-            }
+        while let Some(sponsor) = self.known.get(&at).and_then(|member| member.sponsor).filter(|sponsor| *sponsor != founder) {
+            at = sponsor;
         }
         at
     }
@@ -261,6 +265,18 @@ impl Roster {
     #[must_use]
     pub fn is_removed(&self, site: &SiteId) -> bool {
         self.removed.contains_key(site) || self.fallen.contains_key(site)
+    }
+
+    /// The member with whose removal a site is out: itself, or the nearest of those above it that did not keep it.
+    pub fn removed_with(&self, site: &SiteId) -> Option<SiteId> {
+        if self.removed.contains_key(site) {
+            return Some(*site);
+        }
+        self.fallen.get(site)?;
+        let above = |at: &SiteId| self.known.get(at).and_then(|member| member.sponsor);
+        let dropped =
+            |(at, sponsor): &(SiteId, SiteId)| self.removed.get(sponsor).is_some_and(|(_, keeps)| keeps.binary_search(at).is_err());
+        core::iter::successors(Some(*site), above).filter_map(|at| Some((at, above(&at)?))).find(dropped).map(|(_, sponsor)| sponsor)
     }
 
     /// When a site ceased to be a member.

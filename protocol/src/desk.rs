@@ -33,7 +33,7 @@ pub(crate) struct Desk {
     random: ChaCha8Rng,
     outputs: VecDeque<Output>,
     silent: bool,
-    accused: Vec<Box<Bundle>>,
+    accused: Vec<Bundle>,
 }
 
 impl Desk {
@@ -100,11 +100,11 @@ impl Desk {
 
     /// Puts down evidence that was found, to be judged once the moment is handled.
     pub(crate) fn accuse(&mut self, bundle: Bundle) {
-        self.accused.push(Box::new(bundle));
+        self.accused.push(bundle);
     }
 
     /// What was found since this was asked last.
-    pub(crate) fn take_accused(&mut self) -> Vec<Box<Bundle>> {
+    pub(crate) fn take_accused(&mut self) -> Vec<Bundle> {
         core::mem::take(&mut self.accused)
     }
 

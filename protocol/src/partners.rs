@@ -49,6 +49,8 @@ pub(crate) struct Partner {
     pub(crate) roster_asked: Option<Time>,
     /// When it was last asked for papers of votes.
     pub(crate) papers_asked: Option<Time>,
+    /// When its own question was last answered.
+    pub(crate) papers_told: Option<Time>,
     /// How many papers it may tell.
     pub(crate) papers: Bucket,
     /// When a beat of it was last answered out of turn.
@@ -284,6 +286,7 @@ impl Partner {
             guest_base: None,
             roster_asked: None,
             papers_asked: None,
+            papers_told: None,
             papers: Bucket::new(PAPERS_PER_SECOND, PAPERS_BURST, now),
             beat_answered: None,
             manners: Manners::new(now),

@@ -159,6 +159,7 @@ impl Site {
             Input::Wake => self.on_wake(),
         }
         self.council.accuse(&mut self.desk, &mut self.membership);
+        self.turn_to_date();
         self.turn_away();
         self.refresh_plan();
     }

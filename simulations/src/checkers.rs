@@ -118,7 +118,7 @@ impl Checkers {
             return;
         }
         self.violations.extend(self.forks.on_message(site, message));
-        self.violations.extend(self.votes.on_message(site, message));
+        self.violations.extend(self.votes_told(site, message));
         self.violations.extend(self.harm.on_message(site, message, now));
         self.violations.extend(bounds::on_message(site, message));
         self.signed.on_message(site, message, now);
@@ -130,9 +130,14 @@ impl Checkers {
     pub fn on_broadcast(&mut self, site: SiteId, message: &Message) {
         if !self.blind {
             self.violations.extend(self.forks.on_message(site, message));
-            self.violations.extend(self.votes.on_message(site, message));
+            self.violations.extend(self.votes_told(site, message));
             self.clip();
         }
+    }
+
+    /// Who lies hears its own lies again, and passes them on.
+    fn votes_told(&self, site: SiteId, message: &Message) -> Option<String> {
+        self.votes.on_message(site, message).filter(|_| self.is_honest(&site))
     }
 
     /// A plan is handed to a data plane; `local` is the site's own time.
@@ -221,6 +226,7 @@ impl Checkers {
     /// A disk is gone.
     pub fn on_disk_lost(&mut self, site: SiteId) {
         self.honest.on_culprit(site);
+        self.votes.on_disk_lost(site);
         self.truth.on_disk_lost(site);
     }
 

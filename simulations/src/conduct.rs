@@ -32,10 +32,10 @@ pub enum Conduct {
     Floods,
     /// Signs two states at one place of its lines, and shows the second when the first is agreed.
     Forks,
-    /// Signs two ballots in one place of every vote.
-    VotesTwice,
     /// Accuses others of what they have not done, with half of the evidence.
     Frames,
+    /// Signs two outcomes of each vote, and tells some members the one, some the other, some both.
+    VotesTwice,
 }
 
 /// All conducts, in the order in which scenarios draw them.
@@ -48,8 +48,8 @@ pub const CONDUCTS: [Conduct; 10] = [
     Conduct::Pries,
     Conduct::Floods,
     Conduct::Forks,
-    Conduct::VotesTwice,
     Conduct::Frames,
+    Conduct::VotesTwice,
 ];
 
 /// Of the messages with a signature, how many a forger bends, in a million.
@@ -75,6 +75,40 @@ impl Conduct {
             Self::Forges if dice.happens(FORGED) => (1, forge(message)),
             _ => (1, false),
         }
+    }
+
+    /// The other thing that a member says of its vote, where it says two.
+    pub(crate) fn contradicts(self, message: &Message, key: &Key) -> Option<Message> {
+        let Message::VoteTell(papers) = message else { return None };
+        let mut papers = papers.clone();
+        for paper in papers.iter_mut().filter(|_| self == Self::VotesTwice) {
+            if let Paper::Cast(ballot) = paper
+                && ballot.is_by(&key.site())
+            {
+                ballot.body.outcome.adopts ^= true;
+                *ballot = Signed::new(ballot.body.clone(), key);
+            }
+        }
+        let lie = Message::VoteTell(papers);
+        (lie != *message).then_some(lie)
+    }
+
+    /// What a member that forks says beside a proposal of its own.
+    pub(crate) fn forks(self, message: &Message, key: &Key) -> Option<Message> {
+        let Message::Propose(proposal) = message else { return None };
+        let mut forked = proposal.clone();
+        forked.state.balance.0 ^= 1;
+        forked.low_sig = forked.state.sign(key);
+        (self == Self::Forks).then_some(Message::Propose(forked))
+    }
+
+    /// A member that got an allotment accuses its owner of a second one that it made up.
+    pub(crate) fn frames(self, heard: &Message) -> Option<Message> {
+        let Message::LeaseTake(take) = heard else { return None };
+        let mut other = take.allotment.clone();
+        other.body.requests ^= 1;
+        let bundle = Bundle::DoubleAllotment(Box::new(Pair { one: take.allotment.clone(), other }));
+        (self == Self::Frames).then(|| Message::VoteTell(vec![Paper::Accused(Box::new(bundle))]))
     }
 
     /// What a member of a newer version says beside a message of ours: of a kind that does not exist yet, or in a version.
@@ -104,40 +138,6 @@ impl Conduct {
         }
         !seen.hosted.is_empty()
     }
-}
-
-/// What a member that contradicts itself says beside a message of its own.
-pub(crate) fn beside(conduct: Conduct, message: &Message, key: &Key) -> Option<Message> {
-    match (conduct, message) {
-        (Conduct::Forks, Message::Propose(proposal)) => {
-            let mut forked = proposal.clone();
-            forked.state.balance.0 ^= 1;
-            forked.low_sig = forked.state.sign(key);
-            Some(Message::Propose(forked))
-        }
-        (Conduct::VotesTwice, Message::VoteTell(papers)) => {
-            let turned: Vec<Paper> = papers.iter().filter_map(|paper| turned(paper, key)).collect();
-            (!turned.is_empty()).then_some(Message::VoteTell(turned))
-        }
-        _ => None,
-    }
-}
-
-/// A member that got an allotment accuses its owner of a second one that it made up.
-pub(crate) fn frame(conduct: Conduct, heard: &Message) -> Option<Message> {
-    let Message::LeaseTake(take) = heard else { return None };
-    let mut other = take.allotment.clone();
-    other.body.requests ^= 1;
-    let bundle = Bundle::DoubleAllotment(Box::new(Pair { one: take.allotment.clone(), other }));
-    (conduct == Conduct::Frames).then(|| Message::VoteTell(vec![Paper::Accused(Box::new(bundle))]))
-}
-
-/// Its own ballot, for the other outcome.
-fn turned(paper: &Paper, key: &Key) -> Option<Paper> {
-    let Paper::Cast(ballot) = paper else { return None };
-    let mut body = ballot.body.clone();
-    body.outcome.adopts ^= true;
-    (body.voter == key.site()).then(|| Paper::Cast(Signed::new(body, key)))
 }
 
 /// Breaks a message's signature, if it has one that its receiver has to check.

@@ -94,6 +94,14 @@ conditions! {
     Joined,
     /// A member left.
     Left,
+    /// A motion was stopped by objections.
+    Stopped,
+    /// Rules changed by a vote.
+    RulesChanged,
+    /// A member was removed by a vote.
+    Removed,
+    /// A member signed two outcomes of one vote.
+    VotedTwice,
 }
 
 impl fmt::Display for Sometimes {

@@ -13,7 +13,7 @@ fn convicted(story: &Story, site: usize) -> Vec<ConvictedReport> {
 
 /// The site with the lowest key: it sequences every line that it has.
 fn lowest(story: &Story) -> usize {
-    (0..story.world.bodies.len()).min_by_key(|site| story.world.bodies[*site].id).unwrap()
+    (0..story.world.bodies.len()).min_by_key(|site| story.world.bodies[*site].id).unwrap_or_default()
 }
 
 /// A mesh in which the lowest key forks, after crowds at everybody's have made it settle.
@@ -39,6 +39,7 @@ fn who_forks_is_convicted_by_everybody_and_by_nobody_forgotten() {
         assert!(heard.iter().all(|report| report.standing == Standing::Capped && report.until.is_some()), "{heard:?}");
         assert!(story.ledger(*site).iter().any(|entry| matches!(entry, Entry::Convicted { .. })));
     }
+    story.world.behave(forker, Conduct::Honest);
     let before: Vec<_> = others.iter().map(|site| convicted(&story, *site)).collect();
     for site in &others {
         story.world.crash(*site, std::time::Duration::from_secs(1));

@@ -32,6 +32,9 @@ pub enum Propose {
     Remove {
         /// The member's name (52 letters).
         site: SiteId,
+        /// Who stays of those that it brought in: all, none, or their names.
+        #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+        keep: Vec<String>,
         /// Where it is discussed, and how the command tells of it.
         #[command(flatten)]
         with: With,
@@ -87,7 +90,7 @@ pub fn propose(command: Propose, directory: &Path) -> Outcome {
     let (ask, json) = match command {
         Propose::Change { rule: (parameter, to), with } => (Ask::Amend { parameter, to, discuss: with.discuss }, with.json),
         Propose::Pardon { site, with } => (Ask::Pardon { member: site.to_string(), discuss: with.discuss }, with.json),
-        Propose::Remove { site, with } => (Ask::Remove { member: site.to_string(), discuss: with.discuss }, with.json),
+        Propose::Remove { site, keep, with } => (Ask::Remove { member: site.to_string(), keep, discuss: with.discuss }, with.json),
     };
     let told = ask::ask(directory, ask)?;
     let (motion, deadline) = (short(&told["motion"]), word(&told, "deadline"));

@@ -122,7 +122,7 @@ pub(super) fn entries() -> Vec<Entry> {
 pub(super) fn motion() -> Signed<Motion> {
     let change = Change::Amend { parameter: "price_mib".into(), from: 1_000, to: 2_000 };
     let (mesh, mover, discuss) = (founding().body.mesh(), helper().site(), "https://forum.example/1".into());
-    Signed::new(Motion { mesh, mover, charter: 1, change, discuss, date: NOON }, &helper())
+    Signed::new(Motion { mesh, mover, rules: Digest::ZERO, change, discuss, date: NOON }, &helper())
 }
 
 pub(super) fn second() -> Signed<Second> {

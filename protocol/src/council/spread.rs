@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use overspill_governance::{codec, digest::Digest, docket::Paper, site::SiteId};
+use overspill_governance::{codec, digest::Digest, docket::Paper, planted, site::SiteId};
 
 use super::Council;
 use crate::{
@@ -33,7 +33,7 @@ impl Council {
 
     /// A partner's papers have another digest than ours: asks for what we lack, not more often than [`ROSTER_PAUSE`].
     pub(crate) fn compare(&mut self, desk: &mut Desk, membership: &Membership, partners: &mut Partners, partner: &SiteId, theirs: Digest) {
-        let Some(minutes) = membership.minutes().filter(|_| self.digest(membership) != theirs) else { return };
+        let Some(minutes) = membership.minutes().filter(|_| self.digest(membership) != theirs && !planted!(RepairsNoVotes)) else { return };
         let Some(state) = partners.partner_mut(partner) else { return };
         if state.papers_asked.is_some_and(|at| desk.now.time < at.after(ROSTER_PAUSE)) {
             return;
@@ -47,12 +47,25 @@ impl Council {
         desk.send(*partner, Message::VoteAsk(VoteAsk { known }));
     }
 
-    /// Answers with what a partner lacks, a batch at a time; it asks again while digests differ.
-    pub(crate) fn on_vote_ask(&self, desk: &mut Desk, membership: &Membership, from: SiteId, ask: &VoteAsk) -> Option<&'static str> {
+    /// Answers with what a partner lacks, a batch at a time, and not more often than a partner asks; it asks again while digests differ.
+    pub(crate) fn on_vote_ask(
+        &self,
+        desk: &mut Desk,
+        membership: &Membership,
+        partners: &mut Partners,
+        from: SiteId,
+        ask: &VoteAsk,
+    ) -> Option<&'static str> {
         let minutes = membership.minutes()?;
         if ask.known.len() > PAPERS_MAX || !ask.known.is_sorted_by(|a, b| a < b) {
             return Some("a question about votes that breaks its own rules");
         }
+        // Who asks for everything at once gets it no faster.
+        let state = partners.partner_mut(&from)?;
+        if state.papers_told.is_some_and(|at| desk.now.time < at.after(ROSTER_PAUSE / 2)) {
+            return None;
+        }
+        state.papers_told = Some(desk.now.time);
         let mut bytes = 0_usize;
         let fits = |paper: &Paper| {
             bytes = bytes.saturating_add(codec::encode(paper).len());

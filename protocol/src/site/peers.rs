@@ -38,8 +38,9 @@ impl Site {
                 self.membership.on_sponsor(&mut self.desk, true);
             }
             self.say_hello(peer);
-            if let Some(farewell) = self.membership.farewell() {
-                self.desk.send(peer, farewell);
+            let news = self.membership.farewell().or_else(|| self.membership.obituary(&peer).filter(|_| !planted!(BuriesSilently)));
+            if let Some(news) = news {
+                self.desk.send(peer, news);
             }
         }
     }
@@ -152,7 +153,7 @@ impl Site {
             Message::JoinDone(_) | Message::JoinRefused(_) => None,
             Message::RosterAsk(ask) => self.membership.on_roster_ask(&mut self.desk, from, &ask),
             Message::RosterTell(notices) => self.on_roster_tell(notices),
-            Message::VoteAsk(ask) => self.council.on_vote_ask(&mut self.desk, &self.membership, from, &ask),
+            Message::VoteAsk(ask) => self.council.on_vote_ask(&mut self.desk, &self.membership, &mut self.partners, from, &ask),
             Message::VoteTell(papers) => {
                 let Self { council, desk, membership, partners, .. } = self;
                 council.on_vote_tell(desk, membership, partners, &from, papers)

@@ -4,11 +4,7 @@ use overspill_governance::{payword::LeaseId, site::Key};
 use overspill_protocol::{fill::FillAsk, io::Input, wire};
 
 use super::World;
-use crate::{
-    conduct::{self, Conduct},
-    sometimes::Sometimes,
-    trace::Kind,
-};
+use crate::{conduct::Conduct, sometimes::Sometimes, trace::Kind};
 
 impl World {
     /// Tells a site garbage, as if `from` had said it.
@@ -65,7 +61,7 @@ impl World {
         if conduct != Conduct::Frames {
             return;
         }
-        if let Some(accusation) = wire::decode(heard).ok().and_then(|message| conduct::frame(conduct, &message)) {
+        if let Some(accusation) = wire::decode(heard).ok().and_then(|message| conduct.frames(&message)) {
             self.met.note(Sometimes::Framed);
             self.shout(site, &wire::encode(&accusation));
         }
