@@ -16,6 +16,7 @@ use crate::{
 mod ask;
 pub mod config;
 pub mod exit;
+pub mod judge;
 pub mod ledger;
 pub mod mesh;
 pub mod out;
@@ -85,6 +86,8 @@ enum Command {
         #[command(subcommand)]
         command: vote::Vote,
     },
+    /// Says what evidence against a member proves.
+    Judge(judge::Options),
     /// Reads and checks the ledger.
     Ledger {
         #[command(subcommand)]
@@ -175,6 +178,7 @@ fn carry_out(line: Line) -> Outcome {
         Command::Rules(options) => rules::run(&options, &directory()?),
         Command::Propose { command } => vote::propose(command, &directory()?),
         Command::Vote { command } => vote::vote(command, &directory()?),
+        Command::Judge(options) => judge::run(&options, directory),
         Command::Ledger { command } => ledger::run(&command, &directory()?),
         Command::Config { command } => config::run(&command, &request(command.settings())),
         Command::Demo(_) | Command::DemoSite(_) => Ok(()),
@@ -229,6 +233,7 @@ mod tests {
             &["rules"],
             &["propose", "change"],
             &["vote", "object"],
+            &["judge"],
         ] {
             assert_eq!(shown(command), [false, false, false], "{command:?}");
         }

@@ -66,14 +66,15 @@ impl Subject {
             }
             Entry::LeaseEnded { lease } => vec![Self::Lease(*lease)],
             Entry::Moved { motion, .. } => match &motion.body.change {
-                Change::Remove { member, .. } => vec![Self::Member(*member)],
+                Change::Remove { member, .. } | Change::Pardon { member } => vec![Self::Member(*member)],
                 Change::Amend { .. } => Vec::new(),
             },
             Entry::Decided(decision) => match &decision.motion.body.change {
-                Change::Remove { member, .. } => vec![Self::Member(*member)],
+                Change::Remove { member, .. } | Change::Pardon { member } => vec![Self::Member(*member)],
                 Change::Amend { .. } => Vec::new(),
             },
             Entry::Seconded(_) | Entry::Objected(_) | Entry::Cast(_) => Vec::new(),
+            Entry::Convicted { bundle, .. } => vec![Self::Member(bundle.charge().who)],
         }
     }
 

@@ -103,7 +103,12 @@ impl Clerk {
             Entry::Agreed { with, receipt } => self.agreed(*with, receipt),
             // Who belongs and what members vote on moves no credit.
             Entry::Invited(_) | Entry::Admitted(_) | Entry::Departed(_) | Entry::Taken(_) | Entry::LeaseEnded { .. } => {}
-            Entry::Moved { .. } | Entry::Seconded(_) | Entry::Objected(_) | Entry::Cast(_) | Entry::Decided(_) => {}
+            Entry::Moved { .. }
+            | Entry::Seconded(_)
+            | Entry::Objected(_)
+            | Entry::Cast(_)
+            | Entry::Decided(_)
+            | Entry::Convicted { .. } => {}
         }
     }
 

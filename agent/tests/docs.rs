@@ -14,6 +14,7 @@ use std::{
 };
 
 use overspill_edge::classes::{AGENTS, TARGETS};
+use overspill_governance::evidence::Crime;
 use overspill_protocol::lease::table::TABLE;
 
 fn root() -> PathBuf {
@@ -66,6 +67,15 @@ fn the_protocol_page_shows_every_step_of_a_lease() {
         writeln!(steps, "| {phase:?} | {turn:?}: {} | {next:?} |", turn.words()).expect("strings take text");
     }
     compare("protocol.md", "protocol/src/lease/table.rs", &steps);
+}
+
+#[test]
+fn the_page_of_governance_shows_every_crime() {
+    let mut table = String::from("| crime | what the convicted did | steps |\n|---|---|--:|\n");
+    for crime in Crime::ALL {
+        writeln!(table, "| {} | {} | {} |", crime.word(), crime.sentence(), crime.steps()).expect("strings take text");
+    }
+    compare("governance.md", "governance/src/evidence.rs", &table);
 }
 
 #[test]

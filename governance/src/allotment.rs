@@ -4,6 +4,8 @@ use bincode::{Decode, Encode};
 
 use crate::{
     charter::Charter,
+    claim::Claim,
+    evidence::Single,
     invite::MeshId,
     limits::{ALLOTMENT_BYTES_MAX, CHAIN_WORDS_MAX},
     payword::{LeaseId, Word},
@@ -70,6 +72,18 @@ impl Allotment {
         (most, Bytes(fits))
     }
 
+    /// Tells whether a receipt may be signed for `claim`: it is for this lease, its word leads back to the anchor, and it counts no more than that
+    /// many tickets and their bytes. Whatever [`crate::claim::assess`] accepts is covered.
+    #[must_use]
+    pub fn covers(&self, claim: &Claim) -> bool {
+        let most = self.largest.0.saturating_mul(u64::from(claim.serial)).min(self.bytes.0);
+        claim.lease == self.lease
+            && claim.serial <= self.requests
+            && claim.requests <= claim.serial
+            && claim.bytes.0 <= most
+            && claim.word.reaches(self.anchor, claim.lease, claim.serial)
+    }
+
     /// Tells whether the terms keep every bound and name the charter's prices.
     #[must_use]
     pub fn is_well_formed(&self, charter: &Charter) -> bool {
@@ -81,6 +95,14 @@ impl Allotment {
             && self.price_request == charter.price_request
             && self.price_mib == charter.price_mib
             && self.made < self.until
+    }
+}
+
+impl Single for Allotment {
+    type Place = LeaseId;
+
+    fn place(&self) -> (MeshId, SiteId, LeaseId) {
+        (self.mesh, self.owner, self.lease)
     }
 }
 

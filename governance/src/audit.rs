@@ -13,6 +13,7 @@ use crate::{
     charter::Charter,
     claim::Claim,
     entry::Entry,
+    evidence::Verdict,
     invite::MeshId,
     line::{LineKey, LineState, Proposal, Receipt},
     payword::LeaseId,
@@ -158,6 +159,10 @@ impl Audit {
             Entry::Objected(objection) => self.polls(objection.body.mesh)?.take_objection(objection),
             Entry::Cast(ballot) => self.polls(ballot.body.mesh)?.take_ballot(ballot),
             Entry::Decided(decision) => self.polls(decision.motion.body.mesh)?.take_decision(decision),
+            Entry::Convicted { bundle, .. } => {
+                self.require_mesh(bundle.charge().mesh)?;
+                require(matches!(bundle.judge(), Verdict::Convicted(_)), Finding::BadStatement)
+            }
         }
     }
 

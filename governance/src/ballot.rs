@@ -8,6 +8,7 @@ use bincode::{Decode, Encode};
 
 use crate::{
     digest::Digest,
+    evidence::{Accused, Because, Proof, require},
     invite::MeshId,
     limits::EPOCHS_MAX,
     site::{Signed, SiteId, Statement},
@@ -86,11 +87,23 @@ impl Equivocation {
     /// later prepared another without anything that would have released it.
     #[must_use]
     pub fn convicts(&self) -> bool {
+        self.weigh().is_ok()
+    }
+}
+
+impl Proof for Equivocation {
+    fn accused(&self) -> Accused {
+        let Ballot { mesh, motion, voter, .. } = self.one.body;
+        Accused::new(mesh, voter, &("overspill equivocation v1", motion))
+    }
+
+    fn weigh(&self) -> Result<(), Because> {
         let (one, other) = (&self.one.body, &self.other.body);
-        let same_vote = one.mesh == other.mesh && one.motion == other.motion && one.voter == other.voter;
-        let twice = one != other && one.place() == other.place();
-        let contradicts = twice || (one.outcome != other.outcome && (breaks(one, other) || breaks(other, one)));
-        same_vote && contradicts && self.one.is_by(&one.voter) && self.other.is_by(&other.voter)
+        require(one != other, Because::Same)?;
+        require((one.mesh, one.motion, one.voter) == (other.mesh, other.motion, other.voter), Because::Elsewhere)?;
+        let breaks = one.outcome != other.outcome && (breaks(one, other) || breaks(other, one));
+        require(one.place() == other.place() || breaks, Because::Consistent)?;
+        require(self.one.is_by(&one.voter) && self.other.is_by(&other.voter), Because::NotSigned)
     }
 }
 

@@ -144,6 +144,12 @@ charter! {
         "Which share of the members stops a motion by objecting to it.";
     subtree_cap: Permille, "permille", 50, 333, 333, principle 3,
         "Which share of the mesh's voice those have at most, all together, who came in by one member.";
+    sanction_term: Seconds, "seconds", 3_600, 2_592_000, 31_536_000, principle 5,
+        "How long a conviction weighs on a member's standing.";
+    warned_share: Permille, "permille", 0, 500, 1_000, principle 5,
+        "Which share of its limits a warned member may owe.";
+    capped_share: Permille, "permille", 0, 100, 1_000, principle 5,
+        "Which share of its limits a capped member may owe.";
     committee_size: u32, "members", 4, 64, 96, principle 8,
         "How many agents sign a decision at most; in a larger mesh they are drawn anew for each motion.";
 }

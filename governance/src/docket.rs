@@ -15,16 +15,17 @@ use crate::{
     decision::Decision,
     digest::Digest,
     electorate::Electorate,
+    evidence::Bundle,
     limits::{MOTIONS_OPEN_MAX, SEATS_MAX},
     minutes::Minutes,
     motion::{Change, Motion, Objection, Schedule, Second},
     roster::Roster,
     site::{Signed, SiteId, Statement},
-    time::Date,
+    time::{Date, SKEW_MAX},
     vote::{PaperError, Taken, Vote},
 };
 
-/// Anything signed that belongs to a vote.
+/// Anything signed that all members are to know, beside who belongs.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum Paper {
     /// A motion.
@@ -37,10 +38,12 @@ pub enum Paper {
     Cast(Signed<Ballot>),
     /// The end of a vote, with all that proves it.
     Decided(Box<Decision>),
+    /// Evidence against a member. It belongs to no vote, and travels with what does.
+    Accused(Box<Bundle>),
 }
 
 impl Paper {
-    /// The paper's name. Two proofs of one decision have one name.
+    /// The paper's name. Two proofs of one decision have one name, and so have two of one matter.
     pub fn digest(&self) -> Digest {
         match self {
             Self::Moved(motion) => motion.body.digest(),
@@ -48,6 +51,7 @@ impl Paper {
             Self::Objected(objection) => objection.body.digest(),
             Self::Cast(ballot) => ballot.body.digest(),
             Self::Decided(decision) => named(decision),
+            Self::Accused(bundle) => bundle.charge().matter,
         }
     }
 }
@@ -75,7 +79,7 @@ pub struct Place<'a> {
     /// Who belongs.
     pub roster: &'a Roster,
     /// [`Roster::digest`], as the caller has it at hand.
-    pub stamp: Digest,
+    pub digest: Digest,
     /// What was decided.
     pub minutes: &'a Minutes,
     /// Our calendar.
@@ -91,12 +95,15 @@ pub struct Docket {
     ours: BTreeMap<Digest, Vec<Signed<Ballot>>>,
 }
 
-/// A vote with its electorate, and the roster for which that was made.
+/// What a vote's dates and electorate follow from: notices, burials, and what was decided.
+type Stamp = (Digest, u64, u64);
+
+/// A vote with its electorate, and what that was made from.
 #[derive(Debug, Clone)]
 struct Open {
     vote: Vote,
     electorate: Electorate,
-    stamp: (Digest, usize),
+    stamp: Stamp,
     /// The end that somebody showed us: good by itself, whatever ballots we hold.
     proof: Option<Decision>,
 }
@@ -136,9 +143,7 @@ impl Docket {
 
     /// The papers that are not among `theirs` (ascending), decisions first: they say by which rules the others are to be read.
     pub fn unknown_to<'a>(&'a self, theirs: &'a [Digest], minutes: &'a Minutes) -> impl Iterator<Item = Paper> + 'a {
-        let mut decided: Vec<&Decision> = minutes.decisions().collect();
-        decided.sort_by_key(|decision| (decision.motion.body.charter, decision.motion.body.date));
-        let decided = decided.into_iter().cloned().map(|decision| Paper::Decided(decision.into()));
+        let decided = minutes.decisions().cloned().map(|decision| Paper::Decided(decision.into()));
         decided.chain(self.papers()).filter(|paper| theirs.binary_search(&paper.digest()).is_err())
     }
 
@@ -148,7 +153,7 @@ impl Docket {
     /// [`PaperError`]; nothing of it is kept, but ballots of a decision that are good by themselves.
     pub fn receive(&mut self, paper: Paper, place: Place<'_>) -> Result<Received, PaperError> {
         let taken = match paper {
-            Paper::Moved(motion) => return self.take_motion(motion, place, place.now),
+            Paper::Moved(motion) => return self.take_motion(motion, place, None),
             Paper::Seconded(second) => match self.open(&second.body.motion, place) {
                 Some(Open { vote, electorate, .. }) => vote.second(second, electorate)?,
                 None => Taken::Known,
@@ -158,10 +163,14 @@ impl Docket {
                 None => Taken::Known,
             },
             Paper::Cast(ballot) => match self.open(&ballot.body.motion, place) {
-                Some(Open { vote, electorate, .. }) => vote.cast(ballot, electorate)?,
-                None => Taken::Known,
+                Some(Open { vote, electorate, .. }) if vote.schedule().begins(ballot.body.epoch) <= place.now.after(SKEW_MAX) => {
+                    vote.cast(ballot, electorate)?
+                }
+                _ => Taken::Known,
             },
             Paper::Decided(decision) => return self.take_decision(*decision, place),
+            // The register's.
+            Paper::Accused(_) => Taken::Known,
         };
         Ok(match taken {
             Taken::New => Received::New,
@@ -170,17 +179,18 @@ impl Docket {
         })
     }
 
-    /// Takes a motion of which this agent heard first on `heard`: now, or as its ledger says.
+    /// Takes a motion of which this agent heard first on `heard`, as its ledger says, or else now.
     ///
     /// # Errors
     /// [`PaperError`]; nothing was changed.
-    pub fn take_motion(&mut self, motion: Signed<Motion>, place: Place<'_>, heard: Date) -> Result<Received, PaperError> {
+    pub fn take_motion(&mut self, motion: Signed<Motion>, place: Place<'_>, heard: Option<Date>) -> Result<Received, PaperError> {
         let digest = motion.body.digest();
         if self.knows(&digest, place.minutes) {
             return Ok(Received::Nothing);
         }
-        let Some(charter) = rules(&motion.body, place) else { return Ok(Received::Nothing) };
-        let early = motion.body.date > place.now && !place.now.agrees_with(motion.body.date);
+        let Some(charter) = place.minutes.current(&motion.body.rules, motion.body.date) else { return Ok(Received::Nothing) };
+        // What is in the ledger was not early when it came: a clock may start in 1970, until it is set.
+        let early = heard.is_none() && motion.body.date > place.now && !place.now.agrees_with(motion.body.date);
         if early || Schedule::of(&motion.body, charter).lapses() <= place.now {
             return Ok(Received::Nothing);
         }
@@ -190,7 +200,7 @@ impl Docket {
         if !is_possible(&motion.body.change, charter) {
             return Ok(Received::Nothing);
         }
-        let vote = Vote::new(motion, charter, heard);
+        let vote = Vote::new(motion, charter, heard.unwrap_or(place.now));
         let open = Open::new(vote, charter, place);
         if !open.electorate.has_voice(&open.vote.motion().body.mover) {
             return Err(PaperError::NoPart);
@@ -204,9 +214,16 @@ impl Docket {
     fn take_decision(&mut self, decision: Decision, place: Place<'_>) -> Result<Received, PaperError> {
         let motion = decision.motion.body.digest();
         let known = place.minutes.decision(&motion).is_some_and(|(_, known)| known.epoch <= decision.epoch);
-        let Some(charter) = rules(&decision.motion.body, place).filter(|_| !known && !self.stopped.contains_key(&motion)) else {
-            return Ok(Received::Nothing);
+        // That its rules were in force on its date is what those say who signed.
+        let rules = place.minutes.rules(&decision.motion.body.rules);
+        let Some(charter) = rules.filter(|_| !known && !self.stopped.contains_key(&motion)) else { return Ok(Received::Nothing) };
+        let matters = match decision.outcome.adopts {
+            true => !place.minutes.is_full(),
+            false => Schedule::of(&decision.motion.body, charter).lapses() > place.now,
         };
+        if !matters {
+            return Ok(Received::Nothing);
+        }
         if decision.votes.len() > SEATS_MAX || !decision.motion.is_good(place.roster.mesh()) {
             return Err(PaperError::NotGood);
         }
@@ -247,18 +264,25 @@ impl Docket {
     /// The decisions that the papers make, each told once: the caller persists them, and records those that adopt in the minutes.
     pub fn decide(&mut self, now: Date) -> Vec<Decision> {
         let of = |open: &Open| open.proof.clone().or_else(|| open.vote.decision(&open.electorate));
-        let decided: Vec<Decision> = self.votes.values().filter_map(of).collect();
-        for decision in &decided {
-            self.close(decision, now);
-        }
-        decided
+        let ends: Vec<(Decision, Date)> = self.votes.values().filter_map(|open| Some((of(open)?, open.vote.schedule().lapses()))).collect();
+        ends.into_iter()
+            .map(|(decision, lapses)| {
+                self.end(&decision, lapses, now);
+                decision
+            })
+            .collect()
     }
 
-    /// Closes the vote that a decision ends.
-    pub fn close(&mut self, decision: &Decision, now: Date) {
+    /// Closes the vote that a decision of the ledger ends.
+    pub fn close(&mut self, decision: &Decision, place: Place<'_>) {
+        let body = &decision.motion.body;
+        let lapses = place.minutes.rules(&body.rules).map_or(place.now, |charter| Schedule::of(body, charter).lapses());
+        self.end(decision, lapses, place.now);
+    }
+
+    fn end(&mut self, decision: &Decision, lapses: Date, now: Date) {
         let motion = decision.motion.body.digest();
-        let open = self.votes.remove(&motion);
-        let lapses = open.map_or(now, |open| open.vote.schedule().lapses());
+        self.votes.remove(&motion);
         if !decision.outcome.adopts && lapses > now {
             self.stopped.insert(motion, (lapses, decision.clone()));
         }
@@ -285,18 +309,19 @@ impl Docket {
         self.votes.contains_key(motion) || self.stopped.contains_key(motion) || minutes.decision(motion).is_some()
     }
 
-    /// An open vote, with its electorate by the roster of now.
+    /// An open vote, with its dates and electorate by what is known now.
     fn open(&mut self, motion: &Digest, place: Place<'_>) -> Option<&mut Open> {
         let open = self.votes.get_mut(motion)?;
         if open.stamp != place.stamp()
-            && let Some(charter) = rules(&open.vote.motion().body, place)
+            && let Some(charter) = place.minutes.rules(&open.vote.motion().body.rules)
         {
+            open.vote.read_by(charter);
             *open = Open { proof: open.proof.take(), ..Open::new(open.vote.clone(), charter, place) };
         }
         Some(open)
     }
 
-    /// Brings every electorate up to the roster of now.
+    /// Brings every vote up to the roster and the rules of now.
     pub fn refresh(&mut self, place: Place<'_>) {
         let motions: Vec<Digest> = self.votes.keys().copied().collect();
         for motion in motions {
@@ -304,13 +329,15 @@ impl Docket {
         }
     }
 
-    /// Keeps within the bounds: what is signed on already, then what is seconded, then the earlier, and of each branch its share.
+    /// Keeps within the bounds: what we or more than a branch have signed on, then what is seconded, then the earlier, and of each branch
+    /// its share.
     fn shorten(&mut self, roster: &Roster) {
         let mut order: Vec<(bool, bool, Date, Digest)> = self
             .votes
             .iter()
             .map(|(digest, Open { vote, electorate, .. })| {
-                (vote.ballots().next().is_none(), !vote.is_seconded(electorate), vote.motion().body.date, *digest)
+                let signed = vote.is_under_way(electorate) || self.ours.contains_key(digest);
+                (!signed, !vote.is_seconded(electorate), vote.motion().body.date, *digest)
             })
             .collect();
         order.sort_unstable();
@@ -333,8 +360,8 @@ impl Docket {
 }
 
 impl Place<'_> {
-    fn stamp(&self) -> (Digest, usize) {
-        (self.stamp, self.minutes.removals().len())
+    fn stamp(&self) -> Stamp {
+        (self.digest, self.roster.burials(), self.minutes.readings())
     }
 }
 
@@ -366,17 +393,12 @@ impl Open {
     }
 }
 
-/// The charter by which a motion is decided: the one that it names, if that was in force on its date.
-fn rules<'a>(motion: &Motion, place: Place<'a>) -> Option<&'a Charter> {
-    place.minutes.understood(motion.charter, motion.date)
-}
-
 /// Whether the change fits the charter by which it was moved; a removal always does. It is nobody's fault when it does not: who was away
 /// for long may count versions otherwise.
 fn is_possible(change: &Change, charter: &Charter) -> bool {
     match change {
         Change::Amend { parameter, from, to } => charter.amended(parameter, *from, *to).is_ok(),
-        Change::Remove { .. } => true,
+        Change::Remove { .. } | Change::Pardon { .. } => true,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The electorate of one vote: who has a voice, how far each branch of the mesh is heard, and whose agents sign.
 //!
-//! Identities cost nothing, so heads alone must not count. Who brought in whom is signed, which makes a tree with the founder at its root;
+//! Identities cost nothing, so heads alone must not count. Who brought in whom is signed, which makes a tree ([`crate::roster`]) with the founder at its root;
 //! no branch of it below the founder, however many it brings in, counts for more than the charter's share ([`crate::charter`]'s
 //! `subtree_cap`, at most a third). Two uses:
 //! - *objections* are counted up the tree, each branch up to the cap, and the quorum lies above what any one branch can reach;
@@ -91,6 +91,12 @@ impl Electorate {
     pub fn certifies(&self, signed: usize) -> bool {
         signed.saturating_mul(3) > self.seats().saturating_mul(2)
     }
+
+    /// Whether so many seats are more than a third of all: more than one branch has.
+    #[must_use]
+    pub fn is_beyond_a_branch(&self, signed: usize) -> bool {
+        signed.saturating_mul(3) > self.seats()
+    }
 }
 
 impl Tree {
@@ -101,36 +107,16 @@ impl Tree {
             children.entry(sponsor).or_default().push(site);
         }
         let mut tree = Self { parents: vec![0], places: BTreeMap::from([(founder, 0)]) };
-        let mut open = vec![founder];
-        let mut first_lost = None;
-        loop {
-            while let Some(site) = open.pop() {
-                for child in children.remove(&site).unwrap_or_default() {
-                    let parent = tree.places.get(&site).copied().unwrap_or(0);
-                    if tree.add(child, parent) {
-                        open.push(child);
-                    }
-                }
-            }
-            // Sponsors who vouch for each other in a circle hang from nobody: they are one branch, or circles would be a way round the cap.
-            let Some((&lost, _)) = children.first_key_value() else { return tree };
-            let parent = *first_lost.get_or_insert(tree.parents.len());
-            if tree.add(lost, if parent == tree.parents.len() { 0 } else { parent }) {
-                open.push(lost);
-            } else {
-                children.remove(&lost);
+        let mut open = vec![(founder, 0)];
+        while let Some((site, parent)) = open.pop() {
+            for child in children.remove(&site).unwrap_or_default() {
+                let place = tree.parents.len();
+                tree.parents.push(parent);
+                tree.places.insert(child, place);
+                open.push((child, place));
             }
         }
-    }
-
-    fn add(&mut self, site: SiteId, parent: usize) -> bool {
-        let place = self.parents.len();
-        let new = !self.places.contains_key(&site);
-        if new {
-            self.places.insert(site, place);
-            self.parents.push(parent);
-        }
-        new
+        tree
     }
 
     /// One for each of these sites, at their places.

@@ -11,6 +11,7 @@ use crate::{
     ballot::{Ballot, Stage},
     claim::Claim,
     decision::Decision,
+    evidence::Bundle,
     invite::{Admission, Departure, Founding, Invite},
     line::{Proposal, Receipt},
     motion::{Motion, Objection, Second},
@@ -72,6 +73,13 @@ pub enum Entry {
     Cast(Signed<Ballot>),
     /// A motion was decided.
     Decided(Box<Decision>),
+    /// A member contradicted itself, and when this site heard of it: the sanction counts from then.
+    Convicted {
+        /// The proof.
+        bundle: Box<Bundle>,
+        /// When it was heard of.
+        heard: Date,
+    },
 }
 
 impl fmt::Display for Entry {
@@ -141,6 +149,7 @@ impl fmt::Display for Entry {
                 write!(f, "The agent of {} {done} {how} for motion {}, try {}.", voter.short(), motion.short(), epoch.saturating_add(1))
             }
             Self::Decided(decision) => decision.fmt(f),
+            Self::Convicted { bundle, heard } => write!(f, "Convicted, as heard of on {heard}: {}", bundle.charge()),
         }
     }
 }

@@ -73,7 +73,7 @@ pub(crate) fn minutes() -> Minutes {
 }
 
 pub(crate) fn place<'a>(roster: &'a Roster, minutes: &'a Minutes, now: Date) -> Place<'a> {
-    Place { roster, stamp: roster.digest(), minutes, now }
+    Place { roster, digest: roster.digest(), minutes, now }
 }
 
 pub(crate) fn dearer() -> Change {
@@ -82,12 +82,12 @@ pub(crate) fn dearer() -> Change {
 
 /// What `mover` moves on the day after the founding.
 pub(crate) fn motion(mover: u16, change: Change) -> Signed<Motion> {
-    moved(mover, change, 1, later(DAY))
+    moved(mover, change, Digest::ZERO, later(DAY))
 }
 
-pub(crate) fn moved(mover: u16, change: Change, charter: u32, date: Date) -> Signed<Motion> {
-    let body =
-        Motion { mesh: founding().body.mesh(), mover: site(mover), charter, change, discuss: "https://forum.example/1".into(), date };
+/// What `mover` moves under the rules that a motion made.
+pub(crate) fn moved(mover: u16, change: Change, rules: Digest, date: Date) -> Signed<Motion> {
+    let body = Motion { mesh: founding().body.mesh(), mover: site(mover), rules, change, discuss: "https://forum.example/1".into(), date };
     Signed::new(body, &key(mover))
 }
 

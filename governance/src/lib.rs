@@ -43,8 +43,10 @@ pub mod codec;
 pub mod decision;
 pub mod digest;
 pub mod docket;
+pub mod edition;
 pub mod electorate;
 pub mod entry;
+pub mod evidence;
 #[cfg(test)]
 mod fixtures;
 pub mod invite;
@@ -55,8 +57,10 @@ pub mod motion;
 pub mod payword;
 #[cfg(feature = "planted")]
 pub mod planted;
+pub mod register;
 pub mod roster;
 pub mod site;
+pub mod standing;
 pub mod time;
 pub mod units;
 pub mod vote;

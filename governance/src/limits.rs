@@ -40,6 +40,16 @@ pub const MOTIONS_OPEN_MAX: usize = 32;
 pub const BALLOTS_KEPT: usize = 2;
 /// Decisions that a mesh can look back upon, one a day for eleven years.
 pub const DECISIONS_MAX: usize = 4_096;
+/// Bytes of one bundle of evidence: two admissions with every address at its longest take less than 6 KiB.
+pub const BUNDLE_BYTES_MAX: usize = 8 * 1024;
+/// Letters of a bundle as text: two for each byte, and its line ends.
+pub const BUNDLE_TEXT_MAX: usize = 2 * BUNDLE_BYTES_MAX + 1_024;
+/// Digests beside the way from an object to the root of a manifest's tree: a tree of 512 objects has nine levels.
+pub const TREE_DEPTH_MAX: usize = 16;
+/// Matters that weigh on one member at once: twice as many as an old copy of a ledger can break lines. Who contradicts itself more often means it.
+pub const CONVICTIONS_PER_MEMBER: usize = 64;
+/// Convictions that a member keeps in all: as many as a mesh has members.
+pub const CONVICTIONS_MAX: usize = 4_096;
 /// Seats in one vote, whatever the charter says: a decision with all their signatures fits an entry of the ledger.
 pub const SEATS_MAX: usize = 96;
 /// Fewest voices with which the cap on a sponsor's branch makes sense: of three, none can be outvoted by a third.

@@ -36,6 +36,11 @@ pub enum Change {
         /// Whom of those that it brought in the mesh keeps, strictly ascending; the others go with it, whatever their admissions are dated.
         keeps: Vec<SiteId>,
     },
+    /// What a member was convicted of before this is in force weighs on it no more.
+    Pardon {
+        /// Who.
+        member: SiteId,
+    },
 }
 
 /// A member's signed wish for a change.
@@ -45,8 +50,9 @@ pub struct Motion {
     pub mesh: MeshId,
     /// Who moves it.
     pub mover: SiteId,
-    /// The version of the charter by which it is decided: the one in force on its date.
-    pub charter: u32,
+    /// The rules by which it is decided, those in force on its date: named by the motion that made them, as what number they have depends on
+    /// which others are known; [`Digest::ZERO`] for the founding's.
+    pub rules: Digest,
     /// What is to be different.
     pub change: Change,
     /// Where it is discussed (an http or https address).
@@ -69,6 +75,7 @@ impl Signed<Motion> {
             Change::Remove { member, keeps } => {
                 keeps.len() <= KEEPS_MAX && keeps.is_sorted_by(|a, b| a < b) && keeps.binary_search(member).is_err()
             }
+            Change::Pardon { .. } => true,
         };
         self.body.mesh == mesh && bounded && is_link(discuss) && self.is_by(mover)
     }
@@ -195,6 +202,7 @@ impl fmt::Display for Change {
                 0 => write!(f, "{} is removed.", member.short()),
                 kept => write!(f, "{} is removed; of those whom it brought in, {kept} stay.", member.short()),
             },
+            Self::Pardon { member } => write!(f, "What weighs on {} is lifted.", member.short()),
         }
     }
 }
@@ -208,7 +216,10 @@ mod tests {
     fn motion(change: Change, discuss: &str) -> Signed<Motion> {
         let key = Key::from_seed([1; 32]);
         let date = Date::from_millis(1_795_305_600_000);
-        Signed::new(Motion { mesh: MeshId(Digest::ZERO), mover: key.site(), charter: 1, change, discuss: discuss.into(), date }, &key)
+        Signed::new(
+            Motion { mesh: MeshId(Digest::ZERO), mover: key.site(), rules: Digest::ZERO, change, discuss: discuss.into(), date },
+            &key,
+        )
     }
 
     fn amend() -> Change {

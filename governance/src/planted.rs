@@ -88,6 +88,20 @@ bugs! {
     RepairsNoRoster,
     /// A partner that is gone is not dialled again.
     DialsOnce,
+    /// Evidence convicts without a look at its second signature.
+    TrustsSecondSignatures,
+    /// A conviction is in no ledger.
+    ConvictsUnwritten,
+    /// A restart forgets what was signed of votes.
+    ForgetsBallots,
+    /// A ballot leaves, and is in no ledger.
+    CastsUnwritten,
+    /// Half of the seats make a decision.
+    DecidesByHalf,
+    /// What gossip lost of votes stays lost.
+    RepairsNoVotes,
+    /// Who was removed while it was away is not told.
+    BuriesSilently,
 }
 
 std::thread_local! {

@@ -3,6 +3,7 @@
 //! Notices (admissions and departures) reach a site in any order, twice, or late. Two sites that hold the same notices have the same
 //! roster and the same digest, whatever the order:
 //! - an admission counts when its sponsor is, or once was, a member, and was not gone by the admission's date;
+//! - members hang in one tree, which grows from the founder by the earliest admissions first; a member came in with the last of the chain;
 //! - of two admissions on one invite the one with the lower digest counts, and the pair is kept as evidence;
 //! - a departure is final: no notice, old or new, brings a key back.
 //!
@@ -17,6 +18,7 @@ use crate::{
     charter::Charter,
     digest::Digest,
     entry::Entry,
+    evidence::{Accused, Because, Proof, require},
     invite::{Admission, Departure, Founding, MeshId},
     limits::{ADMISSIONS_WAITING_MAX, MEMBERS_MAX},
     site::{Signed, SiteId, Statement},
@@ -76,7 +78,7 @@ pub struct Member {
     pub canonical: String,
     /// Where its agent was reached when admitted.
     pub addresses: Vec<String>,
-    /// Since when.
+    /// Since when: the latest date of the admissions from the founder down to it.
     pub since: Date,
     /// The notice that says so; [`Digest::ZERO`] for the founder.
     pub notice: Digest,
@@ -95,9 +97,22 @@ impl DoubleAdmission {
     /// Tells whether the proof holds; it convicts the sponsor.
     #[must_use]
     pub fn convicts(&self) -> bool {
+        self.weigh().is_ok()
+    }
+}
+
+impl Proof for DoubleAdmission {
+    fn accused(&self) -> Accused {
+        let Admission { mesh, sponsor, invite, .. } = self.one.body;
+        Accused::new(mesh, sponsor, &("overspill double admission v1", invite))
+    }
+
+    fn weigh(&self) -> Result<(), Because> {
         let (one, other) = (&self.one.body, &self.other.body);
-        let same = one.mesh == other.mesh && one.sponsor == other.sponsor && one.invite == other.invite;
-        same && one.member != other.member && self.one.is_good() && self.other.is_good()
+        require((one.mesh, one.sponsor, one.invite) == (other.mesh, other.sponsor, other.invite), Because::Elsewhere)?;
+        // The same site may have been admitted again, at another date.
+        require(one.member != other.member, Because::Consistent)?;
+        require(self.one.is_good() && self.other.is_good(), Because::NotSigned)
     }
 }
 
@@ -156,6 +171,7 @@ pub struct Roster {
     removed: BTreeMap<SiteId, (Date, Vec<SiteId>)>,
     /// Who went with them.
     fallen: BTreeMap<SiteId, Date>,
+    burials: u64,
 }
 
 impl Roster {
@@ -177,6 +193,7 @@ impl Roster {
             doubles: BTreeMap::new(),
             removed: BTreeMap::new(),
             fallen: BTreeMap::new(),
+            burials: 0,
         };
         roster.forget();
         Some(roster)
@@ -219,7 +236,12 @@ impl Roster {
         self.known.values().filter(there).map(|member| member.site)
     }
 
-    /// Every site that was ever admitted, with its sponsor.
+    /// Counts what [`Roster::bury`] changed: the digest does not cover it.
+    pub fn burials(&self) -> u64 {
+        self.burials
+    }
+
+    /// Every site that was ever admitted, with its sponsor: a tree whose root is the founder.
     pub fn sponsors(&self) -> impl Iterator<Item = (SiteId, SiteId)> {
         self.known.values().filter_map(|member| Some((member.site, member.sponsor?)))
     }
@@ -227,12 +249,8 @@ impl Roster {
     /// The branch of the mesh to which a site belongs: whom the founder brought in, of those from whom the site's place comes down.
     pub fn branch(&self, site: &SiteId) -> SiteId {
         let (mut at, founder) = (*site, self.founding.body.founder);
-        // Sponsors may vouch for each other in a circle.
-        for _ in 0..self.known.len() {
-            match self.known.get(&at).and_then(|member| member.sponsor) {
-                Some(sponsor) if sponsor != founder => at = sponsor,
-                _ => break,
-            }
+        while let Some(sponsor) = self.known.get(&at).and_then(|member| member.sponsor).filter(|sponsor| *sponsor != founder) {
+            at = sponsor;
         }
         at
     }
@@ -247,6 +265,18 @@ impl Roster {
     #[must_use]
     pub fn is_removed(&self, site: &SiteId) -> bool {
         self.removed.contains_key(site) || self.fallen.contains_key(site)
+    }
+
+    /// The member with whose removal a site is out: itself, or the nearest of those above it that did not keep it.
+    pub fn removed_with(&self, site: &SiteId) -> Option<SiteId> {
+        if self.removed.contains_key(site) {
+            return Some(*site);
+        }
+        self.fallen.get(site)?;
+        let above = |at: &SiteId| self.known.get(at).and_then(|member| member.sponsor);
+        let dropped =
+            |(at, sponsor): &(SiteId, SiteId)| self.removed.get(sponsor).is_some_and(|(_, keeps)| keeps.binary_search(at).is_err());
+        core::iter::successors(Some(*site), above).filter_map(|at| Some((at, above(&at)?))).find(dropped).map(|(_, sponsor)| sponsor)
     }
 
     /// When a site ceased to be a member.

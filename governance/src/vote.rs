@@ -78,6 +78,11 @@ impl Vote {
         &self.schedule
     }
 
+    /// Its dates follow from the rules by which it is decided: another change, earlier than those, may just have become known.
+    pub fn read_by(&mut self, charter: &Charter) {
+        self.schedule = Schedule::of(&self.motion.body, charter);
+    }
+
     /// When this agent heard of it.
     pub fn heard(&self) -> Date {
         self.heard
@@ -104,6 +109,13 @@ impl Vote {
         electorate.members() == 1 || self.second.is_some()
     }
 
+    /// Whether agents of more than one branch have signed something.
+    #[must_use]
+    pub fn is_under_way(&self, electorate: &Electorate) -> bool {
+        let voters: BTreeSet<&SiteId> = self.ballots.keys().map(|(.., voter)| voter).filter(|voter| electorate.has_seat(voter)).collect();
+        electorate.is_beyond_a_branch(voters.len())
+    }
+
     /// Takes a second.
     ///
     /// # Errors
@@ -124,13 +136,13 @@ impl Vote {
         Ok(Taken::New)
     }
 
-    /// Takes an objection; the first words of each member stay.
+    /// Takes an objection. Of several by one member the one with the lowest digest stays, the same everywhere.
     ///
     /// # Errors
     /// [`PaperError`].
     pub fn object(&mut self, objection: Signed<Objection>, electorate: &Electorate) -> Result<Taken, PaperError> {
         let by = objection.body.objector;
-        if self.objections.contains_key(&by) {
+        if self.objections.get(&by).is_some_and(|known| known.body.digest() <= objection.body.digest()) {
             return Ok(Taken::Known);
         }
         if !electorate.has_voice(&by) {
@@ -212,11 +224,12 @@ impl Vote {
 
     /// What `me`, an honest agent that knows just this, signs next; `None` when there is nothing to sign at `now`.
     ///
-    /// 1. Who sees that more than two thirds prepared an outcome commits to it, unless it has signed in a later epoch.
+    /// 1. Who sees within an epoch that more than two thirds prepared an outcome in it commits to that. Later it only follows (2): a decision
+    ///    is dated from its epoch, and must not be made when that date is near or over.
     /// 2. In an epoch in which it has signed nothing it prepares: the outcome that more than two thirds prepared last, or the one that it
     ///    has committed to, whichever is later; or else, if its owner was told in time, what it has seen itself.
     pub fn next_ballot(&self, me: SiteId, electorate: &Electorate, now: Date) -> Option<Ballot> {
-        if !electorate.has_seat(&me) || now >= self.schedule.lapses() {
+        if !electorate.has_seat(&me) {
             return None;
         }
         let ballot = |epoch, stage, basis, outcome| {
@@ -232,14 +245,16 @@ impl Vote {
             // A third of the seats signs twice: nothing that is added helps.
             _ => None,
         });
-        if let Some((epoch, outcome)) = latest
-            && last.is_none_or(|last| last < (epoch, Stage::Commit))
-            && self.schedule.begins(epoch) <= now
-        {
+        let epoch = self.schedule.epoch(now)?;
+        let is_next = |stage| last.is_none_or(|last| last < (epoch, stage));
+        if let Some((_, outcome)) = latest.filter(|(at, _)| *at == epoch && is_next(Stage::Commit)) {
             return ballot(epoch, Stage::Commit, None, outcome);
         }
-        let epoch = self.schedule.epoch(now).filter(|epoch| last.is_none_or(|last| last < (*epoch, Stage::Prepare)))?;
-        let bound = [lock, latest].into_iter().flatten().filter(|(at, _)| *at < epoch).max_by_key(|(at, _)| *at);
+        if !is_next(Stage::Prepare) {
+            return None;
+        }
+        // Of two from one epoch the one that it committed to: nothing of that epoch releases it.
+        let bound = [latest, lock].into_iter().flatten().filter(|(at, _)| *at < epoch).max_by_key(|(at, _)| *at);
         match bound {
             Some((basis, outcome)) => ballot(epoch, Stage::Prepare, Some(basis), outcome),
             None if self.is_seconded(electorate) && self.heard <= self.schedule.told_by => {
@@ -264,7 +279,10 @@ impl Vote {
                 voters.entry(body.outcome).or_default().insert(body.voter);
             }
         }
-        let certified = |voters: &BTreeSet<SiteId>| electorate.certifies(voters.union(&twice).count());
+        let certified = |voters: &BTreeSet<SiteId>| {
+            let count = voters.union(&twice).count();
+            electorate.certifies(count) || (planted!(DecidesByHalf) && stage == Stage::Commit && count * 2 >= electorate.seats())
+        };
         voters.into_iter().filter(|(_, voters)| certified(voters)).map(|(outcome, _)| outcome).collect()
     }
 

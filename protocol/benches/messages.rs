@@ -3,7 +3,8 @@
 
 use divan::{Bencher, black_box, counter::BytesCount};
 use overspill_governance::{
-    digest::ObjectDigest,
+    digest::{Digest, ObjectDigest},
+    invite::MeshId,
     payword::{Chain, LeaseId},
     site::{Key, Signed, SiteId},
     time::Date,
@@ -62,7 +63,14 @@ fn manifest(objects: usize) -> (Key, Signed<Manifest>) {
         media_type: "image/jpeg".into(),
         fresh_until: NOON,
     };
-    let body = Manifest { owner: key.site(), generation: 1, date: NOON, objects: (0..objects).map(object).collect() };
+    let body = Manifest {
+        mesh: MeshId(Digest::ZERO),
+        owner: key.site(),
+        run: 1,
+        generation: 1,
+        date: NOON,
+        objects: (0..objects).map(object).collect(),
+    };
     let signed = Signed::new(body, &key);
     (key, signed)
 }

@@ -10,23 +10,26 @@ use alloc::{
 use core::time::Duration;
 
 use overspill_governance::{
-    ballot::Equivocation,
     digest::Digest,
     docket::{Docket, Paper, Place, Received},
     entry::Entry,
+    evidence::Bundle,
+    motion::Schedule,
+    planted,
     site::{SiteId, Statement},
-    time::Time,
-    vote::PaperError,
+    time::{Date, Time},
+    vote::{PaperError, Vote},
 };
 
 use crate::{
     bucket::Bucket,
     desk::Desk,
     event::Event,
-    limits::{EQUIVOCATIONS_MAX, PAPERS_BURST, PAPERS_PER_SECOND, VOTE_LOOK},
+    limits::{PAPERS_BURST, PAPERS_PER_SECOND, SMALL_BYTES_MAX, VOTE_LOOK},
     membership::Membership,
     message::Message,
     timer::Reason,
+    wire,
 };
 
 pub(crate) mod spread;
@@ -36,11 +39,10 @@ pub(crate) mod wish;
 #[derive(Debug)]
 pub(crate) struct Council {
     docket: Docket,
-    /// Motions that stand in the ledger.
-    logged: BTreeSet<Digest>,
+    /// Motions that stand in the ledger, with their movers, and until when no other of that mover's is written down.
+    logged: BTreeMap<Digest, (SiteId, Date)>,
     /// Motions of which a second stands in the ledger: without it they would lapse at a start after their deadline.
     seconds: BTreeSet<Digest>,
-    equivocations: BTreeMap<SiteId, Box<Equivocation>>,
     /// What partners compare, while nothing has changed.
     digest: Option<Digest>,
     gossip: Bucket,
@@ -51,9 +53,8 @@ impl Council {
     pub(crate) fn new() -> Self {
         Self {
             docket: Docket::default(),
-            logged: BTreeSet::new(),
+            logged: BTreeMap::new(),
             seconds: BTreeSet::new(),
-            equivocations: BTreeMap::new(),
             digest: None,
             gossip: Bucket::new(PAPERS_PER_SECOND, PAPERS_BURST, Time::ZERO),
             version: 0,
@@ -65,19 +66,15 @@ impl Council {
         &self.docket
     }
 
-    /// Members who contradicted themselves, as far as this process has seen.
-    pub(crate) fn equivocations(&self) -> impl Iterator<Item = &Equivocation> {
-        self.equivocations.values().map(|proof| &**proof)
-    }
-
     /// Takes back what the ledger knows; tells whether it could.
     pub(crate) fn restore(&mut self, desk: &Desk, membership: &mut Membership, entry: Entry) -> bool {
         let Some(place) = place(desk, membership) else { return true };
         match entry {
             // What has lapsed meanwhile, or is decided, is not opened again.
             Entry::Moved { motion, heard } => {
-                self.logged.insert(motion.body.digest());
-                self.docket.take_motion(*motion, place, heard) != Err(PaperError::NotGood)
+                let deadline = place.minutes.rules(&motion.body.rules).map(|charter| Schedule::of(&motion.body, charter).deadline);
+                self.logged.insert(motion.body.digest(), (motion.body.mover, deadline.unwrap_or(motion.body.date)));
+                self.docket.take_motion(*motion, place, Some(heard)) != Err(PaperError::NotGood)
             }
             Entry::Seconded(second) => {
                 self.seconds.insert(second.body.motion);
@@ -86,11 +83,13 @@ impl Council {
             Entry::Objected(objection) => self.docket.receive(Paper::Objected(objection), place) != Err(PaperError::NotGood),
             Entry::Cast(ballot) => {
                 let ours = ballot.body.voter == desk.id;
-                self.docket.remember(ballot);
+                if !planted!(ForgetsBallots) {
+                    self.docket.remember(ballot);
+                }
                 ours
             }
             Entry::Decided(decision) => {
-                self.docket.close(&decision, desk.now.date);
+                self.docket.close(&decision, place);
                 membership.record(*decision);
                 true
             }
@@ -106,7 +105,7 @@ impl Council {
             Ok(received) => {
                 self.digest = None;
                 if let Received::Convicts(proof) = received {
-                    self.accuse(desk, proof);
+                    desk.accuse(Bundle::Equivocation(proof));
                 }
                 Ok(true)
             }
@@ -114,11 +113,24 @@ impl Council {
         }
     }
 
-    fn accuse(&mut self, desk: &mut Desk, proof: Box<Equivocation>) {
-        let peer = proof.one.body.voter;
-        if self.equivocations.len() < EQUIVOCATIONS_MAX && !self.equivocations.contains_key(&peer) {
-            self.equivocations.insert(peer, proof.clone());
-            desk.tell(Event::Equivocated { peer, proof });
+    /// Takes a paper from a peer or the gossip: what belongs to votes, and evidence. `Ok` tells whether it is news.
+    fn hear(&mut self, desk: &mut Desk, membership: &mut Membership, paper: Paper) -> Result<bool, &'static str> {
+        let Paper::Accused(bundle) = paper else { return self.take(desk, membership, paper) };
+        let news = membership.hear(desk, bundle)?;
+        if news {
+            self.digest = None;
+        }
+        Ok(news)
+    }
+
+    /// Judges what was found here, and shows everybody what convicts. What is too long for the gossip goes by the exchange.
+    pub(crate) fn accuse(&mut self, desk: &mut Desk, membership: &mut Membership) {
+        for bundle in desk.take_accused() {
+            let accused = Paper::Accused(Box::new(bundle));
+            let told = Message::VoteTell(vec![accused.clone()]);
+            if self.hear(desk, membership, accused) == Ok(true) && wire::encode(&told).len() <= SMALL_BYTES_MAX {
+                desk.broadcast(told);
+            }
         }
     }
 
@@ -143,18 +155,29 @@ impl Council {
         }
     }
 
-    /// A motion that was seconded goes into the ledger, with the date on which we heard of it, and its second.
+    /// A motion that was seconded goes into the ledger, with the date on which we heard of it, and its second. Not one of which we heard too
+    /// late to consent to it, and of each mover one in the time of a discussion: two colluders could write without end.
     fn log(&mut self, desk: &mut Desk) {
-        for (vote, electorate) in self.docket.votes() {
-            if vote.is_seconded(electorate) && self.logged.insert(vote.digest()) {
-                log_motion(desk, vote);
+        let (now, docket) = (desk.now.date, &self.docket);
+        self.logged.retain(|motion, (_, until)| now <= *until || docket.vote(motion).is_some());
+        for (vote, _) in docket.votes().filter(|(vote, electorate)| vote.is_seconded(electorate)) {
+            let (motion, mover) = (vote.digest(), vote.motion().body.mover);
+            let known = self.logged.contains_key(&motion);
+            let another = || self.logged.values().any(|(by, until)| *by == mover && now <= *until);
+            if !known && (vote.heard() > vote.schedule().told_by || another()) {
+                continue;
+            }
+            if !known {
+                self.logged.insert(motion, log_motion(desk, vote));
             }
             if let Some(second) = vote.seconded()
-                && self.seconds.insert(vote.digest())
+                && self.seconds.insert(motion)
             {
                 desk.persist(Entry::Seconded(second.clone()));
             }
         }
+        let logged = &self.logged;
+        self.seconds.retain(|motion| logged.contains_key(motion));
     }
 
     /// Signs whatever this agent signs next, in every vote.
@@ -166,12 +189,10 @@ impl Council {
             {
                 let Some(ballot) = desk.sign(ballot) else { return };
                 // The motion stands in the ledger before what was signed of it.
-                if self.logged.insert(motion)
-                    && let Some((vote, _)) = self.docket.vote(&motion)
-                {
-                    log_motion(desk, vote);
+                self.log_first(desk, &motion);
+                if !planted!(CastsUnwritten) {
+                    desk.persist(Entry::Cast(ballot.clone()));
                 }
-                desk.persist(Entry::Cast(ballot.clone()));
                 self.docket.remember(ballot.clone());
                 self.digest = None;
                 self.publish(desk, membership, Paper::Cast(ballot));
@@ -179,13 +200,21 @@ impl Council {
         }
     }
 
+    /// Writes down a motion of which more is to be written down.
+    fn log_first(&mut self, desk: &mut Desk, motion: &Digest) {
+        if let Some((vote, _)) = self.docket.vote(motion).filter(|_| !self.logged.contains_key(motion)) {
+            self.logged.insert(*motion, log_motion(desk, vote));
+        }
+    }
+
     fn decide(&mut self, desk: &mut Desk, membership: &mut Membership) {
         for decision in self.docket.decide(desk.now.date) {
             self.digest = None;
             let (motion, adopts) = (decision.motion.body.digest(), decision.outcome.adopts);
-            desk.persist(Entry::Decided(decision.clone().into()));
-            membership.record(decision);
-            desk.tell(Event::Decided { motion, adopts });
+            if membership.record(decision.clone()) || !adopts {
+                desk.persist(Entry::Decided(decision.into()));
+                desk.tell(Event::Decided { motion, adopts });
+            }
         }
     }
 
@@ -206,15 +235,17 @@ impl Council {
     }
 }
 
-fn log_motion(desk: &mut Desk, vote: &overspill_governance::vote::Vote) {
+/// Tells whose motion it is, and its deadline.
+fn log_motion(desk: &mut Desk, vote: &Vote) -> (SiteId, Date) {
     let motion = vote.motion().clone();
-    let (change, deadline) = (alloc::format!("{}", motion.body.change), vote.schedule().deadline);
+    let (mover, change, deadline) = (motion.body.mover, alloc::format!("{}", motion.body.change), vote.schedule().deadline);
     desk.persist(Entry::Moved { motion: motion.into(), heard: vote.heard() });
     desk.tell(Event::Moved { motion: vote.digest(), change, deadline });
+    (mover, deadline)
 }
 
 /// What votes are looked at with, while we belong to a mesh.
 fn place<'a>(desk: &Desk, membership: &'a Membership) -> Option<Place<'a>> {
-    let (roster, stamp, minutes) = (membership.roster()?, membership.roster_digest()?, membership.minutes()?);
-    Some(Place { roster, stamp, minutes, now: desk.now.date })
+    let (roster, digest, minutes) = (membership.roster()?, membership.roster_digest()?, membership.minutes()?);
+    Some(Place { roster, digest, minutes, now: desk.now.date })
 }

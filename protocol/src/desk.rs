@@ -1,10 +1,11 @@
 //! The desk that all parts of a site write at: its key, its randomness, its clocks, its timers and its ordered outputs.
 
-use alloc::{boxed::Box, collections::VecDeque};
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 use core::time::Duration;
 
 use overspill_governance::{
     entry::Entry,
+    evidence::Bundle,
     planted,
     site::{Key, Signed, SiteId, Statement},
     time::{Now, Time},
@@ -32,6 +33,7 @@ pub(crate) struct Desk {
     random: ChaCha8Rng,
     outputs: VecDeque<Output>,
     silent: bool,
+    accused: Vec<Bundle>,
 }
 
 impl Desk {
@@ -45,6 +47,7 @@ impl Desk {
             random: ChaCha8Rng::from_seed(seed),
             outputs: VecDeque::new(),
             silent: false,
+            accused: Vec::new(),
         }
     }
 
@@ -93,6 +96,16 @@ impl Desk {
             return;
         }
         self.outputs.push_back(Output::Broadcast(Box::new(message)));
+    }
+
+    /// Puts down evidence that was found, to be judged once the moment is handled.
+    pub(crate) fn accuse(&mut self, bundle: Bundle) {
+        self.accused.push(bundle);
+    }
+
+    /// What was found since this was asked last.
+    pub(crate) fn take_accused(&mut self) -> Vec<Bundle> {
+        core::mem::take(&mut self.accused)
     }
 
     /// Tells people and logs.

@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, string::String};
 
-use overspill_governance::{ballot::Equivocation, digest::Digest, line::Fork, payword::LeaseId, site::SiteId, time::Date, units::Credit};
+use overspill_governance::{digest::Digest, evidence::Bundle, line::Fork, payword::LeaseId, site::SiteId, time::Date, units::Credit};
 
 /// Something worth telling. The driver maps each to one log line and to metrics.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,12 +132,12 @@ pub enum Event {
         /// The proof.
         proof: Box<Fork>,
     },
-    /// A member signed two ballots that contradict each other: proof that any third party can check.
-    Equivocated {
+    /// A member contradicted itself: proof that any third party can check. Its standing follows from it.
+    Convicted {
         /// Who.
         peer: SiteId,
         /// The proof.
-        proof: Box<Equivocation>,
+        bundle: Box<Bundle>,
     },
     /// A motion is up for discussion: it was seconded, or is our own.
     Moved {

@@ -148,11 +148,29 @@ pub enum Wish {
         /// The value.
         to: i64,
     },
-    /// A member is removed; whom it brought in stays.
-    Remove {
+    /// What weighs on a convicted member is lifted.
+    Pardon {
         /// Who.
         member: SiteId,
     },
+    /// A member is removed.
+    Remove {
+        /// Who.
+        member: SiteId,
+        /// Who stays of those that it brought in.
+        keeps: Keeps,
+    },
+}
+
+/// Whom of those that a removed member brought in the mesh keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keeps {
+    /// Nothing was said, which does where it brought in nobody.
+    Unsaid,
+    /// All; if they are more than a motion can name, those that came first.
+    All,
+    /// These, perhaps nobody.
+    These(Vec<SiteId>),
 }
 
 /// What a site asks of the world. Order matters: see the module's rules.

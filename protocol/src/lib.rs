@@ -11,6 +11,7 @@
 extern crate alloc;
 
 pub mod advert;
+pub mod attest;
 pub mod event;
 pub mod fill;
 pub mod io;

@@ -109,8 +109,8 @@ pub const PAPERS_BYTES_MAX: usize = BATCH_BYTES_MAX - 32 * 1024;
 pub const PAPERS_PER_SECOND: u32 = 50;
 /// Papers that one partner, or the gossip, may tell at once: a whole vote of a large committee.
 pub const PAPERS_BURST: u32 = 2_000;
-/// Proofs kept of members who contradicted themselves in a vote: one for each convicts, and a third of a committee decides nothing.
-pub const EQUIVOCATIONS_MAX: usize = 64;
+/// Decisions that a removed member is told when it comes: those of its own removal, and the last changes of the rules before it.
+pub const OBITUARY_MAX: usize = 4;
 /// Longest pause before votes are looked at again, whatever the calendar promised: calendars are set.
 pub const VOTE_LOOK: Duration = Duration::from_secs(600);
 

@@ -6,9 +6,13 @@ use overspill_governance::{
     charter::Charter,
     decision::Decision,
     digest::Digest,
+    docket::Paper,
     entry::Entry,
+    evidence::Bundle,
     invite::{Departure, Founding, MeshId},
     minutes::Minutes,
+    motion::Change,
+    register::Register,
     roster::{Notice, Received, Roster},
     site::{SiteId, Statement},
     time::{Date, Time},
@@ -19,10 +23,11 @@ use crate::{
     event::{Answer, Event},
     io::Config,
     lease::Terms,
-    limits::REASON_MAX,
+    limits::{OBITUARY_MAX, REASON_MAX},
     message::{Hello, Message},
 };
 
+pub(crate) mod evidence;
 pub(crate) mod join;
 pub(crate) mod sponsor;
 pub(crate) mod spread;
@@ -38,8 +43,12 @@ pub(crate) struct Membership {
     digest: Option<Digest>,
     /// What the mesh has decided; as good as the roster.
     minutes: Option<Minutes>,
-    /// How many removals are carried out.
-    buried: usize,
+    /// What of the removals is carried out: how often the minutes had been read by then, and how many of them were due.
+    buried: (u64, usize),
+    /// Whom that removed, and nobody was told of yet.
+    removed: Vec<SiteId>,
+    /// What members were convicted of.
+    register: Register,
     date: Date,
     joining: Option<Joining>,
     invites: Invites,
@@ -65,7 +74,9 @@ impl Membership {
             roster: None,
             digest: None,
             minutes: None,
-            buried: 0,
+            buried: (0, 0),
+            removed: Vec::new(),
+            register: Register::default(),
             date: Date::default(),
             joining: None,
             invites: Invites::default(),
@@ -97,6 +108,10 @@ impl Membership {
             Entry::Departed(departure) => {
                 self.left |= departure.body.member == self.us;
                 self.receive(Notice::Departed(departure)).is_ok()
+            }
+            Entry::Convicted { bundle, heard } => {
+                self.restore_convicted(bundle, heard);
+                true
             }
             _ => false,
         }
@@ -130,26 +145,51 @@ impl Membership {
         self.minutes.as_ref().filter(|_| !self.left)
     }
 
-    /// Takes a decision whose certificate was checked; tells whether it changes anything.
+    /// Takes a decision whose certificate was checked; tells whether it changes anything. Whom it removed is out at once: later votes are
+    /// read without it.
     pub(crate) fn record(&mut self, decision: Decision) -> bool {
-        self.minutes.as_mut().is_some_and(|minutes| minutes.record(decision))
+        let news = self.minutes.as_mut().is_some_and(|minutes| minutes.record(decision));
+        self.bury();
+        news
     }
 
-    /// The calendar has moved on: rules come into force. Tells whom a vote removed by that.
+    /// The calendar has moved on: rules come into force. Tells whom votes removed since this was asked last.
     pub(crate) fn turn_to(&mut self, date: Date) -> Vec<SiteId> {
         self.date = date;
-        let (Some(minutes), Some(roster)) = (&self.minutes, &mut self.roster) else { return Vec::new() };
-        let due = minutes.removals().iter().filter(|removal| removal.from <= date);
-        if due.clone().count() == self.buried {
-            return Vec::new();
+        self.bury();
+        core::mem::take(&mut self.removed)
+    }
+
+    /// Carries out the removals that are due.
+    fn bury(&mut self) {
+        let (Some(minutes), Some(roster), date) = (&self.minutes, &mut self.roster, self.date) else { return };
+        let due = || minutes.removals().iter().filter(|removal| removal.from <= date);
+        let buried = (minutes.readings(), due().count());
+        if buried == self.buried {
+            return;
         }
         let before: Vec<SiteId> = roster.members().map(|member| member.site).collect();
-        for removal in due.clone() {
+        for removal in due() {
             roster.bury(removal.member, removal.from, &removal.keeps);
         }
-        self.buried = due.count();
+        self.buried = buried;
         self.left |= roster.is_removed(&self.us);
-        before.into_iter().filter(|site| !roster.contains(site)).collect()
+        self.removed.extend(before.into_iter().filter(|site| !roster.contains(site)));
+    }
+
+    /// What a member who was removed while it was away is told when it comes: the vote, and those that it rests on. It checks them itself.
+    pub(crate) fn obituary(&self, site: &SiteId) -> Option<Message> {
+        let (roster, minutes) = (self.roster()?, self.minutes()?);
+        let removed = roster.removed_with(site)?;
+        let is_it = |decision: &&Decision| matches!(&decision.motion.body.change, Change::Remove { member, .. } if *member == removed);
+        let mut told: Vec<Paper> = Vec::new();
+        let mut next = minutes.decisions().find(is_it);
+        while let Some(decision) = next.filter(|_| told.len() < OBITUARY_MAX) {
+            told.push(Paper::Decided(decision.clone().into()));
+            next = minutes.decision(&decision.motion.body.rules).map(|(_, decision)| decision);
+        }
+        told.reverse();
+        Some(Message::VoteTell(told))
     }
 
     /// Its roster.
@@ -223,6 +263,8 @@ impl Membership {
             }
             desk.persist(notice.into_entry());
         }
+        let doubles = self.roster.iter().flat_map(Roster::double_admissions);
+        doubles.for_each(|proof| desk.accuse(Bundle::DoubleAdmission(proof.clone().into())));
         Ok(!settled.is_empty())
     }
 
@@ -285,7 +327,8 @@ impl Membership {
         self.digest = roster.as_ref().map(Roster::digest);
         let founding = roster.as_ref().map(|roster| &roster.founding().body);
         self.minutes = founding.map(|founding| Minutes::new(founding.charter.clone(), founding.date));
-        self.buried = 0;
+        (self.buried, self.removed) = ((0, 0), Vec::new());
+        self.register = Register::default();
         self.roster = roster;
     }
 

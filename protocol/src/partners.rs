@@ -49,6 +49,8 @@ pub(crate) struct Partner {
     pub(crate) roster_asked: Option<Time>,
     /// When it was last asked for papers of votes.
     pub(crate) papers_asked: Option<Time>,
+    /// When its own question was last answered.
+    pub(crate) papers_told: Option<Time>,
     /// How many papers it may tell.
     pub(crate) papers: Bucket,
     /// When a beat of it was last answered out of turn.
@@ -82,8 +84,10 @@ impl Partners {
 
     /// Takes up members that are not known yet, and drops those who left.
     pub(crate) fn sync(&mut self, desk: &mut Desk, membership: &Membership) {
-        self.all.retain(|site, _| membership.is_member(site));
-        for site in chosen(&desk.id, membership.others(&desk.id)) {
+        self.all.retain(|site, _| membership.is_welcome(site));
+        let mut others = membership.others(&desk.id);
+        others.retain(|site| membership.is_welcome(site));
+        for site in chosen(&desk.id, others) {
             self.all.entry(site).or_insert_with(|| Partner::new(site, desk));
         }
         desk.wake_in(Reason::Dial, Duration::ZERO);
@@ -282,6 +286,7 @@ impl Partner {
             guest_base: None,
             roster_asked: None,
             papers_asked: None,
+            papers_told: None,
             papers: Bucket::new(PAPERS_PER_SECOND, PAPERS_BURST, now),
             beat_answered: None,
             manners: Manners::new(now),

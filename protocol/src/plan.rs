@@ -13,7 +13,7 @@ use overspill_governance::{
     units::{ByteRate, Bytes, RequestRate},
 };
 
-use crate::{manifest::Manifest, ticket::TicketKey};
+use crate::{attest::Attested, manifest::Manifest, ticket::TicketKey};
 
 /// What the data plane is to do, until the next plan.
 #[derive(Debug, Clone, Default)]
@@ -104,6 +104,8 @@ pub struct Host {
     pub anchor: Word,
     /// What may be served, and as which bytes.
     pub manifest: Arc<Manifest>,
+    /// What goes out beside each object: our signature under what we serve.
+    pub attested: Arc<Attested>,
     /// Serve nothing after this, however long the lease runs: the owner's generation must be seen again first.
     pub generation_until: Time,
     /// The lease ends.

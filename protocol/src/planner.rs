@@ -10,6 +10,7 @@ use overspill_governance::{
 };
 
 use crate::{
+    attest::Attester,
     desk::Desk,
     io::Output,
     lease::{
@@ -47,6 +48,7 @@ pub(crate) struct Planner {
     last: Vec<Feature>,
     help_may_come: bool,
     homes: Homes,
+    attester: Attester,
 }
 
 /// What makes a new plan necessary when it changes: the lease, where it stands, whether it is shut, its manifest's generation, and a date.
@@ -78,7 +80,8 @@ impl Planner {
             desk.wake_in(Reason::Plan, PLAN_PAUSE);
         }
         let homes = self.homes.known().clone();
-        let plan = Plan { version: self.version, made: now, spill: spills(desk, from), help_may_come, host: hosts(desk, from), homes };
+        let host = hosts(desk, from, &mut self.attester);
+        let plan = Plan { version: self.version, made: now, spill: spills(desk, from), help_may_come, host, homes };
         desk.put(Output::Apply(Arc::new(plan)));
     }
 }
@@ -145,8 +148,9 @@ fn spills(desk: &Desk, from: Sources<'_>) -> Vec<Spill> {
     usable.filter_map(spill).collect()
 }
 
-fn hosts(desk: &Desk, from: Sources<'_>) -> Vec<Host> {
+fn hosts(desk: &Desk, from: Sources<'_>, attester: &mut Attester) -> Vec<Host> {
     let left = from.helper.left_for_draining();
+    attester.keep(|owner| from.helper.shelves.contains_key(owner));
     let host = |(id, guest): (&LeaseId, &Guest)| {
         let (live, owner) = (guest.live.as_ref()?, guest.terms.owner());
         let shelf = from.helper.shelves.get(&owner)?;
@@ -170,6 +174,7 @@ fn hosts(desk: &Desk, from: Sources<'_>) -> Vec<Host> {
             key: live.key,
             anchor: allotment.anchor,
             manifest: shelf.manifest().clone(),
+            attested: attester.fields(desk, shelf.manifest()),
             generation_until: if planted!(ServesForEver) { Time::MAX } else { shelf.until() },
             // Tickets handed out at the lease's very end are still served: the lease drains.
             until: if guest.terms.phase == Phase::Held { live.until } else { guest.terms.since }.after(DRAIN_TIME),

@@ -4,6 +4,7 @@ use alloc::{string::String, vec::Vec};
 use core::time::Duration;
 
 use overspill_governance::{
+    digest::Digest,
     invite::MeshId,
     payword::LeaseId,
     site::SiteId,
@@ -15,7 +16,7 @@ use crate::{advert::Offer, lease::table::Phase, site::Site};
 
 mod votes;
 
-pub use votes::{CouncilReport, DecidedReport, VoteReport};
+pub use votes::{ConvictedReport, CouncilReport, DecidedReport, VoteReport};
 
 /// A site's state at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct MeshReport {
     pub name: String,
     /// Members of now, ourselves included.
     pub members: usize,
+    /// Digest of their keys: equal at two sites that count the same members.
+    pub member_set: Digest,
     /// Invites of ours that can still be redeemed.
     pub open_invites: usize,
     /// We are on our way out.
@@ -128,6 +131,8 @@ pub struct LineReport {
     pub pending: bool,
     /// Nothing is signed on it any more.
     pub frozen: bool,
+    /// The other end has left the mesh, or was removed: what waits for its answer waits for ever.
+    pub left: bool,
 }
 
 impl Site {
@@ -138,6 +143,7 @@ impl Site {
             id: roster.mesh(),
             name: roster.founding().body.name.clone(),
             members: roster.members().count(),
+            member_set: Digest::of_parts("overspill members v1", &roster.members().map(|member| &member.site.0[..]).collect::<Vec<_>>()),
             open_invites: self.membership.open_invites(now.date),
             leaving: self.membership.leaving().is_some(),
         });
@@ -209,6 +215,7 @@ impl Site {
             seq: account.line.state().seq,
             pending: account.line.pending().is_some(),
             frozen: account.frozen,
+            left: self.membership.has_left(partner),
         });
         lines.collect()
     }

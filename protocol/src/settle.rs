@@ -18,6 +18,7 @@ use overspill_governance::{
     charter::Charter,
     claim::{Assessment, Bounds, Claim, Issued, Refusal, assess},
     entry::Entry,
+    evidence::Bundle,
     invite::MeshId,
     line::{Concluded, Examined, LineError, Moves, Proposal, Receipt},
     payword::LeaseId,
@@ -229,6 +230,7 @@ impl Settle {
             Ok(Examined::Old) => return planted!(BlamesLateCopies).then_some("a proposal that is older than what was agreed"),
             Ok(Examined::Forked(proof)) => {
                 account.frozen = true;
+                desk.accuse(Bundle::Fork(proof.clone()));
                 desk.tell(Event::Forked { peer: from, proof });
                 return None;
             }

@@ -11,7 +11,10 @@
 //! | [`crate::settle`] | who owes whom, signed by both |
 //! | [`crate::planner`] | what the data plane is to do |
 
+use alloc::collections::BTreeSet;
+
 use overspill_governance::{
+    digest::Digest,
     entry::Entry,
     planted,
     site::SiteId,
@@ -53,6 +56,8 @@ pub struct Site {
     pub(crate) helper: HelperSide,
     pub(crate) settle: Settle,
     planner: Planner,
+    /// Whom we do not talk to for what they were convicted of.
+    expelled: BTreeSet<SiteId>,
 }
 
 /// Why a ledger cannot be the one that this site wrote. Nothing may be signed with it.
@@ -81,10 +86,11 @@ impl Site {
             council: Council::new(),
             partners,
             strangers: Strangers::default(),
-            owner: OwnerSide::new(),
+            owner: OwnerSide::new(run_of(&config.seed)),
             helper: HelperSide::new(config.guest, config.caps),
             settle: Settle::default(),
             planner: Planner::default(),
+            expelled: BTreeSet::new(),
             desk: Desk::new(config.key, config.seed, now),
         }
     }
@@ -152,6 +158,9 @@ impl Site {
             Input::LedgerFailed => self.on_ledger_failed(),
             Input::Wake => self.on_wake(),
         }
+        self.council.accuse(&mut self.desk, &mut self.membership);
+        self.turn_to_date();
+        self.turn_away();
         self.refresh_plan();
     }
 
@@ -238,6 +247,15 @@ impl Site {
         }
     }
 
+    /// Sanctions begin and end: whom we do not talk to any more is hung up on, to whom we do again we dial.
+    fn turn_away(&mut self) {
+        let expelled = self.membership.expelled();
+        if expelled != self.expelled {
+            self.expelled = expelled;
+            self.on_roster_changed();
+        }
+    }
+
     fn on_ledger_failed(&mut self) {
         self.desk.fall_silent();
         self.desk.tell(Event::Silent {
@@ -255,6 +273,12 @@ impl Site {
         let ends = Ends { membership: &self.membership, owner: &mut self.owner, helper: &mut self.helper };
         (&mut self.desk, &mut self.settle, ends, &self.partners)
     }
+}
+
+/// Names this process among those of its site: seeds are fresh.
+fn run_of(seed: &[u8; 32]) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = Digest::of("overspill run v1", seed).0;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// Partners beyond those that we choose ourselves, who chose us.

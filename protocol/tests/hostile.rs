@@ -9,9 +9,10 @@ use overspill_governance::{
     charter::Charter,
     digest::Digest,
     docket::Paper,
-    invite::MeshId,
-    motion::{Change, Motion, Second},
+    invite::{Admission, MeshId, Redeemed, token::Token},
+    motion::{Change, Motion, Schedule, Second},
     payword::{LeaseId, Word},
+    roster::Notice,
     site::{Key, Signed, SiteId, Statement},
     time::{Date, Now, Time},
     units::{ByteRate, Bytes, Credit, RequestRate},
@@ -128,7 +129,7 @@ const VOICED: u64 = 700_000_000;
 fn motion(mesh: MeshId, date: Date, to: i64) -> Signed<Motion> {
     let change = Change::Amend { parameter: "price_mib".into(), from: 1_000, to };
     let key = Key::from_seed([2; 32]);
-    Signed::new(Motion { mesh, mover: key.site(), charter: 1, change, discuss: "http://forum.example".into(), date }, &key)
+    Signed::new(Motion { mesh, mover: key.site(), rules: Digest::ZERO, change, discuss: "http://forum.example".into(), date }, &key)
 }
 
 fn says(site: &mut Site, from: SiteId, message: &Message, at: Now) {
@@ -184,6 +185,45 @@ fn a_motion_is_written_down_when_somebody_seconds_it_and_signed_by_nobody_before
     };
     let places: Vec<bool> = outputs.iter().filter_map(weighty).collect();
     assert_eq!(places, [true, false], "a ballot is durable before it is told");
+}
+
+#[test]
+fn who_asks_for_all_papers_again_and_again_is_answered_as_often_as_partners_ask() {
+    let (mut a, b, _) = pair();
+    let (mesh, at) = (a.report(now(0)).mesh.unwrap().id, now(VOICED));
+    says(&mut a, b.id(), &Message::VoteTell(vec![Paper::Moved(motion(mesh, at.date, 2_000))]), at);
+    drain(&mut a);
+    for _ in 0..20 {
+        says(&mut a, b.id(), &Message::VoteAsk(VoteAsk { known: Vec::new() }), at);
+    }
+    let told = |output: &&Output| matches!(output, Output::Send { message, .. } if matches!(**message, Message::VoteTell(_)));
+    assert_eq!(drain(&mut a).iter().filter(told).count(), 1);
+}
+
+/// Two members move and second one motion after the other, each dated back so far that it lapses at once and makes room for the next.
+#[test]
+fn two_colluders_fill_no_disk() {
+    let (mut a, b, _) = pair();
+    let (mesh, [second, third]) = (a.report(now(0)).mesh.unwrap().id, [2, 3].map(|seed| Key::from_seed([seed; 32])));
+    let token = Token::issue(&second, mesh, vec![], Date::MAX, 1, [5; 32]);
+    let date = now(5_000_000).date;
+    let redeemed = Redeemed::new(&token, &third, "http://site-3.example".into(), vec![], date);
+    let admission = Signed::new(Admission::answering(&redeemed, date), &second);
+    says(&mut a, b.id(), &Message::RosterTell(vec![Notice::Admitted(admission)]), now(VOICED));
+    drain(&mut a);
+    let lapses = Schedule::of(&motion(mesh, now(0).date, 2_000).body, &Charter::default()).lapses();
+    let life = lapses.since(now(0).date);
+    let (mut moved, mut written) = (0, 0);
+    for second_later in 0..10 {
+        let heard = now(VOICED + u64::try_from(life.as_micros()).unwrap() + second_later * 1_000_000);
+        let motion = motion(mesh, heard.date.before(life).after(Duration::from_millis(50)), 2_000);
+        let seconded = Signed::new(Second { mesh, motion: motion.body.digest(), seconder: third.site() }, &third);
+        says(&mut a, b.id(), &Message::VoteTell(vec![Paper::Moved(motion), Paper::Seconded(seconded)]), heard);
+        moved += a.report(heard).council.votes.len();
+        written += drain(&mut a).iter().filter(|output| matches!(output, Output::Persist(_))).count();
+        a.handle(Input::Wake, now(heard.time.as_micros() + 500_000));
+    }
+    assert_eq!((moved, written), (10, 0), "who was told too late consents to nothing, and remembers nothing");
 }
 
 #[test]

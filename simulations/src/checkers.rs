@@ -9,7 +9,8 @@
 //! | nothing private at a peer | [`private`] | at every stored object |
 //! | one hop | [`one_hop`] | at every redirect |
 //! | what a peer can make a site hold is bounded | [`bounds`] | from time to time |
-//! | the honest are never punished | [`honest`] | at every event |
+//! | the honest are never punished, nor convicted | [`honest`] | at every event |
+//! | no conviction is forgotten | [`convictions`] | at every entry and event |
 //! | do no harm | [`harm`] | at every redirect and promise |
 //! | no ERROR line | [`errors`] | at every event |
 //! | service is never far ahead of receipts | [`exposure`] | at every guest |
@@ -33,6 +34,7 @@ use crate::server::Visit;
 
 pub mod bounds;
 pub mod conservation;
+pub mod convictions;
 pub mod errors;
 pub mod exposure;
 pub mod forks;
@@ -57,6 +59,7 @@ pub struct Checkers {
     pub blind: bool,
     forks: forks::Forks,
     votes: vote_safety::Votes,
+    convictions: convictions::Convictions,
     lease_caps: lease_caps::LeaseCaps,
     signed: signed_digests::SignedDigests,
     private: private::Private,
@@ -101,6 +104,7 @@ impl Checkers {
         let found = self.forks.on_entry(site, entry);
         self.violations.extend(found);
         self.violations.extend(self.votes.on_entry(site, entry));
+        self.convictions.on_entry(site, entry);
         self.violations.extend(self.lease_caps.on_entry(site, entry));
         self.exposure.on_entry(site, entry);
         self.violations.extend(self.truth.on_entry(entry));
@@ -114,7 +118,7 @@ impl Checkers {
             return;
         }
         self.violations.extend(self.forks.on_message(site, message));
-        self.violations.extend(self.votes.on_message(site, message));
+        self.violations.extend(self.votes_told(site, message));
         self.violations.extend(self.harm.on_message(site, message, now));
         self.violations.extend(bounds::on_message(site, message));
         self.signed.on_message(site, message, now);
@@ -126,9 +130,14 @@ impl Checkers {
     pub fn on_broadcast(&mut self, site: SiteId, message: &Message) {
         if !self.blind {
             self.violations.extend(self.forks.on_message(site, message));
-            self.violations.extend(self.votes.on_message(site, message));
+            self.violations.extend(self.votes_told(site, message));
             self.clip();
         }
+    }
+
+    /// Who lies hears its own lies again, and passes them on.
+    fn votes_told(&self, site: SiteId, message: &Message) -> Option<String> {
+        self.votes.on_message(site, message).filter(|_| self.is_honest(&site))
     }
 
     /// A plan is handed to a data plane; `local` is the site's own time.
@@ -196,6 +205,7 @@ impl Checkers {
         }
         self.violations.extend(errors::on_event(site, event, silent));
         self.violations.extend(self.honest.on_event(site, event));
+        self.violations.extend(self.convictions.on_event(site, event));
         self.lease_caps.on_event(site, event);
         self.clip();
     }
@@ -216,6 +226,7 @@ impl Checkers {
     /// A disk is gone.
     pub fn on_disk_lost(&mut self, site: SiteId) {
         self.honest.on_culprit(site);
+        self.votes.on_disk_lost(site);
         self.truth.on_disk_lost(site);
     }
 

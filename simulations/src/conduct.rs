@@ -3,8 +3,10 @@
 //! A conduct bends what a correct machine says and sees. It never touches what others do: whatever comes of it, they must withstand.
 
 use overspill_governance::{
+    docket::Paper,
+    evidence::{Bundle, Pair},
     payword::Word,
-    site::{Signature, Signed},
+    site::{Key, Signature, Signed, Statement},
 };
 use overspill_protocol::{message::Message, observation::Observation, wire};
 
@@ -28,11 +30,27 @@ pub enum Conduct {
     Pries,
     /// Says everything many times over.
     Floods,
+    /// Signs two states at one place of its lines, and shows the second when the first is agreed.
+    Forks,
+    /// Accuses others of what they have not done, with half of the evidence.
+    Frames,
+    /// Signs two outcomes of each vote, and tells some members the one, some the other, some both.
+    VotesTwice,
 }
 
 /// All conducts, in the order in which scenarios draw them.
-pub const CONDUCTS: [Conduct; 7] =
-    [Conduct::Honest, Conduct::Newer, Conduct::Older, Conduct::OverClaims, Conduct::Forges, Conduct::Pries, Conduct::Floods];
+pub const CONDUCTS: [Conduct; 10] = [
+    Conduct::Honest,
+    Conduct::Newer,
+    Conduct::Older,
+    Conduct::OverClaims,
+    Conduct::Forges,
+    Conduct::Pries,
+    Conduct::Floods,
+    Conduct::Forks,
+    Conduct::Frames,
+    Conduct::VotesTwice,
+];
 
 /// Of the messages with a signature, how many a forger bends, in a million.
 const FORGED: u32 = 300_000;
@@ -57,6 +75,40 @@ impl Conduct {
             Self::Forges if dice.happens(FORGED) => (1, forge(message)),
             _ => (1, false),
         }
+    }
+
+    /// The other thing that a member says of its vote, where it says two.
+    pub(crate) fn contradicts(self, message: &Message, key: &Key) -> Option<Message> {
+        let Message::VoteTell(papers) = message else { return None };
+        let mut papers = papers.clone();
+        for paper in papers.iter_mut().filter(|_| self == Self::VotesTwice) {
+            if let Paper::Cast(ballot) = paper
+                && ballot.is_by(&key.site())
+            {
+                ballot.body.outcome.adopts ^= true;
+                *ballot = Signed::new(ballot.body.clone(), key);
+            }
+        }
+        let lie = Message::VoteTell(papers);
+        (lie != *message).then_some(lie)
+    }
+
+    /// What a member that forks says beside a proposal of its own.
+    pub(crate) fn forks(self, message: &Message, key: &Key) -> Option<Message> {
+        let Message::Propose(proposal) = message else { return None };
+        let mut forked = proposal.clone();
+        forked.state.balance.0 ^= 1;
+        forked.low_sig = forked.state.sign(key);
+        (self == Self::Forks).then_some(Message::Propose(forked))
+    }
+
+    /// A member that got an allotment accuses its owner of a second one that it made up.
+    pub(crate) fn frames(self, heard: &Message) -> Option<Message> {
+        let Message::LeaseTake(take) = heard else { return None };
+        let mut other = take.allotment.clone();
+        other.body.requests ^= 1;
+        let bundle = Bundle::DoubleAllotment(Box::new(Pair { one: take.allotment.clone(), other }));
+        (self == Self::Frames).then(|| Message::VoteTell(vec![Paper::Accused(Box::new(bundle))]))
     }
 
     /// What a member of a newer version says beside a message of ours: of a kind that does not exist yet, or in a version.

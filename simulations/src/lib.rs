@@ -10,6 +10,7 @@
 pub mod checkers;
 pub mod clock;
 pub mod conduct;
+pub mod cores;
 pub mod dice;
 pub mod disk;
 pub mod fixed;

@@ -54,6 +54,10 @@ conditions! {
     OverClaim,
     /// An object was asked for by somebody who may not have it.
     Prying,
+    /// Half of a proof was held against somebody honest.
+    Framed,
+    /// A member was convicted by evidence.
+    Convicted,
     /// A peer was hung up on for what it said.
     Shunned,
     /// A crowd began.
@@ -90,6 +94,14 @@ conditions! {
     Joined,
     /// A member left.
     Left,
+    /// A motion was stopped by objections.
+    Stopped,
+    /// Rules changed by a vote.
+    RulesChanged,
+    /// A member was removed by a vote.
+    Removed,
+    /// A member signed two outcomes of one vote.
+    VotedTwice,
 }
 
 impl fmt::Display for Sometimes {

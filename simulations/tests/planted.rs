@@ -6,11 +6,13 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     process::Command,
-    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use overspill_governance::planted::{Bug, switch};
-use overspill_simulations::scenario::{Plot, run, text};
+use overspill_simulations::{
+    cores,
+    scenario::{Plot, run, text},
+};
 
 const SEEDS: u64 = 500;
 
@@ -33,16 +35,7 @@ fn find(bug: Bug) -> Option<(u64, String)> {
 fn every_planted_bug_is_found() {
     let chosen = std::env::var("OVERSPILL_BUG").ok();
     let bugs: Vec<Bug> = Bug::ALL.iter().copied().filter(|bug| chosen.as_ref().is_none_or(|name| *name == format!("{bug:?}"))).collect();
-    let next = AtomicUsize::new(0);
-    let hunt = || -> Vec<(Bug, Option<(u64, String)>)> {
-        core::iter::from_fn(|| bugs.get(next.fetch_add(1, Ordering::Relaxed)).map(|bug| (*bug, find(*bug)))).collect()
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut found: Vec<(Bug, Option<(u64, String)>)> = std::thread::scope(|scope| {
-        let hunters: Vec<_> = (0..threads).map(|_| scope.spawn(hunt)).collect();
-        hunters.into_iter().flat_map(|hunter| hunter.join().expect("a hunter does not die")).collect()
-    });
-    found.sort_by_key(|(bug, _)| *bug);
+    let found = cores::on_all(&bugs, |bug| (*bug, find(*bug)));
     let missed: Vec<Bug> = found.iter().filter(|(_, found)| found.is_none()).map(|(bug, _)| *bug).collect();
     for (bug, found) in &found {
         let (seeds, words) = found.as_ref().map_or((String::from("never"), ""), |(seed, words)| ((seed + 1).to_string(), words.as_str()));

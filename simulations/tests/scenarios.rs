@@ -2,15 +2,12 @@
 //!
 //! `OVERSPILL_BLESS=1` writes the transcripts anew; what changed in them is for a reviewer to read.
 
-use std::{
-    collections::BTreeSet,
-    fmt::Write as _,
-    fs,
-    path::PathBuf,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::{collections::BTreeSet, fmt::Write as _, fs, path::PathBuf};
 
-use overspill_simulations::scenario::{Expectation, shipped::SHIPPED, text, transcript::perform};
+use overspill_simulations::{
+    cores,
+    scenario::{Expectation, shipped::SHIPPED, text, transcript::perform},
+};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios")
@@ -43,14 +40,7 @@ fn check(name: &str, text: &str) -> Option<String> {
 
 #[test]
 fn every_scenario_is_as_it_expects_and_told_as_before() {
-    let next = AtomicUsize::new(0);
-    let work =
-        || core::iter::from_fn(|| SHIPPED.get(next.fetch_add(1, Ordering::Relaxed))).filter_map(|(name, text)| check(name, text)).collect();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let wrong: Vec<String> = std::thread::scope(|scope| {
-        let players: Vec<_> = (0..threads).map(|_| scope.spawn(|| -> Vec<String> { work() })).collect();
-        players.into_iter().flat_map(|player| player.join().expect("a run does not panic")).collect()
-    });
+    let wrong: Vec<String> = cores::on_all(SHIPPED, |(name, text)| check(name, text)).into_iter().flatten().collect();
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
 

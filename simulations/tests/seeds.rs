@@ -2,12 +2,10 @@
 //!
 //! `OVERSPILL_SEEDS` sets how many, `OVERSPILL_SEED` the first; `cargo test --release` plays about ten times as many in the same time.
 
-use std::{
-    process::Command,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::process::Command;
 
 use overspill_simulations::{
+    cores,
     scenario::{Outcome, Plot, run},
     sometimes::{Met, Sometimes},
 };
@@ -18,20 +16,7 @@ fn number(name: &str, default: u64) -> u64 {
 
 /// Plays seeds on all cores; the outcomes in the order of the seeds.
 fn play(seeds: core::ops::Range<u64>) -> Vec<(u64, Outcome)> {
-    let next = AtomicU64::new(seeds.start);
-    let work = || -> Vec<(u64, Outcome)> {
-        core::iter::from_fn(|| {
-            Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < seeds.end).map(|seed| (seed, run(&Plot::of(seed))))
-        })
-        .collect()
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut played: Vec<(u64, Outcome)> = std::thread::scope(|scope| {
-        let players: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        players.into_iter().flat_map(|player| player.join().expect("a run does not panic")).collect()
-    });
-    played.sort_by_key(|(seed, _)| *seed);
-    played
+    cores::on_all(&seeds.collect::<Vec<_>>(), |seed| (*seed, run(&Plot::of(*seed))))
 }
 
 #[test]

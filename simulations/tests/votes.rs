@@ -4,13 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use overspill_governance::{charter::Charter, entry::Entry, units::Credit};
+use overspill_governance::{charter::Charter, entry::Entry, standing::Standing, units::Credit};
 use overspill_protocol::{
     event::{Answer, Event},
-    io::{Command, Wish},
+    io::{Command, Keeps, Wish},
     report::CouncilReport,
 };
 use overspill_simulations::{
+    conduct::Conduct,
     story::{Story, brisk},
     world::Faults,
 };
@@ -262,7 +263,10 @@ fn members_on_two_versions_help_and_pay_each_other() {
 fn the_founder_is_removed_like_anybody_and_does_not_come_back() {
     let mut story = mesh(8, 5, Faults::default());
     let founder = story.world.bodies[0].id;
-    move_and_second(&mut story, 3, 4, Wish::Remove { member: founder });
+    let unsaid = Wish::Remove { member: founder, keeps: Keeps::Unsaid };
+    let unsaid = wish(&mut story, 3, &Command::Propose { wish: unsaid, discuss: String::from("http://x") });
+    assert!(unsaid.is_err_and(|words| words.contains("brought in 1")), "nobody removes others by silence");
+    move_and_second(&mut story, 3, 4, Wish::Remove { member: founder, keeps: Keeps::All });
     story.pass(ONE_VOTE + 60);
     let members = |story: &Story| (1..5).map(|site| story.report(site).unwrap().mesh.unwrap().members).collect::<BTreeSet<_>>();
     assert_eq!(members(&story), BTreeSet::from([4]), "whom it brought in stays");
@@ -274,6 +278,86 @@ fn the_founder_is_removed_like_anybody_and_does_not_come_back() {
     assert!(story.redeem(0, &token).is_err_and(|words| words.contains("final")));
     assert!((1..5).all(|site| story.told(site, |event| matches!(event, Event::Removed { site } if *site == founder)) == 1));
     story.heal();
+    story.check();
+}
+
+/// A member is expelled with all its farm: who is not listed goes.
+#[test]
+fn whom_a_removed_member_brought_in_stays_only_where_the_motion_says_so() {
+    let mut story = mesh(15, 5, Faults::default());
+    [5, 6].into_iter().for_each(|puppet| {
+        story.world.add_site();
+        story.join(4, puppet);
+    });
+    story.pass(700);
+    let [farmer, kept, fallen] = [4, 5, 6].map(|site| story.world.bodies[site].id);
+    move_and_second(&mut story, 2, 3, Wish::Remove { member: farmer, keeps: Keeps::These(vec![kept]) });
+    story.pass(ONE_VOTE + 60);
+    let members: Vec<bool> = (0..7).map(|site| story.report(site).unwrap().mesh.is_some()).collect();
+    assert_eq!(members, [true, true, true, true, false, true, false]);
+    assert_eq!(story.told(0, |event| matches!(event, Event::Removed { site } if *site == farmer || *site == fallen)), 2);
+    story.heal();
+    story.check();
+}
+
+#[test]
+fn who_is_removed_while_it_is_away_hears_of_it_when_it_comes_back() {
+    let mut story = mesh(12, 4, Faults::default());
+    let away = story.world.bodies[3].id;
+    story.world.stop(3, true);
+    move_and_second(&mut story, 0, 1, Wish::Remove { member: away, keeps: Keeps::Unsaid });
+    story.pass(ONE_VOTE + 60);
+    assert_eq!(story.report(0).unwrap().mesh.unwrap().members, 3);
+    story.world.stop(3, false);
+    story.pass(60);
+    assert_eq!(story.report(3).unwrap().mesh, None, "it checks the vote and obeys");
+    assert_eq!(story.told(3, |event| matches!(event, Event::Removed { site } if *site == away)), 1);
+    story.heal();
+    story.check();
+}
+
+/// Members start again, and read of a removal and of a later motion in one go: the removed has no seat in that.
+#[test]
+fn who_was_removed_has_no_seat_after_a_restart_either() {
+    let mut story = mesh(13, 5, Faults::default());
+    let founder = story.world.bodies[0].id;
+    move_and_second(&mut story, 3, 4, Wish::Remove { member: founder, keeps: Keeps::All });
+    story.pass(ONE_VOTE + 700);
+    move_and_second(&mut story, 1, 2, price(20));
+    story.pass(30);
+    let seats = |story: &Story| (1..5).map(|site| council(story, site).votes[0].seats).collect::<BTreeSet<_>>();
+    assert_eq!(seats(&story), BTreeSet::from([4]));
+    (1..5).for_each(|site| story.world.crash(site, std::time::Duration::from_secs(1)));
+    story.pass(60);
+    assert_eq!(seats(&story), BTreeSet::from([4]));
+    story.pass(ONE_VOTE);
+    assert_eq!(rules(&story, 1..5), BTreeSet::from([(2, 20)]));
+    story.heal();
+    story.check();
+}
+
+/// One member hears nothing of what others prepare until the next epoch: it does not sign a decision of the epoch that is over.
+#[test]
+fn a_late_agent_dates_no_decision_back() {
+    let mut story = mesh(14, 4, Faults::default());
+    story.world.stop(3, true);
+    move_and_second(&mut story, 0, 1, price(20));
+    story.pass(600 + 60);
+    [0, 1].into_iter().for_each(|from| story.world.mute(from, 2, true));
+    story.pass(60 + 300 + 60);
+    assert!((0..3).all(|site| decided(&story, site).is_empty()));
+    [0, 1].into_iter().for_each(|from| story.world.mute(from, 2, false));
+    story.pass(300);
+    for site in 0..3 {
+        let epochs = story.ledger(site).into_iter().filter_map(|entry| match entry {
+            Entry::Decided(decision) => Some(decision.epoch),
+            _ => None,
+        });
+        assert_eq!(epochs.collect::<Vec<_>>(), [1], "site {site}");
+    }
+    story.world.stop(3, false);
+    story.pass(ONE_VOTE);
+    assert_eq!(rules(&story, 0..4), BTreeSet::from([(2, 20)]));
     story.check();
 }
 
@@ -338,4 +422,26 @@ fn an_agent_that_forgets_its_ballot_is_found_out() {
         failed.and_then(|words| words.downcast_ref::<String>().cloned()).is_some_and(|words| words.contains("voted twice"))
     });
     assert!(caught, "eight votes with lying disks, and nobody noticed");
+}
+
+/// An agent that signs both outcomes is convicted by all, and its friends can lift that by a vote.
+#[test]
+fn who_votes_twice_is_convicted_and_a_vote_pardons_it() {
+    let mut story = mesh(11, 5, Faults::default());
+    story.world.behave(4, Conduct::VotesTwice);
+    let culprit = story.world.bodies[4].id;
+    move_and_second(&mut story, 1, 2, price(20));
+    story.pass(ONE_VOTE);
+    let standing =
+        |story: &Story, site| council(story, site).convicted.iter().map(|report| (report.site, report.standing)).collect::<Vec<_>>();
+    for site in 0..4 {
+        assert_eq!(decided(&story, site), [true], "one liar of five decides nothing");
+        assert_eq!(standing(&story, site), [(culprit, Standing::Warned)]);
+    }
+    story.world.behave(4, Conduct::Honest);
+    move_and_second(&mut story, 2, 3, Wish::Pardon { member: culprit });
+    story.pass(ONE_VOTE);
+    for site in 0..4 {
+        assert_eq!(standing(&story, site), [(culprit, Standing::Good)], "what came to light before weighs no more");
+    }
 }

@@ -25,7 +25,8 @@ use overspill_edge::{
     start,
 };
 use overspill_governance::{
-    digest::ObjectDigest,
+    digest::{Digest, ObjectDigest},
+    invite::MeshId,
     payword::{Chain, LeaseId},
     site::SiteId,
     time::{Date, Now, Time},
@@ -97,7 +98,7 @@ fn manifest() -> Arc<Manifest> {
     };
     let mut objects: Vec<Object> = (0..256).map(object).collect();
     objects.sort_by(|one, other| one.path.cmp(&other.path));
-    Arc::new(Manifest { owner: OWNER, generation: 1, date: Date::from_millis(0), objects })
+    Arc::new(Manifest { mesh: MeshId(Digest::ZERO), owner: OWNER, run: 1, generation: 1, date: Date::from_millis(0), objects })
 }
 
 fn spill(name: u8) -> Spill {
@@ -152,6 +153,7 @@ fn ticket_taken_and_guest_served(bencher: Bencher<'_, '_>) {
         key: KEY,
         anchor: chain.anchor(),
         manifest: manifest(),
+        attested: Arc::default(),
         generation_until: Time::MAX,
         until: Time::MAX,
         closed: false,

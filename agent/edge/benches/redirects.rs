@@ -20,7 +20,8 @@ use std::{
 
 use overspill_edge::{Clock, Config, start};
 use overspill_governance::{
-    digest::ObjectDigest,
+    digest::{Digest, ObjectDigest},
+    invite::MeshId,
     limits::CHAIN_WORDS_MAX,
     payword::{Chain, LeaseId},
     site::SiteId,
@@ -131,7 +132,14 @@ fn spill(name: u8, number: u8, path: &str) -> Spill {
         clock_offset_ms: 0,
         weight: 1,
         held_back: false,
-        manifest: Arc::new(Manifest { owner: OWNER, generation: 1, date: Date::from_millis(0), objects: vec![object] }),
+        manifest: Arc::new(Manifest {
+            mesh: MeshId(Digest::ZERO),
+            owner: OWNER,
+            run: 1,
+            generation: 1,
+            date: Date::from_millis(0),
+            objects: vec![object],
+        }),
         standby: Arc::new([digest].into_iter().collect()),
         until: Time::MAX,
     }

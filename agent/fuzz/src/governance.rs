@@ -9,11 +9,12 @@ use overspill_governance::{
     digest::Digest,
     docket::{Docket, Paper, Place},
     entry::Entry,
+    evidence::{Bundle, Crime, Verdict},
     invite::{MeshId, Redeemed, token::Token},
     line::{Fork, Proposal, Receipt},
     minutes::Minutes,
     roster::{DoubleAdmission, Notice, Roster},
-    site::SiteId,
+    site::{Key, SiteId},
     time::Date,
 };
 
@@ -34,10 +35,11 @@ pub(crate) fn entries() -> Vec<Vec<u8>> {
         Entry::Objected(objection) => Some(Paper::Objected(objection)),
         Entry::Cast(ballot) => Some(Paper::Cast(ballot)),
         Entry::Decided(decision) => Some(Paper::Decided(decision)),
+        Entry::Convicted { bundle, .. } => Some(Paper::Accused(bundle)),
         _ => None,
     });
     let papers: Vec<Vec<u8>> = papers.map(|paper| codec::encode(&paper)).collect();
-    assert_eq!(papers.len(), 5, "one of each kind");
+    assert_eq!(papers.len(), 6, "one of each kind");
     seeds.extend(papers);
     seeds
 }
@@ -58,6 +60,7 @@ fn stored() -> Vec<Vec<u8>> {
         "entry-objected",
         "entry-cast",
         "entry-decided",
+        "entry-convicted",
         "allotment",
         "receipt"
     )
@@ -118,6 +121,35 @@ fn roster() -> Roster {
     match codec::decode::<Entry>(&golden!("entry-founded")[0], LIMIT).unwrap() {
         Entry::Founded(founding) => Roster::new(*founding).unwrap(),
         other => panic!("not a founding: {other}"),
+    }
+}
+
+const EVIDENCE: [&str; 7] = [
+    include_str!("../../../governance/tests/golden/evidence-fork.txt"),
+    include_str!("../../../governance/tests/golden/evidence-double-admission.txt"),
+    include_str!("../../../governance/tests/golden/evidence-equivocation.txt"),
+    include_str!("../../../governance/tests/golden/evidence-double-allotment.txt"),
+    include_str!("../../../governance/tests/golden/evidence-overpayment.txt"),
+    include_str!("../../../governance/tests/golden/evidence-double-edition.txt"),
+    include_str!("../../../governance/tests/golden/evidence-misserving.txt"),
+];
+
+/// Evidence as text, and as bytes.
+pub(crate) fn bundles() -> Vec<Vec<u8>> {
+    let bytes = EVIDENCE.iter().map(|text| codec::encode(&Bundle::from_text(text).unwrap()));
+    EVIDENCE.iter().map(|text| text.as_bytes().to_vec()).chain(bytes).collect()
+}
+
+/// Evidence: whatever is made of the seeds convicts nobody but who signed what it contradicts.
+pub(crate) fn evidence(bytes: &[u8]) {
+    let as_text = core::str::from_utf8(bytes).ok().and_then(|text| Bundle::from_text(text).ok());
+    for bundle in as_text.into_iter().chain(read::<Bundle>(bytes)) {
+        assert_eq!(Bundle::from_text(&bundle.to_text()).as_ref(), Ok(&bundle));
+        let Verdict::Convicted(conviction) = bundle.judge() else { continue };
+        assert_eq!(conviction, bundle.charge());
+        let [owner, helper] = [1, 2].map(|seed| Key::from_seed([seed; 32]).site());
+        let guilty = if conviction.crime == Crime::Misserving { helper } else { owner };
+        assert_eq!(conviction.who, guilty, "somebody is convicted who signed nothing of it");
     }
 }
 

@@ -40,6 +40,7 @@ pub struct Target {
 /// Every target.
 pub const TARGETS: &[Target] = &[
     Target::new("entry", governance::entry, governance::entries),
+    Target::new("evidence", governance::evidence, governance::bundles),
     Target::new("token", governance::token, governance::tokens),
     Target::new("ledger", governance::ledger, governance::ledgers),
     Target::new("wire", protocol::wire, protocol::messages),

@@ -42,7 +42,7 @@ macro_rules! drive {
     };
 }
 
-drive! { entry token ledger wire machine ticket fill proof gate request connection answer response structured stored page }
+drive! { entry evidence token ledger wire machine ticket fill proof gate request connection answer response structured stored page }
 
 #[test]
 fn a_body_that_panics_is_noticed() {

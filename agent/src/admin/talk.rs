@@ -72,6 +72,15 @@ pub enum Ask {
     Remove {
         /// The member's name.
         member: String,
+        /// Who stays of those that it brought in: `all`, `none`, or names; empty: nothing was said.
+        keep: Vec<String>,
+        /// Where it is discussed.
+        discuss: String,
+    },
+    /// Move that what weighs on a member is lifted.
+    Pardon {
+        /// The member's name.
+        member: String,
         /// Where it is discussed.
         discuss: String,
     },

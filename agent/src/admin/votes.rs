@@ -1,7 +1,7 @@
 //! The `--json` forms of `rules` and `vote list`, made by the running agent or of its ledger; the command line renders these same objects.
 
 use overspill_governance::{charter::Charter, minutes::Minutes, motion::Change, time::Date};
-use overspill_protocol::report::{CouncilReport, DecidedReport, VoteReport};
+use overspill_protocol::report::{ConvictedReport, CouncilReport, DecidedReport, VoteReport};
 use serde_json::{Value, json};
 
 /// Name and version of the form of `rules`.
@@ -52,7 +52,7 @@ pub fn votes(report: &CouncilReport) -> Value {
         "version": report.version,
         "open": report.votes.iter().map(open).collect::<Vec<_>>(),
         "decided": report.decided.iter().map(decided).collect::<Vec<_>>(),
-        "contradicted_themselves": report.equivocators.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "convicted": report.convicted.iter().map(convicted).collect::<Vec<_>>(),
     })
 }
 
@@ -76,9 +76,21 @@ fn open(vote: &VoteReport) -> Value {
     })
 }
 
+fn convicted(conviction: &ConvictedReport) -> Value {
+    json!({
+        "site": conviction.site.to_string(),
+        "crime": conviction.crime.word(),
+        "sentence": conviction.crime.sentence(),
+        "matter": conviction.matter.to_string(),
+        "heard": conviction.heard.to_string(),
+        "standing": conviction.standing.word(),
+        "until": conviction.until.map(|until| until.to_string()),
+    })
+}
+
 fn keeps(change: &Change) -> Option<Vec<String>> {
     match change {
-        Change::Amend { .. } => None,
+        Change::Amend { .. } | Change::Pardon { .. } => None,
         Change::Remove { keeps, .. } => Some(keeps.iter().map(ToString::to_string).collect()),
     }
 }

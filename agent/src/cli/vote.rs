@@ -20,10 +20,21 @@ pub enum Propose {
         #[command(flatten)]
         with: With,
     },
+    /// Moves that what weighs on a convicted member is lifted.
+    Pardon {
+        /// The member's name (52 letters).
+        site: SiteId,
+        /// Where it is discussed, and how the command tells of it.
+        #[command(flatten)]
+        with: With,
+    },
     /// Moves that a member is removed, for good.
     Remove {
         /// The member's name (52 letters).
         site: SiteId,
+        /// Who stays of those that it brought in: all, none, or their names.
+        #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+        keep: Vec<String>,
         /// Where it is discussed, and how the command tells of it.
         #[command(flatten)]
         with: With,
@@ -78,7 +89,8 @@ pub enum Vote {
 pub fn propose(command: Propose, directory: &Path) -> Outcome {
     let (ask, json) = match command {
         Propose::Change { rule: (parameter, to), with } => (Ask::Amend { parameter, to, discuss: with.discuss }, with.json),
-        Propose::Remove { site, with } => (Ask::Remove { member: site.to_string(), discuss: with.discuss }, with.json),
+        Propose::Pardon { site, with } => (Ask::Pardon { member: site.to_string(), discuss: with.discuss }, with.json),
+        Propose::Remove { site, keep, with } => (Ask::Remove { member: site.to_string(), keep, discuss: with.discuss }, with.json),
     };
     let told = ask::ask(directory, ask)?;
     let (motion, deadline) = (short(&told["motion"]), word(&told, "deadline"));
@@ -154,8 +166,13 @@ fn text(told: &Value) -> String {
         };
         text += &format!("{}  {} {how}\n", short(&decided["motion"]), word(decided, "change"));
     }
-    for site in told["contradicted_themselves"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        text += &format!("The agent of {site} signed votes that contradict each other.\n");
+    for convicted in told["convicted"].as_array().into_iter().flatten() {
+        let (site, sentence) = (word(convicted, "site").get(..8).unwrap_or_default(), word(convicted, "sentence"));
+        text += &format!("{}  {site}: {sentence}\n", short(&convicted["matter"]));
+        text += &match (word(convicted, "standing"), convicted["until"].as_str()) {
+            (standing, Some(until)) => format!("          its standing is {standing} until {until}\n"),
+            _ => "          it weighs no more\n".to_owned(),
+        };
     }
     text
 }

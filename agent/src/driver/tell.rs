@@ -46,8 +46,9 @@ pub(super) fn log(event: &Event) {
         }
         Event::RulesChanged { version } => tracing::info!(version, "other rules are in force; `overspill rules diff` shows them"),
         Event::Removed { site } => tracing::info!(member = %site, "a member was removed by a vote, or fell with its sponsor"),
-        Event::Equivocated { peer, .. } => {
-            tracing::warn!(peer = %peer, "a member's agent signed votes that contradict each other: anybody can check the proof");
+        Event::Convicted { peer, bundle } => {
+            let crime = bundle.crime();
+            tracing::warn!(peer = %peer, crime = crime.word(), sentence = crime.sentence(), "a member is convicted; `overspill judge --list` shows it");
         }
         Event::Warned { reason } => tracing::warn!(reason, "look at this"),
         Event::Silent { reason } => tracing::error!(reason, "the ledger cannot be written: nothing is signed until that is mended"),

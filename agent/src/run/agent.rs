@@ -15,7 +15,7 @@ use overspill_edge::{Clock, Handle, Identity};
 use overspill_governance::charter::Charter;
 use overspill_protocol::{
     event::Answer,
-    io::{Command, Wish},
+    io::{Command, Keeps, Wish},
     report::Report,
 };
 use serde_json::{Value, json};
@@ -138,9 +138,19 @@ impl Agent {
                 Ok(votes::votes(&report.council))
             }
             Ask::Amend { parameter, to, discuss } => self.propose(Wish::Amend { parameter, to }, discuss).await,
-            Ask::Remove { member, discuss } => {
+            Ask::Remove { member, keep, discuss } => {
+                let site = |name: &str| name.parse().map_err(|_| About::read(name).err().unwrap_or_else(no_mesh));
+                let keeps = match keep.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+                    [] => Keeps::Unsaid,
+                    ["all"] => Keeps::All,
+                    ["none"] => Keeps::These(Vec::new()),
+                    ref names => Keeps::These(names.iter().map(|name| site(name)).collect::<Result<_, _>>()?),
+                };
+                self.propose(Wish::Remove { member: site(&member)?, keeps }, discuss).await
+            }
+            Ask::Pardon { member, discuss } => {
                 let member = member.parse().map_err(|_| About::read(&member).err().unwrap_or_else(no_mesh))?;
-                self.propose(Wish::Remove { member }, discuss).await
+                self.propose(Wish::Pardon { member }, discuss).await
             }
             Ask::Second { motion } => self.note("overspill.vote-second/1", Command::Second { motion }).await,
             Ask::Object { motion, reason } => self.note("overspill.vote-object/1", Command::Object { motion, reason }).await,

@@ -1,5 +1,7 @@
 //! A crowd strikes, and a partner carries it: redirected visitors, verified fills, co-signed receipts.
 
+use overspill_governance::{digest::ObjectDigest, entry::Entry};
+use overspill_protocol::attest::{self, Response};
 use rustix::process::Signal;
 
 use crate::support::{
@@ -7,6 +9,7 @@ use crate::support::{
     books::{assert_no_second_signature, assert_unbroken, balances, entries, served, settled},
     crowd::{Crowd, Tally, asset},
     eventually, get,
+    http::Answer,
 };
 
 /// A small uplink: a few visitors are a crowd.
@@ -133,11 +136,25 @@ fn what_a_helper_serves_is_marked_as_a_guests() {
     assert!(answer.header("link").is_some_and(|link| link.contains("canonical")), "{:?}", answer.headers);
     assert_eq!(answer.header("set-cookie"), None);
     assert!(answer.asked.len() == 2, "one hop and no more: {:?}", answer.asked);
+    assert_is_signed_by_its_helper(&owner, &answer);
 
     // The same URL again, as a visitor shares it: it goes home to the owner and comes to an answer.
     let shared = get(answer.asked.last().unwrap()).unwrap();
     assert!(matches!(shared.status, 200 | 503), "{shared:?}");
     assert!(shared.asked[1].starts_with(&owner.canonical()), "{:?}", shared.asked);
+}
+
+/// The helper's signature under the bytes that it served, as whoever wants to audit it finds it.
+fn assert_is_signed_by_its_helper(owner: &Site, answer: &Answer) {
+    let ledger = entries(owner);
+    let founding = ledger.iter().find_map(|entry| if let Entry::Founded(founding) = entry { Some(&founding.body) } else { None });
+    let admitted = ledger.iter().find_map(|entry| if let Entry::Admitted(admission) = entry { Some(admission.body.member) } else { None });
+    let (founding, helper, path) = (founding.unwrap(), admitted.unwrap(), asset(11));
+    let body = ObjectDigest::of(&answer.body);
+    let response = Response { mesh: founding.mesh(), owner: founding.founder, helper, path: &path, body };
+    let value = answer.header(attest::FIELD).unwrap();
+    assert!(attest::read(value, response).is_some(), "{value}");
+    assert_eq!(attest::read(value, Response { body: ObjectDigest([0; 32]), ..response }), None, "it speaks of these bytes alone");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod acme;
 mod commands;
 mod durable;
+mod judge;
 mod logs;
 mod pebble;
 mod pipes;

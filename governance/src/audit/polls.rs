@@ -69,7 +69,7 @@ impl Polls {
     pub(super) fn take_decision(&mut self, decision: &Decision) -> Result<(), Finding> {
         let motion = &decision.motion.body;
         require(decision.is_good() && motion.mesh == self.roster.mesh(), Finding::BadStatement)?;
-        let charter = self.charter(motion.charter)?;
+        let charter = self.minutes.rules(&motion.rules).ok_or(Finding::BadStatement)?;
         let snapshot = Schedule::of(motion, charter).snapshot;
         let electorate = Electorate::of(&self.roster, snapshot, &motion.digest(), charter);
         require(decision.is_certified(&electorate), Finding::Uncertified)?;

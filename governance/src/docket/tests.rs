@@ -6,6 +6,7 @@ use crate::{
         site, star,
     },
     limits::MOTIONS_OPEN_MAX,
+    time::SKEW_MAX,
 };
 use alloc::vec;
 use proptest::prelude::*;
@@ -39,9 +40,9 @@ fn what_cannot_be_placed_is_dropped_and_may_come_again() {
     let (roster, mut docket) = (star(4), Docket::default());
     let early = Paper::Seconded(second(&motion(0, dearer()), 1));
     assert_eq!(receive(&mut docket, early.clone(), &roster, later(DAY)), Ok(Received::Nothing));
-    let ahead = Paper::Moved(moved(0, dearer(), 1, later(2 * DAY)));
+    let ahead = Paper::Moved(moved(0, dearer(), Digest::ZERO, later(2 * DAY)));
     assert_eq!(receive(&mut docket, ahead, &roster, later(DAY)), Ok(Received::Nothing), "it is dated ahead of every clock");
-    let unknown_rules = Paper::Moved(moved(0, dearer(), 2, later(DAY)));
+    let unknown_rules = Paper::Moved(moved(0, dearer(), Digest([2; 32]), later(DAY)));
     assert_eq!(receive(&mut docket, unknown_rules, &roster, later(DAY)), Ok(Received::Nothing));
     assert_eq!(receive(&mut docket, Paper::Moved(motion(0, dearer())), &roster, later(DAY)), Ok(Received::New));
     assert_eq!(receive(&mut docket, early, &roster, later(DAY)), Ok(Received::New));
@@ -79,6 +80,24 @@ fn what_was_stopped_is_remembered_until_nobody_can_revive_it() {
     let lapses = Schedule::of(&motion(0, dearer()).body, &charter()).lapses();
     assert_eq!((docket.stopped().count(), docket.forget(lapses).len(), docket.stopped().count()), (1, 0, 0));
     assert_eq!(receive(&mut docket, Paper::Moved(motion(0, dearer())), &roster, lapses), Ok(Received::Nothing), "its time is over");
+}
+
+/// A stop has no other use than that its motion does not come back: when that has lapsed, it is told and written down no more.
+#[test]
+fn a_stop_is_news_once_and_only_while_its_motion_could_come_back() {
+    let roster = star(4);
+    let mut there = docket(&roster);
+    commits(0..3, false).into_iter().for_each(|paper| drop(receive(&mut there, paper, &roster, voting())));
+    let decision = there.decide(voting()).remove(0);
+    let told = || Paper::Decided(decision.clone().into());
+    let lapses = Schedule::of(&motion(0, dearer()).body, &charter()).lapses();
+    let mut fresh = Docket::default();
+    assert_eq!(receive(&mut fresh, told(), &roster, lapses), Ok(Received::Nothing));
+    // What a restart takes back is known from then on.
+    let minutes = minutes();
+    fresh.close(&decision, place(&roster, &minutes, voting()));
+    assert_eq!(receive(&mut fresh, told(), &roster, voting()), Ok(Received::Nothing));
+    assert_eq!((fresh.stopped().count(), fresh.forget(lapses).len(), fresh.stopped().count()), (1, 0, 0));
 }
 
 #[test]
@@ -135,6 +154,35 @@ fn an_end_that_is_shown_counts_whatever_ballots_are_held() {
     assert_eq!(here.decide(voting()), [decision]);
 }
 
+/// Four members; the decision names rules of which an earlier change became known meanwhile, so that they have another number here.
+#[test]
+fn a_decision_is_believed_whatever_number_its_rules_have_here() {
+    let roster = star(4);
+    let amend = |parameter: &str, from, to| Change::Amend { parameter: parameter.into(), from, to };
+    let decided = |motion: Signed<Motion>| {
+        let votes = (0..3).map(|by| (site(by), ballot(&motion, by, (0, Stage::Commit), None, outcome(&[], true)).signature));
+        let mut votes: Vec<_> = votes.collect();
+        votes.sort_by_key(|(by, _)| *by);
+        Decision { motion, epoch: 0, outcome: outcome(&[], true), votes }
+    };
+    let first = moved(0, amend("price_mib", 1_000, 2_000), Digest::ZERO, later(2 * DAY));
+    let next = moved(1, amend("price_request", 10, 20), first.body.digest(), later(20 * DAY));
+    let earlier = moved(2, amend("settle_window", 60, 70), Digest::ZERO, later(DAY));
+    let late = moved(3, amend("lease_length", 60, 70), Digest::ZERO, later(30 * DAY));
+    let orders: [[usize; 4]; 3] = [[0, 1, 2, 3], [2, 0, 1, 3], [3, 2, 0, 1]];
+    let all = [first, next, earlier, late].map(decided);
+    let rules = orders.map(|order| {
+        let (mut docket, mut minutes) = (Docket::default(), minutes());
+        for decision in order.map(|at| all[at].clone()) {
+            let taken = docket.receive(Paper::Decided(decision.into()), place(&roster, &minutes, later(50 * DAY)));
+            assert_eq!(taken, Ok(Received::New));
+            assert!(docket.decide(later(50 * DAY)).into_iter().all(|decision| minutes.record(decision)));
+        }
+        minutes.versions().to_vec()
+    });
+    assert!(rules[0].len() == 5 && rules.iter().all(|versions| *versions == rules[0]));
+}
+
 /// Whoever vouches for others after the fact can make its branch a third of the seats at most, and the others are enough.
 #[test]
 fn members_invented_afterwards_make_no_decision_unbelievable() {
@@ -172,6 +220,47 @@ fn who_floods_the_docket_has_one_motion_in_it_and_its_branch_a_share() {
         let _ = receive(&mut docket, Paper::Moved(motion(1, cheaper(at))), &roster, later(DAY));
     }
     assert!(docket.vote(&honest.body.digest()).is_some());
+}
+
+/// One seat signs on all that its branch moved; that makes none of it weightier than what others move.
+#[test]
+fn one_ballot_takes_no_flood_past_the_shares() {
+    let roster = mesh(&[vec![0; 5], vec![1; 40]].concat());
+    let mut docket = Docket::default();
+    for mover in 6..38 {
+        let motion = motion(mover, dearer());
+        let _ = receive(&mut docket, Paper::Moved(motion.clone()), &roster, later(DAY)).unwrap();
+        let seated = |by: &u16| docket.vote(&motion.body.digest()).is_some_and(|(_, electorate)| electorate.has_seat(&site(*by)));
+        let by = (6..46).find(seated).unwrap();
+        let signed = ballot(&motion, by, (0, Stage::Prepare), None, outcome(&[], true));
+        assert_eq!(receive(&mut docket, Paper::Cast(signed), &roster, voting()), Ok(Received::New));
+    }
+    assert_eq!(docket.votes().count(), MOTIONS_OPEN_MAX);
+    assert_eq!(receive(&mut docket, Paper::Moved(motion(2, dearer())), &roster, later(DAY)), Ok(Received::New));
+}
+
+#[test]
+fn ballots_of_epochs_to_come_are_not_kept() {
+    let (roster, motion) = (star(4), motion(0, dearer()));
+    let mut docket = docket(&roster);
+    let early = Paper::Cast(ballot(&motion, 2, (1, Stage::Prepare), None, outcome(&[], true)));
+    assert_eq!(receive(&mut docket, early.clone(), &roster, voting()), Ok(Received::Nothing));
+    let soon = Schedule::of(&motion.body, &charter()).begins(1).before(SKEW_MAX);
+    assert_eq!(receive(&mut docket, early, &roster, soon), Ok(Received::New), "clocks differ");
+}
+
+/// Whose removal becomes known while votes are open has no part in those that were moved after it.
+#[test]
+fn a_burial_makes_open_votes_anew() {
+    let mut roster = star(5);
+    let mut docket = docket(&roster);
+    let digest = motion(0, dearer()).body.digest();
+    let voices = |docket: &Docket| docket.vote(&digest).map(|(_, electorate)| electorate.members());
+    assert_eq!(voices(&docket), Some(5));
+    roster.bury(site(4), later(DAY / 2), &[]);
+    let minutes = minutes();
+    docket.refresh(place(&roster, &minutes, later(DAY)));
+    assert_eq!(voices(&docket), Some(4));
 }
 
 #[test]

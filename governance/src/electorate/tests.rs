@@ -56,16 +56,19 @@ fn a_chain_of_sponsors_is_a_mesh_and_everybody_counts() {
     assert_eq!(chain.weight(sites(5..10).iter()), 5);
 }
 
+/// Of forty whom site 1 brought in, two vouch for each other with earlier dates, and half of the others hang below those two.
 #[test]
-fn sponsors_in_a_circle_are_one_branch() {
-    // Sites 1 and 2 hang from each other, and so do 3 and 4: the founder's admissions are later than the circles'.
-    let mut roster = star(12);
-    for (sponsor, member) in [(1, 2), (2, 1), (3, 4), (4, 3)] {
+fn a_circle_of_sponsors_is_no_second_branch() {
+    let flat = of(&farm());
+    let mut roster = mesh(&farm());
+    for (sponsor, member) in [(10, 11), (11, 10)].into_iter().chain((12..30).map(|member| (10, member))) {
         let _ = roster.receive(admission(sponsor, member, later(1))).unwrap();
     }
-    let electorate = electorate(&roster, &motion(0, dearer()));
-    let circle = sites(1..5);
-    assert_eq!((electorate.members(), electorate.weight(circle.iter())), (12, 3), "four members, and a third of the voices at most");
+    let circled = electorate(&roster, &motion(0, dearer()));
+    let farm = sites([1].into_iter().chain(10..50));
+    assert_eq!((flat.weight(farm.iter()), flat.quorum()), (circled.weight(farm.iter()), circled.quorum()));
+    let seats = farm.iter().filter(|site| circled.has_seat(site)).count();
+    assert!(seats * 3 < circled.seats(), "{seats} of {}", circled.seats());
 }
 
 #[test]
@@ -107,6 +110,29 @@ fn branch(sponsors: &[u16], root: u16) -> Vec<SiteId> {
     sites((1..=u16::try_from(sponsors.len()).unwrap()).filter(|member| within(*member)))
 }
 
+/// Any tree, and any admissions beside it, dated to anything: among them circles, and members whom several brought in.
+fn tangles() -> impl Strategy<Value = (Vec<u16>, Vec<(u16, u16, u64)>)> {
+    trees().prop_flat_map(|sponsors| {
+        let members = u16::try_from(sponsors.len()).unwrap() + 1;
+        let more = proptest::collection::vec((0..members, 0..members, 0..120_u64), 0..40);
+        (Just(sponsors), more)
+    })
+}
+
+/// Who hangs from the founder by `root` alone, itself among them: with keys of its own a member can make no others.
+fn dependants(edges: &[(u16, u16)], members: u16, root: u16) -> Vec<SiteId> {
+    let (mut reached, mut open) = (BTreeSet::from([0]), vec![0]);
+    while let Some(at) = open.pop() {
+        let next = edges.iter().filter(|(sponsor, member)| *sponsor == at && *member != root).map(|(_, member)| *member);
+        next.for_each(|member| {
+            if reached.insert(member) {
+                open.push(member)
+            }
+        });
+    }
+    sites((1..members).filter(|member| !reached.contains(member)))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
     #[test]
@@ -123,6 +149,29 @@ proptest! {
                 let seats = branch.iter().filter(|site| electorate.has_seat(site)).count();
                 prop_assert!(seats <= 1 || seats * 3 < electorate.seats(), "{seats} of {}", electorate.seats());
                 prop_assert!(!electorate.certifies(seats));
+            }
+        }
+    }
+
+    /// The same for whatever members sign for each other.
+    #[test]
+    fn no_member_with_all_who_depend_on_it_decides_stops_or_prevents((sponsors, more) in tangles()) {
+        let mut roster = mesh(&sponsors);
+        let mut edges: Vec<(u16, u16)> = sponsors.iter().copied().zip(1..).collect();
+        for (sponsor, member, date) in more {
+            if sponsor != member && member != 0 {
+                let _ = roster.receive(admission(sponsor, member, later(date))).unwrap();
+                edges.push((sponsor, member));
+            }
+        }
+        let electorate = electorate(&roster, &motion(0, dearer()));
+        let members = u16::try_from(sponsors.len()).unwrap() + 1;
+        if electorate.cap < electorate.members() {
+            for root in 1..members {
+                let dependants = dependants(&edges, members, root);
+                prop_assert!(electorate.weight(dependants.iter()) < electorate.quorum());
+                let seats = dependants.iter().filter(|site| electorate.has_seat(site)).count();
+                prop_assert!(seats <= 1 || seats * 3 < electorate.seats(), "{seats} of {}", electorate.seats());
             }
         }
     }

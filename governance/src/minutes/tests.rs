@@ -10,7 +10,12 @@ use proptest::prelude::*;
 
 /// The decision of a motion made on a day, without its votes: whoever records it has checked those.
 fn adopted(change: Change, day: u64, epoch: u32) -> Decision {
-    let motion = moved(0, change, 1, later(day * DAY));
+    under(Digest::ZERO, change, day, epoch)
+}
+
+/// The same, of a motion that names other rules than the founding's.
+fn under(rules: Digest, change: Change, day: u64, epoch: u32) -> Decision {
+    let motion = moved(0, change, rules, later(day * DAY));
     Decision { motion, epoch, outcome: Outcome { objections: Digest::ZERO, adopts: true }, votes: vec![] }
 }
 
@@ -82,22 +87,71 @@ fn a_removal_is_no_version() {
     assert_eq!((minutes.versions().len(), minutes.removals().len(), minutes.removals()[0].from), (1, 1, in_force(1)));
 }
 
+/// Later motions name rules; that an earlier change becomes known gives those another number, and changes no date that rests on them.
+#[test]
+fn rules_keep_their_name_when_an_earlier_change_becomes_known() {
+    let slower = adopted(amend("vote_cooling", 3 * DAY as i64, 30 * DAY as i64), 2, 0);
+    let next = under(slower.motion.body.digest(), dearer(), 20, 0);
+    let earlier = adopted(amend("settle_window", 60, 70), 1, 0);
+    let told = |order: [&Decision; 3]| {
+        let mut minutes = minutes();
+        for decision in order {
+            assert!(minutes.record(decision.clone()));
+        }
+        minutes.versions().to_vec()
+    };
+    let one = told([&slower, &next, &earlier]);
+    assert_eq!(one, told([&earlier, &slower, &next]));
+    assert_eq!(one[3].from, later(20 * DAY + 37 * DAY + 3_600 + 120), "by the slower rules, whatever their number");
+    assert!(!minutes().record(next), "by rules that are not known nothing can be dated");
+}
+
+#[test]
+fn what_names_the_rules_after_a_void_change_names_those_that_were_in_force_then() {
+    let (one, void) = (adopted(dearer(), 1, 0), adopted(amend("price_mib", 1_000, 3_000), 2, 0));
+    let next = under(void.motion.body.digest(), amend("settle_window", 60, 70), 20, 0);
+    let mut minutes = minutes();
+    // Whoever moved it knew nothing of the first.
+    assert!([&void, &next, &one].into_iter().all(|decision| minutes.record(decision.clone())));
+    assert_eq!(minutes.rules(&void.motion.body.digest()).map(|charter| charter.price_mib), Some(Credit(2_000)));
+    assert_eq!((minutes.versions().len(), minutes.in_force(Date::MAX).price_mib), (3, Credit(2_000)));
+}
+
+#[test]
+fn decisions_are_told_in_an_order_in_which_each_rests_on_earlier_ones() {
+    let first = adopted(dearer(), 1, 0);
+    let next = under(first.motion.body.digest(), amend("settle_window", 60, 70), 20, 0);
+    let (mut ours, mut theirs) = (minutes(), minutes());
+    assert!([adopted(amend("price_request", 10, 20), 30, 0), first, next].into_iter().all(|decision| ours.record(decision)));
+    assert!(ours.decisions().all(|decision| theirs.record(decision.clone())));
+    assert_eq!(ours.versions(), theirs.versions());
+}
+
 proptest! {
+    /// Motions name any rules that an earlier one made, and change how long decisions take, too.
     #[test]
     fn any_order_of_decisions_makes_the_same_rules(
-        changes in prop::collection::vec((0_usize..3, 0_i64..4, 0_i64..4, 1_u64..4, 0_u32..2), 0..8),
+        changes in prop::collection::vec((0_usize..4, 0_i64..4, 0_i64..4, 1_u64..4, 0_u32..2, any::<prop::sample::Index>()), 0..8),
         order in Just((0..8_usize).collect::<Vec<_>>()).prop_shuffle(),
     ) {
-        let names = ["price_mib", "price_request", "settle_window"];
-        let defaults = [1_000, 10, 60];
-        let decisions: Vec<Decision> = changes
-            .iter()
-            .map(|(name, from, to, day, epoch)| adopted(amend(names[*name], defaults[*name] + from, defaults[*name] + to), *day, *epoch))
-            .collect();
+        let names = ["price_mib", "price_request", "settle_window", "vote_cooling"];
+        let (defaults, steps) = ([1_000, 10, 60, 3 * DAY as i64], [1, 1, 1, 9 * DAY as i64]);
+        let (mut made, mut decisions) = (vec![(Digest::ZERO, 0)], Vec::new());
+        for (name, from, to, day, epoch, rules) in &changes {
+            let (rules, after) = made[rules.index(made.len())];
+            let value = |steps_on: &i64| defaults[*name] + steps[*name] * steps_on;
+            let decision = under(rules, amend(names[*name], value(from), value(to)), after + day, *epoch);
+            made.push((decision.motion.body.digest(), after + day + 12));
+            decisions.push(decision);
+        }
         let (mut one, mut other) = (minutes(), minutes());
         decisions.iter().for_each(|decision| _ = one.record(decision.clone()));
-        order.iter().filter_map(|at| decisions.get(*at)).for_each(|decision| _ = other.record(decision.clone()));
+        // What cannot be dated yet is told again.
+        for _ in 0..decisions.len() {
+            order.iter().filter_map(|at| decisions.get(*at)).for_each(|decision| _ = other.record(decision.clone()));
+        }
         prop_assert_eq!(one.versions(), other.versions());
+        prop_assert_eq!(one.decisions().collect::<Vec<_>>(), other.decisions().collect::<Vec<_>>());
         prop_assert!(one.versions().iter().all(|rules| rules.charter.validate().is_ok()));
         prop_assert!((1..).zip(one.versions()).all(|(version, rules)| rules.charter.version == version));
     }

@@ -25,7 +25,9 @@ impl Roster {
             return self.start_over();
         }
         let before = self.order.len();
-        self.arrive(site);
+        if self.arrive(site) {
+            self.hang();
+        }
         self.fell();
         self.order[before..].to_vec()
     }
@@ -33,12 +35,42 @@ impl Roster {
     /// Buries a member that a vote removed, from `date` on: a tombstone. It is final and needs nothing of the member's to be known; of two
     /// for one member the earlier counts, and whom either keeps. What the member signs, before or after, undoes nothing of it.
     pub fn bury(&mut self, member: SiteId, date: Date, keeps: &[SiteId]) {
+        let before = self.removed.get(&member).cloned();
         let (buried, kept) = self.removed.entry(member).or_insert_with(|| (date, Vec::new()));
         *buried = date.min(*buried);
         kept.extend_from_slice(keeps);
         kept.sort_unstable();
         kept.dedup();
-        self.fell();
+        if self.removed.get(&member) != before.as_ref() {
+            self.burials = self.burials.saturating_add(1);
+            self.fell();
+        }
+    }
+
+    /// Finds everybody's place in the tree of admissions: it grows from the founder, each time by the earliest admission whose sponsor is in
+    /// it and whose member is not. So nobody hangs from itself, whatever members sign for each other, and nobody is a member before its
+    /// sponsor.
+    fn hang(&mut self) {
+        let mut offers: BTreeMap<SiteId, Vec<(Date, Digest)>> = BTreeMap::new();
+        for (digest, notice) in &self.settled {
+            let Notice::Admitted(Signed { body: Admission { sponsor, date, .. }, .. }) = notice else { continue };
+            if !self.is_gone(sponsor, *date) {
+                offers.entry(*sponsor).or_default().push((*date, *digest));
+            }
+        }
+        self.known.clear();
+        let mut arrived = self.know_founder();
+        let mut open: BTreeSet<(Date, Digest)> = BTreeSet::new();
+        loop {
+            open.extend(offers.remove(&arrived).into_iter().flatten());
+            let Some((_, digest)) = open.pop_first() else { return };
+            let Some(Notice::Admitted(admission)) = self.settled.get(&digest) else { continue };
+            let admission = admission.body.clone();
+            if !self.known.contains_key(&admission.member) {
+                arrived = admission.member;
+                self.know(digest, admission);
+            }
+        }
     }
 
     /// Finds who falls with a removed sponsor: whoever it brought in and no tombstone keeps, and whomever those brought in. Otherwise a
@@ -90,6 +122,7 @@ impl Roster {
         }
         self.forget();
         self.arrive(self.founding.body.founder);
+        self.hang();
         self.fell();
         self.shorten_waiting();
         self.order.iter().filter(|digest| !before.contains(digest)).copied().collect()
@@ -102,6 +135,10 @@ impl Roster {
         self.known.clear();
         self.gone.clear();
         self.used.clear();
+        self.know_founder();
+    }
+
+    fn know_founder(&mut self) -> SiteId {
         let founding = &self.founding.body;
         let founder = Member {
             site: founding.founder,
@@ -112,19 +149,36 @@ impl Roster {
             notice: Digest::ZERO,
         };
         self.known.insert(founding.founder, founder);
+        founding.founder
+    }
+
+    /// Gives a member its place below its sponsor. It came in when the chain of admissions down to it was complete.
+    fn know(&mut self, notice: Digest, admission: Admission) {
+        let Admission { member, sponsor, canonical, addresses, date, .. } = admission;
+        let since = self.known.get(&sponsor).map_or(date, |above| date.max(above.since));
+        self.known.insert(member, Member { site: member, sponsor: Some(sponsor), canonical, addresses, since, notice });
+    }
+
+    /// Whether a site had left when it admitted somebody.
+    fn is_gone(&self, sponsor: &SiteId, date: Date) -> bool {
+        self.gone.get(sponsor).is_some_and(|gone| date > *gone)
     }
 
     /// Settles what waits for a known site, and what waits for the sites that this makes known, and so on.
-    fn arrive(&mut self, site: SiteId) {
-        let mut arrived = vec![site];
+    /// Tells whether a member may have another place by it.
+    fn arrive(&mut self, site: SiteId) -> bool {
+        let (mut arrived, mut moved) = (vec![site], false);
         while let Some(site) = arrived.pop() {
             let (departures, admissions): (Vec<_>, Vec<_>) =
                 self.waiting.remove(&site).unwrap_or_default().into_iter().partition(|(_, notice)| matches!(notice, Notice::Departed(_)));
             self.depart(site, departures);
             for (digest, notice) in admissions {
-                arrived.extend(self.admit(digest, notice));
+                let Some((member, is_new)) = self.admit(digest, notice) else { continue };
+                moved |= !is_new;
+                arrived.extend(is_new.then_some(member));
             }
         }
+        moved
     }
 
     /// Of several departures the earliest is taken.
@@ -143,33 +197,31 @@ impl Roster {
         }
     }
 
-    /// Settles an admission whose sponsor is known. Returns the site that it makes known.
-    fn admit(&mut self, digest: Digest, notice: Notice) -> Option<SiteId> {
+    /// Settles an admission whose sponsor is known. Returns whom it makes known, or who may have another place by it.
+    fn admit(&mut self, digest: Digest, notice: Notice) -> Option<(SiteId, bool)> {
         let Notice::Admitted(admission) = &notice else { return None };
-        let Admission { member, sponsor, invite, canonical, addresses, date, .. } = admission.body.clone();
-        if let Some(used) = self.used.get(&(sponsor, invite)) {
+        let body = admission.body.clone();
+        let (member, sponsor, date) = (body.member, body.sponsor, body.date);
+        if let Some(used) = self.used.get(&(sponsor, body.invite)) {
             self.accuse(*used, admission.clone());
             return None;
         }
         if self.known.len() >= MEMBERS_MAX {
             return None;
         }
-        self.used.insert((sponsor, invite), digest);
+        self.used.insert((sponsor, body.invite), digest);
         self.settled.insert(digest, notice);
         self.order.push(digest);
-        if self.gone.get(&sponsor).is_some_and(|gone| date > *gone) {
+        if self.is_gone(&sponsor, date) {
             return None;
         }
-        let newer = Member { site: member, sponsor: Some(sponsor), canonical, addresses, since: date, notice: digest };
-        match self.known.get_mut(&member) {
-            Some(known) if (known.since, known.notice) <= (newer.since, newer.notice) => None,
-            Some(known) => {
-                *known = newer;
-                None
-            }
+        match self.known.get(&member) {
+            // Whom another chain brought in before this one was complete stays where it is.
+            Some(known) if known.since < date || self.known.get(&sponsor).is_some_and(|above| known.since < above.since) => None,
+            Some(_) => Some((member, false)),
             None => {
-                self.known.insert(member, newer);
-                Some(member)
+                self.know(digest, body);
+                Some((member, true))
             }
         }
     }

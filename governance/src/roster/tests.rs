@@ -246,6 +246,8 @@ fn a_tombstone_is_final_whatever_comes_before_or_after_it() {
         admission(1, 3, 2, day(3)),
         admission(3, 4, 1, day(4)),
         admission(0, 1, 2, day(1)),
+        // Those who fall vouch for each other.
+        admission(4, 3, 2, day(1)),
     ];
     for buried_at in 0..=notices.len() {
         let mut roster = roster();
@@ -261,6 +263,8 @@ fn a_tombstone_is_final_whatever_comes_before_or_after_it() {
         assert_eq!(roster.members().count(), 2, "the founder, and whom the mesh keeps");
         assert!(roster.contains(&site(2)) && roster.is_removed(&site(1)) && roster.is_removed(&site(3)) && roster.is_removed(&site(4)));
         assert!(roster.has_left(&site(4)), "who came in by one who fell is gone with it");
+        let with = [0, 1, 2, 3, 4].map(|number| roster.removed_with(&site(number)));
+        assert_eq!(with, [None, Some(site(1)), None, Some(site(1)), Some(site(1))]);
         assert_eq!(roster.members_on(day(5)).count(), 5, "until then they were members");
     }
 }
@@ -274,6 +278,29 @@ fn who_was_removed_brings_nobody_in_with_an_old_date() {
     assert!(!roster.contains(&site(5)));
     assert_eq!(settled(roster.receive(admission(5, 6, 1, day(3)))), 1);
     assert!(!roster.contains(&site(6)));
+}
+
+/// Members who hang from each other, and from nobody else.
+#[test]
+fn a_circle_of_admissions_changes_nobodys_place() {
+    let mut roster = roster();
+    for (sponsor, member, date) in [(0, 1, 3), (1, 2, 4), (2, 3, 5), (3, 2, 1), (2, 1, 1)] {
+        assert_eq!(settled(roster.receive(admission(sponsor, member, u64::from(member), day(date)))), 1);
+    }
+    let places = |number| roster.member(&site(number)).map(|member| (member.sponsor, member.since)).unwrap();
+    assert_eq!([1, 2, 3].map(places), [(Some(site(0)), day(3)), (Some(site(1)), day(4)), (Some(site(2)), day(5))]);
+    assert!((1..4).all(|number| roster.branch(&site(number)) == site(1)));
+}
+
+#[test]
+fn nobody_is_a_member_before_its_sponsor() {
+    let mut roster = roster();
+    for (sponsor, member, date) in [(0, 1, 5), (1, 2, 2), (2, 3, 7), (0, 3, 9)] {
+        let _ = roster.receive(admission(sponsor, member, u64::from(member), day(date))).unwrap();
+    }
+    let since = [1, 2, 3].map(|number| roster.member(&site(number)).unwrap().since);
+    assert_eq!(since, [day(5), day(5), day(7)]);
+    assert_eq!(roster.members_on(day(4)).count(), 1, "what a newcomer dates back was not so then");
 }
 
 #[test]
@@ -353,6 +380,19 @@ proptest! {
         prop_assert_eq!(one.members().collect::<Vec<_>>(), other.members().collect::<Vec<_>>());
         prop_assert_eq!(one.members().map(|member| member.site).collect::<Vec<_>>(), reference(&notices));
         prop_assert!(one.double_admissions().all(DoubleAdmission::convicts));
+    }
+
+    /// Whoever hangs from the mesh by one member alone goes with it, whatever those sign for each other.
+    #[test]
+    fn nobody_who_came_by_a_removed_member_alone_stays(notices in notices(), removed in 1_u8..6) {
+        let mut roster = roster();
+        roster.bury(site(removed), day(9), &[]);
+        for notice in &notices {
+            let _ = roster.receive(notice.clone());
+        }
+        let without = |notice: &&Notice| !matches!(notice, Notice::Admitted(admission) if admission.body.sponsor == site(removed));
+        let others = reference(&notices.iter().filter(without).cloned().collect::<Vec<_>>());
+        prop_assert!(roster.members().all(|member| member.site != site(removed) && others.contains(&member.site)));
     }
 
     #[test]

@@ -152,9 +152,35 @@ fn who_committed_holds_to_it_until_a_later_majority_releases_it() {
         mesh.cast(&mut after, by, (1, PREPARE), None, stops);
     }
     let released = mesh.next(&after, 0, mesh.epoch(2)).unwrap();
-    assert_eq!((released.body.place(), released.body.outcome), ((1, COMMIT), stops));
+    assert_eq!((released.body.place(), released.body.basis, released.body.outcome), ((2, PREPARE), Some(1), stops));
     let honest = Equivocation { one: commit, other: released };
     assert!(!honest.convicts());
+}
+
+/// A decision is dated from the epoch of its commitments: one that was made long afterwards would change the past.
+#[test]
+fn nobody_commits_in_an_epoch_that_is_over() {
+    let mesh = of(4);
+    let mut vote = mesh.vote();
+    for by in [0, 1, 3] {
+        mesh.cast(&mut vote, by, (0, PREPARE), None, outcome(&[], true));
+    }
+    let late = mesh.next(&vote, 2, mesh.epoch(1)).unwrap();
+    assert_eq!((late.body.place(), late.body.basis), ((1, PREPARE), Some(0)), "it takes up what the others prepared");
+    mesh.sign(&mut vote, &[0, 1, 2], mesh.epoch(1));
+    assert_eq!(vote.decision(&mesh.electorate).unwrap().epoch, 1);
+}
+
+/// A third that lies shows an agent that has started again a majority for something else, of the epoch in which it committed.
+#[test]
+fn a_majority_of_the_same_epoch_releases_nobody_from_its_commitment() {
+    let mesh = of(4);
+    let (ours, theirs) = (outcome(&[], true), outcome(&[2, 3], false));
+    let mut vote = mesh.vote();
+    [PREPARE, COMMIT].into_iter().for_each(|stage| vote.remember(ballot(&mesh.motion, 0, (0, stage), None, ours)));
+    [1, 2, 3].into_iter().for_each(|by| mesh.cast(&mut vote, by, (0, PREPARE), None, theirs));
+    let next = mesh.next(&vote, 0, mesh.epoch(1)).unwrap();
+    assert_eq!((next.body.outcome, next.body.basis), (ours, Some(0)));
 }
 
 #[test]
@@ -208,6 +234,21 @@ fn who_prepares_twice_counts_for_whatever_others_saw_of_it() {
     others.into_iter().for_each(|lie| drop(other.cast(ballot(&mesh.motion, 3, (0, PREPARE), None, lie), &mesh.electorate)));
     assert_eq!(one.prepared(&mesh.electorate), other.prepared(&mesh.electorate));
     assert_eq!(other.prepared(&mesh.electorate), BTreeMap::from([(0, vec![seen])]), "one who lies is not enough for the other two");
+}
+
+#[test]
+fn of_two_objections_of_one_member_all_keep_the_same() {
+    let mesh = of(4);
+    let words = |reason: &str| {
+        let body = crate::motion::Objection { reason: reason.into(), ..objection(&mesh.motion, 2).body };
+        Signed::new(body, &key(2))
+    };
+    let kept = [["dear", "late"], ["late", "dear"]].map(|order| {
+        let mut vote = mesh.vote();
+        order.into_iter().for_each(|reason| drop(vote.object(words(reason), &mesh.electorate)));
+        vote.objections().cloned().collect::<Vec<_>>()
+    });
+    assert_eq!((kept[0].len(), &kept[0]), (1, &kept[1]));
 }
 
 #[test]

@@ -5,9 +5,10 @@ use std::{fs, path::PathBuf};
 
 use data_encoding::HEXLOWER;
 use overspill_governance::{
-    chain::{self, Verdict, Writer},
+    chain::{self, Verdict as Read, Writer},
     codec,
     entry::Entry,
+    evidence::{Bundle, Verdict},
     invite::token::Token,
 };
 
@@ -45,6 +46,7 @@ fn entries_keep_their_bytes() {
             Entry::Objected(_) => "objected",
             Entry::Cast(_) => "cast",
             Entry::Decided(_) => "decided",
+            Entry::Convicted { .. } => "convicted",
         };
         let bytes = codec::encode(&entry);
         assert_golden(&format!("entry-{name}.hex"), &hex(&bytes));
@@ -56,6 +58,16 @@ fn entries_keep_their_bytes() {
 fn a_receipt_and_an_allotment_keep_their_bytes() {
     assert_golden("receipt.hex", &hex(&codec::encode(&samples::settlement().1)));
     assert_golden("allotment.hex", &hex(&codec::encode(&samples::allotment())));
+}
+
+#[test]
+fn evidence_keeps_its_text_and_convicts() {
+    for bundle in samples::bundles() {
+        let text = bundle.to_text();
+        assert_golden(&format!("evidence-{}.txt", bundle.crime().word()), &text);
+        assert_eq!(Bundle::from_text(&text).as_ref(), Ok(&bundle));
+        assert!(matches!(bundle.judge(), Verdict::Convicted(_)), "{:?}", bundle.judge());
+    }
 }
 
 #[test]
@@ -74,5 +86,5 @@ fn a_ledger_keeps_its_bytes() {
     }
     assert_golden("ledger.hex", &hex(&bytes));
     let (records, head, verdict) = chain::read(&bytes);
-    assert_eq!((records.len(), head, verdict), (samples::entries().len(), Some(writer.head()), Verdict::Whole));
+    assert_eq!((records.len(), head, verdict), (samples::entries().len(), Some(writer.head()), Read::Whole));
 }

@@ -9,6 +9,7 @@ use overspill_governance::{
     codec::{self, Decode, DecodeError, Encode},
     docket::Paper,
     entry::Entry,
+    evidence::Bundle,
     invite::{Admission, Departure, Founding, Invite, Redeemed, token::Token},
     line::{Fork, Proposal, Receipt},
     roster::{DoubleAdmission, Notice},
@@ -46,6 +47,7 @@ fn look_at_all(bytes: &[u8]) {
     look::<DoubleAdmission>(bytes);
     look::<Paper>(bytes);
     look::<Equivocation>(bytes);
+    look::<Bundle>(bytes);
 }
 
 /// Every byte set to every value, every truncation, and a byte too many.
@@ -69,6 +71,7 @@ fn bent_values_are_refused_or_are_other_values() {
     samples::entries().iter().for_each(bend);
     samples::notices().iter().for_each(bend);
     samples::papers().iter().for_each(bend);
+    samples::bundles().iter().for_each(bend);
     bend(&samples::redeemed());
     bend(&samples::token());
 }

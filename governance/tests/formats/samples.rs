@@ -2,18 +2,20 @@
 
 use overspill_governance::{
     allotment::Allotment,
-    ballot::{Ballot, Outcome, Stage},
+    ballot::{Ballot, Equivocation, Outcome, Stage},
     charter::Charter,
     claim::Claim,
     decision::Decision,
-    digest::Digest,
+    digest::{Digest, ObjectDigest},
     docket::Paper,
+    edition::{self, Edition, Leaf, Misserved, Served},
     entry::Entry,
+    evidence::{Bundle, Overpaid, Pair},
     invite::{Admission, Departure, Founding, Redeemed, token::Token},
-    line::{Line, LineKey, Moves, Proposal, Receipt},
+    line::{Fork, Line, LineKey, LineState, Moves, Proposal, Receipt},
     motion::{Change, Motion, Objection, Second},
     payword::{Chain, LeaseId},
-    roster::Notice,
+    roster::{DoubleAdmission, Notice},
     site::{Key, Signed, Statement},
     time::Date,
     units::{Bytes, Credit},
@@ -113,13 +115,14 @@ pub(super) fn entries() -> Vec<Entry> {
         Entry::Cast(ballot(Stage::Prepare)),
         Entry::Decided(decision().into()),
         Entry::Departed(departure()),
+        Entry::Convicted { bundle: bundles().remove(0).into(), heard: NOON },
     ]
 }
 
 pub(super) fn motion() -> Signed<Motion> {
     let change = Change::Amend { parameter: "price_mib".into(), from: 1_000, to: 2_000 };
     let (mesh, mover, discuss) = (founding().body.mesh(), helper().site(), "https://forum.example/1".into());
-    Signed::new(Motion { mesh, mover, charter: 1, change, discuss, date: NOON }, &helper())
+    Signed::new(Motion { mesh, mover, rules: Digest::ZERO, change, discuss, date: NOON }, &helper())
 }
 
 pub(super) fn second() -> Signed<Second> {
@@ -150,6 +153,54 @@ pub(super) fn papers() -> Vec<Paper> {
         Paper::Objected(objection()),
         Paper::Cast(ballot(Stage::Prepare)),
         Paper::Decided(decision().into()),
+        Paper::Accused(bundles().remove(0).into()),
+    ]
+}
+
+/// One bundle of each kind, all against the owner but the last.
+pub(super) fn bundles() -> Vec<Bundle> {
+    let (mesh, key) = (founding().body.mesh(), LineKey::between(founding().body.mesh(), owner().site(), helper().site()));
+    let state = settlement().0.state;
+    let forked = LineState { balance: Credit(1), ..state };
+    let over = Claim { bytes: Bytes(1 << 40), ..claim() };
+    let paid = LineState { cause: over.digest(), ..state };
+    let other = Redeemed::new(&token(), &Key::from_seed([5; 32]), "https://c.example".into(), vec![], NOON);
+    let ballot_against = |adopts| {
+        let mut body = ballot(Stage::Prepare).body;
+        body.outcome.adopts = adopts;
+        Signed::new(body, &owner())
+    };
+    let edition =
+        |root| Signed::new(Edition { mesh, owner: owner().site(), run: 1, generation: 7, date: NOON, root: Digest([root; 32]) }, &owner());
+    let leaves = [1, 2, 3].map(|at| Leaf {
+        path: edition::path_digest(&format!("/{at}")),
+        body: ObjectDigest::of(&[at]),
+        object: Digest::of("test", &[at]),
+    });
+    let body = ObjectDigest::of(b"tampered");
+    let served = Served {
+        mesh,
+        owner: owner().site(),
+        helper: helper().site(),
+        root: edition::root(&leaves),
+        path: leaves[1].path,
+        body,
+        minute: NOON,
+    };
+    vec![
+        Bundle::Fork(Fork { key, by: owner().site(), one: (state, state.sign(&owner())), other: (forked, forked.sign(&owner())) }.into()),
+        Bundle::DoubleAdmission(
+            DoubleAdmission { one: admission(), other: Signed::new(Admission::answering(&other, NOON), &owner()) }.into(),
+        ),
+        Bundle::Equivocation(Equivocation { one: ballot_against(true), other: ballot_against(false) }.into()),
+        Bundle::DoubleAllotment(
+            Pair { one: allotment(), other: Signed::new(Allotment { requests: 2_000, ..allotment().body }, &owner()) }.into(),
+        ),
+        Bundle::Overpayment(Overpaid { allotment: allotment(), key, state: (paid, paid.sign(&owner())), claim: over }.into()),
+        Bundle::DoubleEdition(Pair { one: edition(1), other: edition(2) }.into()),
+        Bundle::Misserving(
+            Misserved { served: Signed::new(served, &helper()), leaf: leaves[1], beside: edition::beside(&leaves, 1) }.into(),
+        ),
     ]
 }
 

@@ -1,8 +1,8 @@
 //! How papers spread: by gossip at once, and by an exchange that repairs whatever gossip lost.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
-use overspill_governance::{codec, digest::Digest, docket::Paper, site::SiteId};
+use overspill_governance::{codec, digest::Digest, docket::Paper, planted, site::SiteId};
 
 use super::Council;
 use crate::{
@@ -16,42 +16,63 @@ use crate::{
 impl Council {
     /// Digest of the papers that are known here, which every advert names.
     pub(crate) fn digest(&mut self, membership: &Membership) -> Digest {
-        if let Some(digest) = self.digest {
-            return digest;
+        let of = |digests: &[Digest]| {
+            let parts: Vec<&[u8]> = digests.iter().map(|digest| &digest.0[..]).collect();
+            Digest::of_parts("overspill votes v1", &parts)
+        };
+        let votes = || of(&membership.minutes().map(|minutes| self.docket.digests(minutes)).unwrap_or_default());
+        let votes = *self.digest.get_or_insert_with(votes);
+        // Evidence wears off, whatever we are told.
+        let mut evidence = membership.evidence_names();
+        if evidence.is_empty() {
+            return votes;
         }
-        let digests = membership.minutes().map(|minutes| self.docket.digests(minutes)).unwrap_or_default();
-        let parts: Vec<&[u8]> = digests.iter().map(|digest| &digest.0[..]).collect();
-        let digest = Digest::of_parts("overspill votes v1", &parts);
-        self.digest = Some(digest);
-        digest
+        evidence.push(votes);
+        of(&evidence)
     }
 
     /// A partner's papers have another digest than ours: asks for what we lack, not more often than [`ROSTER_PAUSE`].
     pub(crate) fn compare(&mut self, desk: &mut Desk, membership: &Membership, partners: &mut Partners, partner: &SiteId, theirs: Digest) {
-        let Some(minutes) = membership.minutes().filter(|_| self.digest(membership) != theirs) else { return };
+        let Some(minutes) = membership.minutes().filter(|_| self.digest(membership) != theirs && !planted!(RepairsNoVotes)) else { return };
         let Some(state) = partners.partner_mut(partner) else { return };
         if state.papers_asked.is_some_and(|at| desk.now.time < at.after(ROSTER_PAUSE)) {
             return;
         }
         state.papers_asked = Some(desk.now.time);
         let mut known = self.docket.digests(minutes);
+        known.extend(membership.evidence_known());
+        known.sort_unstable();
         known.dedup();
         known.truncate(PAPERS_MAX);
         desk.send(*partner, Message::VoteAsk(VoteAsk { known }));
     }
 
-    /// Answers with what a partner lacks, a batch at a time; it asks again while digests differ.
-    pub(crate) fn on_vote_ask(&self, desk: &mut Desk, membership: &Membership, from: SiteId, ask: &VoteAsk) -> Option<&'static str> {
+    /// Answers with what a partner lacks, a batch at a time, and not more often than a partner asks; it asks again while digests differ.
+    pub(crate) fn on_vote_ask(
+        &self,
+        desk: &mut Desk,
+        membership: &Membership,
+        partners: &mut Partners,
+        from: SiteId,
+        ask: &VoteAsk,
+    ) -> Option<&'static str> {
         let minutes = membership.minutes()?;
         if ask.known.len() > PAPERS_MAX || !ask.known.is_sorted_by(|a, b| a < b) {
             return Some("a question about votes that breaks its own rules");
         }
+        // Who asks for everything at once gets it no faster.
+        let state = partners.partner_mut(&from)?;
+        if state.papers_told.is_some_and(|at| desk.now.time < at.after(ROSTER_PAUSE / 2)) {
+            return None;
+        }
+        state.papers_told = Some(desk.now.time);
         let mut bytes = 0_usize;
         let fits = |paper: &Paper| {
             bytes = bytes.saturating_add(codec::encode(paper).len());
             bytes <= PAPERS_BYTES_MAX
         };
-        let lacking: Vec<Paper> = self.docket.unknown_to(&ask.known, minutes).take_while(fits).collect();
+        let accused = membership.evidence_beyond(&ask.known).map(|bundle| Paper::Accused(Box::new(bundle.clone())));
+        let lacking: Vec<Paper> = self.docket.unknown_to(&ask.known, minutes).chain(accused).take_while(fits).collect();
         if !lacking.is_empty() {
             desk.send(from, Message::VoteTell(lacking));
         }
@@ -74,7 +95,7 @@ impl Council {
                 break;
             }
             let decides = matches!(paper, Paper::Decided(_));
-            match self.take(desk, membership, paper) {
+            match self.hear(desk, membership, paper) {
                 Ok(taken) => {
                     news |= taken;
                     if taken && decides && !desk.is_silent() {
@@ -96,7 +117,7 @@ impl Council {
         let now = desk.now.time;
         let mut news = false;
         for paper in papers {
-            news |= self.gossip.takes(now) && self.take(desk, membership, paper) == Ok(true);
+            news |= self.gossip.takes(now) && self.hear(desk, membership, paper) == Ok(true);
         }
         if news {
             self.tend(desk, membership);

@@ -11,16 +11,17 @@ use overspill_governance::{
     docket::Paper,
     entry::Entry,
     limits::{KEEPS_MAX, LINK_BYTES_MAX, OBJECTION_BYTES_MAX},
-    motion::{Change, Motion, Objection, Second, is_link},
+    motion::{Change, Motion, Objection, Schedule, Second, is_link},
     site::{Signed, SiteId, Statement},
+    standing::Standing,
     vote::Vote,
 };
 
-use super::{Council, log_motion};
+use super::Council;
 use crate::{
     desk::Desk,
     event::Answer,
-    io::Wish,
+    io::{Keeps, Wish},
     membership::{Membership, silent},
 };
 
@@ -32,7 +33,8 @@ fn no_mesh() -> String {
 impl Council {
     /// Moves a change: in the ledger before anybody hears of it.
     pub(crate) fn propose(&mut self, desk: &mut Desk, membership: &Membership, wish: Wish, discuss: String) -> Result<Answer, String> {
-        let (mesh, charter) = membership.mesh().zip(membership.charter()).ok_or_else(no_mesh)?;
+        let (mesh, minutes) = membership.mesh().zip(membership.minutes()).ok_or_else(no_mesh)?;
+        let (rules, charter) = (minutes.of(desk.now.date).motion, minutes.in_force(desk.now.date));
         if self.docket.votes().any(|(vote, _)| vote.motion().body.mover == desk.id) {
             return Err(String::from("a motion of this site is open already; wait until that is decided"));
         }
@@ -45,18 +47,24 @@ impl Council {
                 charter.amended(&parameter, from, to).map_err(|error| error.to_string())?;
                 Change::Amend { parameter, from, to }
             }
-            Wish::Remove { member } => Change::Remove { member, keeps: brought_in(membership, &member)? },
+            Wish::Pardon { member } if membership.standing(&member) == Standing::Good => {
+                return Err(String::from("nothing weighs on that site; `overspill judge --list` shows who was convicted"));
+            }
+            Wish::Pardon { member } => Change::Pardon { member },
+            Wish::Remove { member, keeps } => Change::Remove { member, keeps: kept(membership, &member, keeps)? },
         };
-        let body = Motion { mesh, mover: desk.id, charter: charter.version, change, discuss, date: desk.now.date };
+        let body = Motion { mesh, mover: desk.id, rules, change, discuss, date: desk.now.date };
         let motion = desk.sign(body).ok_or_else(silent)?;
         let digest = motion.body.digest();
-        if self.take(desk, membership, Paper::Moved(motion.clone())) != Ok(true) {
+        let snapshot = Schedule::of(&motion.body, charter).snapshot;
+        let has_voice = membership.roster().is_some_and(|roster| roster.members_on(snapshot).any(|site| site == desk.id));
+        if !has_voice {
             return Err(String::from("this site has no voice yet: members have one ten minutes after they came in"));
         }
+        let _ = self.take(desk, membership, Paper::Moved(motion.clone()));
         let (vote, _) = self.docket.vote(&digest).ok_or_else(|| String::from("too many motions are open; wait until some are decided"))?;
         let deadline = vote.schedule().deadline;
-        self.logged.insert(digest);
-        log_motion(desk, vote);
+        self.log_first(desk, &digest);
         self.publish(desk, membership, Paper::Moved(motion));
         Ok(Answer::Moved { motion: digest, deadline })
     }
@@ -95,18 +103,12 @@ impl Council {
         match self.take(desk, membership, paper.clone()) {
             Ok(true) => {}
             // A second beside another's changes nothing for anybody.
-            Ok(false)
-                if self.docket.vote(&motion).is_some_and(|(vote, _)| vote.seconded().is_some()) && matches!(paper, Paper::Seconded(_)) =>
-            {
+            Ok(false) if matches!(paper, Paper::Seconded(_)) && self.is_seconded_without(desk.id, &motion) => {
                 return Ok(Answer::Noted { motion });
             }
             _ => return Err(String::from("this site has no voice in this vote: it came in too shortly before")),
         }
-        if let Some((vote, _)) = self.docket.vote(&motion)
-            && self.logged.insert(motion)
-        {
-            log_motion(desk, vote);
-        }
+        self.log_first(desk, &motion);
         if matches!(entry, Entry::Seconded(_)) {
             self.seconds.insert(motion);
         }
@@ -115,28 +117,49 @@ impl Council {
         Ok(Answer::Noted { motion })
     }
 
+    /// Whether somebody else seconded a motion in which this member has a voice.
+    fn is_seconded_without(&self, us: SiteId, motion: &Digest) -> bool {
+        self.docket.vote(motion).is_some_and(|(vote, electorate)| vote.seconded().is_some() && electorate.has_voice(&us))
+    }
+
     /// The one open motion whose name begins with these digits.
     fn named(&self, name: &str) -> Result<&Vote, String> {
         let name = name.trim().to_ascii_lowercase();
+        if name.is_empty() {
+            return Err(String::from("say which motion, by the first digits of its name; `overspill vote list` shows those that are open"));
+        }
         let mut fit = self.docket.votes().map(|(vote, _)| vote).filter(|vote| vote.digest().to_string().starts_with(&name));
         match (fit.next(), fit.next()) {
-            (Some(vote), None) if !name.is_empty() => Ok(vote),
+            (Some(vote), None) => Ok(vote),
             (Some(_), _) => Err(format!("more than one open motion begins with \"{name}\"; `overspill vote list` shows their names")),
             (None, _) => Err(format!("no open motion begins with \"{name}\"; `overspill vote list` shows those that are")),
         }
     }
 }
 
-/// Whom a member brought in, of those who belong now.
-fn brought_in(membership: &Membership, member: &SiteId) -> Result<Vec<SiteId>, String> {
+/// Who stays of those that a member brought in and that belong now.
+fn kept(membership: &Membership, member: &SiteId, keeps: Keeps) -> Result<Vec<SiteId>, String> {
     let roster = membership.roster().ok_or_else(no_mesh)?;
     if !roster.contains(member) {
         return Err(String::from("that site is no member; `overspill partners` shows those we talk to"));
     }
-    let keeps: Vec<SiteId> =
-        roster.members().filter(|brought| brought.sponsor.as_ref() == Some(member)).map(|brought| brought.site).collect();
-    if keeps.len() > KEEPS_MAX {
-        return Err(format!("it brought in {} members, and a motion can name {KEEPS_MAX} to stay", keeps.len()));
+    let mut brought: Vec<_> = roster.members().filter(|brought| brought.sponsor.as_ref() == Some(member)).collect();
+    brought.sort_by_key(|brought| (brought.since, brought.site));
+    let mut kept: Vec<SiteId> = match keeps {
+        Keeps::Unsaid if !brought.is_empty() => {
+            return Err(format!("it brought in {}: say with --keep who of them stays, `all`, `none`, or names", brought.len()));
+        }
+        Keeps::Unsaid => Vec::new(),
+        Keeps::All => brought.iter().take(KEEPS_MAX).map(|brought| brought.site).collect(),
+        Keeps::These(sites) => sites,
+    };
+    kept.sort_unstable();
+    kept.dedup();
+    if let Some(other) = kept.iter().find(|site| brought.iter().all(|brought| brought.site != **site)) {
+        return Err(format!("{other} was not brought in by that member, and stays in any case"));
     }
-    Ok(keeps)
+    if kept.len() > KEEPS_MAX {
+        return Err(format!("a motion can name {KEEPS_MAX} members to stay"));
+    }
+    Ok(kept)
 }

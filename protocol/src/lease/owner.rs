@@ -116,10 +116,10 @@ pub(crate) struct OwnerSide {
 }
 
 impl OwnerSide {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(run: u64) -> Self {
         Self {
             leases: BTreeMap::new(),
-            publisher: Publisher::new(),
+            publisher: Publisher::new(run),
             crowd: Crowd::default(),
             placing: Placing::default(),
             not_before: BTreeMap::new(),

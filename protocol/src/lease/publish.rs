@@ -5,6 +5,7 @@ use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 use overspill_governance::{
     codec,
     digest::{Digest, ObjectDigest},
+    invite::MeshId,
     planted,
     site::{Signed, SiteId, Statement},
     time::Time,
@@ -21,6 +22,8 @@ use crate::{
 /// The manifest in force and who has it.
 #[derive(Debug)]
 pub(crate) struct Publisher {
+    /// Drawn for this process: names its manifests together with their generations.
+    run: u64,
     current: Option<Current>,
     /// The data plane's generation that the current manifest reflects.
     reflects: u64,
@@ -41,8 +44,8 @@ struct Current {
 }
 
 impl Publisher {
-    pub(crate) fn new() -> Self {
-        Self { current: None, reflects: 0, floor: 0, wanted: Vec::new(), purged: false, sent: BTreeMap::new(), owing: BTreeMap::new() }
+    pub(crate) fn new(run: u64) -> Self {
+        Self { run, current: None, reflects: 0, floor: 0, wanted: Vec::new(), purged: false, sent: BTreeMap::new(), owing: BTreeMap::new() }
     }
 
     /// Takes what the data plane holds. A manifest is made from it only when [`Publisher::refresh`] is asked to.
@@ -54,7 +57,7 @@ impl Publisher {
 
     /// Makes a new manifest if the objects changed and the last is not too young, or at once after a purge: then `helpers`, to whom it is
     /// sent next, must say that they hold it. Tells whether it did.
-    pub(crate) fn refresh(&mut self, desk: &Desk, helpers: &[SiteId]) -> bool {
+    pub(crate) fn refresh(&mut self, desk: &Desk, mesh: MeshId, helpers: &[SiteId]) -> bool {
         let age = |current: &Current| desk.now.time.since(current.made);
         let due = match &self.current {
             None => true,
@@ -69,7 +72,7 @@ impl Publisher {
         // Counting from the calendar keeps generations growing across restarts, where the counter is forgotten.
         let last = self.current.as_ref().map_or(0, |current| current.shared.generation);
         let generation = desk.now.date.as_millis().max(last + 1);
-        let manifest = Manifest { owner: desk.id, generation, date: desk.now.date, objects: self.wanted.clone() };
+        let manifest = Manifest { mesh, owner: desk.id, run: self.run, generation, date: desk.now.date, objects: self.wanted.clone() };
         let (shared, digest) = (Arc::new(manifest.clone()), manifest.digest());
         let Some(signed) = desk.sign(manifest) else { return false };
         if core::mem::take(&mut self.purged) {
@@ -162,6 +165,8 @@ mod tests {
         units::Bytes,
     };
 
+    const MESH: MeshId = MeshId(Digest::ZERO);
+
     fn desk() -> Desk {
         Desk::new(Key::from_seed([1; 32]), [2; 32], Now { time: Time::ZERO, date: Date::from_millis(1_000_000) })
     }
@@ -182,10 +187,10 @@ mod tests {
     #[test]
     fn a_manifest_never_outgrows_its_message() {
         for path_len in [1, 300, 2_000, 3_000] {
-            let mut publisher = Publisher::new();
+            let mut publisher = Publisher::new(1);
             publisher.on_hot(&hot(0..2_000, path_len), 0);
             let mut desk = desk();
-            assert!(publisher.refresh(&desk, &[]));
+            assert!(publisher.refresh(&desk, MESH, &[]));
             publisher.send(&mut desk, SiteId([9; 32]), 0);
             let Some(crate::io::Output::Send { message, .. }) = desk.poll() else { panic!("nothing was sent") };
             let Message::Manifest(signed) = message.as_ref() else { panic!("no manifest") };
@@ -196,34 +201,34 @@ mod tests {
 
     #[test]
     fn a_purge_makes_a_manifest_at_once_and_bars_the_older_ones() {
-        let (mut publisher, mut desk) = (Publisher::new(), desk());
+        let (mut publisher, mut desk) = (Publisher::new(1), desk());
         publisher.on_hot(&hot(0..3, 1), 0);
-        assert!(publisher.refresh(&desk, &[]));
+        assert!(publisher.refresh(&desk, MESH, &[]));
         publisher.on_hot(&hot(0..4, 1), 0);
-        assert!(!publisher.refresh(&desk, &[]), "too soon after the last for a mere addition");
+        assert!(!publisher.refresh(&desk, MESH, &[]), "too soon after the last for a mere addition");
         publisher.on_hot(&hot(1..4, 1), 1);
-        assert!(publisher.refresh(&desk, &[]));
+        assert!(publisher.refresh(&desk, MESH, &[]));
         let word = publisher.generation(&desk).unwrap();
         assert_eq!(word.body.floor, word.body.newest);
         desk.now.time = Time::ZERO.after(MANIFEST_PAUSE);
         publisher.on_hot(&hot(1..5, 1), 1);
-        assert!(publisher.refresh(&desk, &[]));
+        assert!(publisher.refresh(&desk, MESH, &[]));
         let later = publisher.generation(&desk).unwrap();
         assert!(later.body.newest > word.body.newest && later.body.floor == word.body.floor);
     }
 
     #[test]
     fn a_helper_that_does_not_say_that_it_holds_what_a_purge_left_is_told_from_those_that_do() {
-        let (mut publisher, mut desk) = (Publisher::new(), desk());
+        let (mut publisher, mut desk) = (Publisher::new(1), desk());
         let (quick, slow) = (SiteId([8; 32]), SiteId([9; 32]));
         publisher.on_hot(&hot(0..3, 1), 0);
-        assert!(publisher.refresh(&desk, &[quick, slow]));
+        assert!(publisher.refresh(&desk, MESH, &[quick, slow]));
         let before = publisher.manifest().unwrap().generation;
         let ignored = |publisher: &Publisher, desk: &Desk| [quick, slow].map(|helper| publisher.is_ignored_by(&helper, desk.now.time));
         desk.now.time = Time::ZERO.after(2 * PURGE_PATIENCE);
         assert_eq!(ignored(&publisher, &desk), [false, false], "nothing was purged");
         publisher.on_hot(&hot(1..3, 1), 1);
-        assert!(publisher.refresh(&desk, &[quick, slow]));
+        assert!(publisher.refresh(&desk, MESH, &[quick, slow]));
         let floor = publisher.manifest().unwrap().generation;
         publisher.on_held(&quick, floor);
         publisher.on_held(&slow, before);
@@ -231,7 +236,7 @@ mod tests {
         assert_eq!(ignored(&publisher, &desk), [false, false]);
         // A further purge does not give it more time.
         publisher.on_hot(&hot(2..3, 1), 2);
-        assert!(publisher.refresh(&desk, &[quick, slow]));
+        assert!(publisher.refresh(&desk, MESH, &[quick, slow]));
         desk.now.time = desk.now.time.after(Duration::from_millis(1));
         assert_eq!(ignored(&publisher, &desk), [false, true]);
         publisher.on_held(&slow, floor);

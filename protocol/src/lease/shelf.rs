@@ -4,19 +4,28 @@ use alloc::{sync::Arc, vec::Vec};
 
 use overspill_governance::{
     digest::Digest,
+    edition::Edition,
+    evidence::Pair,
+    invite::MeshId,
     planted,
-    site::{Signed, SiteId, Statement},
+    site::{Signed, SiteId},
     time::{Date, Time},
 };
 
-use crate::{desk::Desk, limits::GENERATION_LIFETIME, manifest::Manifest, message::Generation};
+use crate::{
+    desk::Desk,
+    limits::GENERATION_LIFETIME,
+    manifest::{Manifest, edition_of},
+    message::Generation,
+};
 
 /// One owner's manifest as a helper holds it.
 #[derive(Debug)]
 pub(crate) struct Shelf {
     owner: SiteId,
     manifest: Arc<Manifest>,
-    digest: Option<Digest>,
+    signed: Option<Signed<Edition>>,
+    double: Option<Pair<Edition>>,
     floor: u64,
     word: Option<Date>,
     until: Time,
@@ -25,7 +34,7 @@ pub(crate) struct Shelf {
 impl Shelf {
     /// An empty shelf: nothing may be served.
     pub(crate) fn new(owner: SiteId) -> Self {
-        Self { owner, manifest: Arc::new(nothing(owner)), digest: None, floor: 0, word: None, until: Time::ZERO }
+        Self { owner, manifest: Arc::new(nothing(owner)), signed: None, double: None, floor: 0, word: None, until: Time::ZERO }
     }
 
     /// Takes a manifest if it is the owner's and newer than what is held.
@@ -42,15 +51,23 @@ impl Shelf {
         if !signed.is_by(&self.owner) && !planted!(BelievesAnyManifest) {
             return Err("a manifest that its owner did not sign");
         }
-        let digest = signed.body.digest();
-        match self.digest {
-            Some(held) if signed.body.generation == self.manifest.generation && held != digest => Err("two manifests of one generation"),
-            Some(held) if held == digest => Ok(()),
+        let edition = edition_of(&signed);
+        match &self.signed {
+            Some(held) if held.body == edition.body => Ok(()),
+            Some(held) if (held.body.run, held.body.generation) == (edition.body.run, edition.body.generation) => {
+                self.double = Some(Pair { one: held.clone(), other: edition });
+                Err("two manifests of one generation")
+            }
             _ => {
-                (self.manifest, self.digest) = (Arc::new(signed.body), Some(digest));
+                (self.manifest, self.signed) = (Arc::new(signed.body), Some(edition));
                 Ok(())
             }
         }
+    }
+
+    /// What convicts the owner of two manifests of one generation, if the last manifest was such.
+    pub(crate) fn take_double(&mut self) -> Option<Pair<Edition>> {
+        self.double.take()
     }
 
     /// Takes the owner's word on what is in force: it renews the permission to serve, and bars what was purged.
@@ -74,7 +91,7 @@ impl Shelf {
         if self.manifest.generation < self.floor {
             // As before the first manifest: nothing may be served. The next says what of the copies stays; to drop all of them would have
             // them fetched again in mid-crowd.
-            (self.manifest, self.digest) = (Arc::new(nothing(self.owner)), None);
+            (self.manifest, self.signed) = (Arc::new(nothing(self.owner)), None);
         }
         Ok(())
     }
@@ -91,13 +108,17 @@ impl Shelf {
 }
 
 fn nothing(owner: SiteId) -> Manifest {
-    Manifest { owner, generation: 0, date: Date::default(), objects: Vec::new() }
+    Manifest { mesh: MeshId(Digest::ZERO), owner, run: 0, generation: 0, date: Date::default(), objects: Vec::new() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use overspill_governance::{site::Key, time::Now};
+    use overspill_governance::{
+        evidence::{Bundle, Verdict},
+        site::Key,
+        time::Now,
+    };
 
     const DATE: Date = Date::from_millis(1_000_000);
 
@@ -106,7 +127,7 @@ mod tests {
     }
 
     fn manifest(key: &Key, generation: u64, date: Date) -> Signed<Manifest> {
-        Signed::new(Manifest { owner: key.site(), generation, date, objects: Vec::new() }, key)
+        Signed::new(Manifest { mesh: MeshId(Digest::ZERO), owner: key.site(), run: 1, generation, date, objects: Vec::new() }, key)
     }
 
     fn word(key: &Key, newest: u64, floor: u64, date: Date) -> Signed<Generation> {
@@ -147,5 +168,11 @@ mod tests {
         assert!(shelf.on_manifest(forged).is_err());
         shelf.on_manifest(manifest(&owner, 5, DATE)).unwrap();
         assert_eq!(shelf.on_manifest(manifest(&owner, 5, Date::MAX)), Err("two manifests of one generation"));
+        let double = Bundle::DoubleEdition(shelf.take_double().unwrap().into());
+        assert!(matches!(double.judge(), Verdict::Convicted(conviction) if conviction.who == owner.site()));
+        let mut restarted = manifest(&owner, 5, Date::MAX);
+        restarted.body.run = 2;
+        shelf.on_manifest(Signed::new(restarted.body, &owner)).unwrap();
+        assert_eq!(shelf.take_double(), None, "its calendar was set back");
     }
 }

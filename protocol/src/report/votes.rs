@@ -7,8 +7,11 @@ use overspill_governance::{
     charter::Charter,
     digest::Digest,
     electorate::Electorate,
+    evidence::Crime,
     motion::Change,
+    register::Kept,
     site::{SiteId, Statement},
+    standing::Standing,
     time::Date,
     vote::Vote,
 };
@@ -26,8 +29,25 @@ pub struct CouncilReport {
     pub votes: Vec<VoteReport>,
     /// What was decided: all that was adopted, and what was stopped of late.
     pub decided: Vec<DecidedReport>,
-    /// Members who contradicted themselves in a vote.
-    pub equivocators: Vec<SiteId>,
+    /// What members were convicted of, as this site heard it.
+    pub convicted: Vec<ConvictedReport>,
+}
+
+/// A conviction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConvictedReport {
+    /// Who.
+    pub site: SiteId,
+    /// Of what.
+    pub crime: Crime,
+    /// Names the matter.
+    pub matter: Digest,
+    /// When this site heard of it.
+    pub heard: Date,
+    /// Where its member stands by all that is known of it.
+    pub standing: Standing,
+    /// When that ends or gets better.
+    pub until: Option<Date>,
 }
 
 /// An open vote.
@@ -98,8 +118,18 @@ impl Site {
             version: charter.version,
             votes,
             decided: decided.collect(),
-            equivocators: self.council.equivocations().map(|proof| proof.one.body.voter).collect(),
+            convicted: self.convicted(),
         }
+    }
+}
+
+impl Site {
+    fn convicted(&self) -> Vec<ConvictedReport> {
+        let report = |(who, matter, kept): (&SiteId, &Digest, &Kept)| {
+            let (standing, until) = self.membership.standing_until(who);
+            ConvictedReport { site: *who, crime: kept.crime, matter: *matter, heard: kept.heard, standing, until }
+        };
+        self.membership.register().iter().map(report).collect()
     }
 }
 

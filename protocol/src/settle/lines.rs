@@ -74,23 +74,33 @@ impl Lines {
         self.0.iter_mut()
     }
 
-    /// How much further the line between us, who would owe, and `helper`, who would earn, may move; zero when it is frozen.
+    /// How much further the line between us, who would owe, and `helper`, who would earn, may move; zero when it is frozen, or the helper's
+    /// standing lets nobody lease from it.
     pub(crate) fn headroom(&self, membership: &Membership, us: SiteId, helper: SiteId) -> Credit {
         match (self.0.get(&helper), membership.charter()) {
             (Some(account), _) if account.frozen || us == helper => Credit::ZERO,
+            _ if !membership.standing(&helper).may_lease() => Credit::ZERO,
             (Some(account), _) => account.line.headroom(helper),
             (None, Some(charter)) => charter.newcomer_limit,
             (None, None) => Credit::ZERO,
         }
     }
 
-    /// How much more service may be given to `owner` with `unsettled` outstanding before a receipt is insisted on.
+    /// How much more service may be given to `owner` with `unsettled` outstanding before a receipt is insisted on, or its standing lets it owe no more.
     pub(crate) fn service_room(&self, membership: &Membership, owner: SiteId, unsettled: Credit) -> Credit {
         let Some(charter) = membership.charter() else { return Credit::ZERO };
+        let standing = membership.standing(&owner);
         match self.0.get(&owner) {
             Some(account) if account.frozen => Credit::ZERO,
-            Some(account) => account.line.service_room(unsettled, charter),
-            None => charter.newcomer_limit.min(charter.unsettled_cap).checked_sub(unsettled).unwrap_or(Credit::ZERO).max(Credit::ZERO),
+            Some(account) => {
+                let share = standing.share(account.line.limit_given(), charter);
+                let left = share.checked_sub(account.line.balance()).and_then(|left| left.checked_sub(unsettled)).unwrap_or(Credit::ZERO);
+                account.line.service_room(unsettled, charter).min(left).max(Credit::ZERO)
+            }
+            None => {
+                let limit = standing.share(charter.newcomer_limit, charter);
+                limit.min(charter.unsettled_cap).checked_sub(unsettled).unwrap_or(Credit::ZERO).max(Credit::ZERO)
+            }
         }
     }
 

@@ -47,7 +47,8 @@ impl Site {
     pub(super) fn publish(&mut self) {
         let helpers = self.owner.helpers();
         let asked = self.owner.leases.values().any(|owned| owned.terms.phase == Phase::Asked);
-        if (helpers.is_empty() && !asked) || !self.owner.publisher.refresh(&self.desk, &helpers) {
+        let Some(mesh) = self.membership.mesh().filter(|_| asked || !helpers.is_empty()) else { return };
+        if !self.owner.publisher.refresh(&self.desk, mesh, &helpers) {
             return;
         }
         for helper in &helpers {

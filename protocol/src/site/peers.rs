@@ -3,6 +3,7 @@
 use alloc::{boxed::Box, vec};
 
 use overspill_governance::{
+    evidence::Bundle,
     planted,
     roster::Notice,
     site::{Signed, SiteId},
@@ -37,8 +38,9 @@ impl Site {
                 self.membership.on_sponsor(&mut self.desk, true);
             }
             self.say_hello(peer);
-            if let Some(farewell) = self.membership.farewell() {
-                self.desk.send(peer, farewell);
+            let news = self.membership.farewell().or_else(|| self.membership.obituary(&peer).filter(|_| !planted!(BuriesSilently)));
+            if let Some(news) = news {
+                self.desk.send(peer, news);
             }
         }
     }
@@ -46,7 +48,7 @@ impl Site {
     /// A member is connected: from here on it is heard.
     fn greet(&mut self, peer: SiteId) {
         let known = self.partners.partner(&peer).is_some();
-        if !known && self.partners.iter().count() >= PARTNERS_INBOUND_MAX {
+        if !self.membership.is_welcome(&peer) || !known && self.partners.iter().count() >= PARTNERS_INBOUND_MAX {
             self.desk.put(Output::Hang { peer });
             return;
         }
@@ -151,7 +153,7 @@ impl Site {
             Message::JoinDone(_) | Message::JoinRefused(_) => None,
             Message::RosterAsk(ask) => self.membership.on_roster_ask(&mut self.desk, from, &ask),
             Message::RosterTell(notices) => self.on_roster_tell(notices),
-            Message::VoteAsk(ask) => self.council.on_vote_ask(&mut self.desk, &self.membership, from, &ask),
+            Message::VoteAsk(ask) => self.council.on_vote_ask(&mut self.desk, &self.membership, &mut self.partners, from, &ask),
             Message::VoteTell(papers) => {
                 let Self { council, desk, membership, partners, .. } = self;
                 council.on_vote_tell(desk, membership, partners, &from, papers)
@@ -174,9 +176,15 @@ impl Site {
 
     /// An owner's list of what may be served. One that is new is acknowledged at once: the owner may be waiting for that after a purge.
     fn on_manifest(&mut self, from: SiteId, signed: Signed<Manifest>) -> Fault {
+        if self.membership.mesh() != Some(signed.body.mesh) {
+            return Some("a manifest of another mesh");
+        }
         let shelf = self.helper.shelves.get_mut(&from)?;
         let held = shelf.manifest().generation;
         let fault = shelf.on_manifest(signed).err();
+        if let Some(double) = shelf.take_double() {
+            self.desk.accuse(Bundle::DoubleEdition(double.into()));
+        }
         if shelf.manifest().generation > held {
             self.beat_to(from, None);
         }
@@ -309,7 +317,7 @@ impl Site {
 
     /// Members came or left: strangers who turn out to belong are greeted, partners who left are hung up on.
     pub(super) fn on_roster_changed(&mut self) {
-        let gone = self.partners.iter().filter(|(site, partner)| partner.connected && !self.membership.is_member(site));
+        let gone = self.partners.iter().filter(|(site, partner)| partner.connected && !self.membership.is_welcome(site));
         let gone: alloc::vec::Vec<SiteId> = gone.map(|(site, _)| *site).collect();
         for peer in gone {
             self.desk.put(Output::Hang { peer });

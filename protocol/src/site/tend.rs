@@ -119,7 +119,9 @@ impl Site {
     /// Leaves once nothing is open, or patience is over.
     fn tend_leaving(&mut self) {
         let Some(leaving) = self.membership.leaving() else { return };
-        let pending = self.settle.lines.iter().any(|(_, account)| account.line.pending().is_some());
+        // Who has left before us answers nothing any more.
+        let waits = |partner: &SiteId| !self.membership.has_left(partner);
+        let pending = self.settle.lines.iter().any(|(partner, account)| account.line.pending().is_some() && waits(partner));
         let open = !self.owner.leases.is_empty() || !self.helper.leases.is_empty() || pending;
         if open && self.desk.now.time < leaving.until {
             self.desk.wake_in(Reason::Leave, LEASE_LOOK);

@@ -51,7 +51,7 @@ fn claim() -> Claim {
 fn papers() -> Vec<Paper> {
     let change = Change::Amend { parameter: String::from("price_mib"), from: 1_000, to: 2_000 };
     let discuss = String::from("https://forum.example/1");
-    let motion = signed(Motion { mesh: MESH, mover: OWNER, charter: 1, change, discuss, date: DATE });
+    let motion = signed(Motion { mesh: MESH, mover: OWNER, rules: Digest::ZERO, change, discuss, date: DATE });
     let name = Digest([18; 32]);
     let outcome = Outcome { objections: Digest([19; 32]), adopts: true };
     let (epoch, stage) = (1, Stage::Prepare);
@@ -135,7 +135,7 @@ fn specimens() -> Vec<Message> {
         }),
         Message::LeaseRefused(LeaseRefused { lease: LEASE, reason: LeaseRefusal::NoCredit }),
         Message::LeaseClosed(LeaseClosed { lease: LEASE }),
-        Message::Manifest(signed(Manifest { owner: OWNER, generation: 4, date: DATE, objects: vec![object] })),
+        Message::Manifest(signed(Manifest { mesh: MESH, owner: OWNER, run: 1, generation: 4, date: DATE, objects: vec![object] })),
         Message::Claim(ClaimMade { lease: LEASE, claim: Some(claim()), last: true }),
         Message::ClaimAsk(ClaimAsk { lease: LEASE }),
         Message::ClaimAnswer(ClaimAnswer { lease: LEASE, accepted: Some(claim()), done: false, reason: String::new() }),
@@ -165,14 +165,14 @@ fn every_kind_has_its_golden_bytes() {
     LeaseHeld      53 010009000000 6112705e9a6afd68
     LeaseRefused   18 01000a000000 20222feb3e2636b5
     LeaseClosed    14 01000b000000 0d8f8f938f1c0509
-    Manifest      205 01000c000000 69175ad5cb73ea1e
+    Manifest      245 01000c000000 f79f4a01d0103033
     Claim          56 01000d000000 b59a97961f15d524
     ClaimAsk       14 01000e000000 73beb4d142cac20a
     ClaimAnswer    64 01000f000000 02255d9b71e31061
     Propose       239 010010000000 13f5d1dfea016fac
     Agree          78 010011000000 d8887eb713ca9746
     VoteAsk        46 010013000000 a157debe9a718cf3
-    VoteTell     1128 010014000000 385aaaaf2fdb93ae
+    VoteTell     1184 010014000000 5f5958eef3207b78
     ");
 }
 
@@ -212,7 +212,8 @@ fn each_kind_keeps_within_its_own_bound() {
 fn every_paper_that_is_gossiped_fits_the_gossip() {
     let keeps = (0..KEEPS_MAX).map(|at| SiteId([u8::try_from(at).unwrap(); 32])).collect();
     let discuss = "x".repeat(LINK_BYTES_MAX);
-    let longest = Motion { mesh: MESH, mover: OWNER, charter: 1, change: Change::Remove { member: HELPER, keeps }, discuss, date: DATE };
+    let longest =
+        Motion { mesh: MESH, mover: OWNER, rules: Digest::ZERO, change: Change::Remove { member: HELPER, keeps }, discuss, date: DATE };
     let reason = "x".repeat(OBJECTION_BYTES_MAX);
     let objection = Objection { mesh: MESH, motion: Digest([1; 32]), objector: OWNER, reason };
     for paper in [Paper::Moved(signed(longest)), Paper::Objected(signed(objection))] {

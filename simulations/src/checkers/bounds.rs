@@ -1,11 +1,15 @@
 //! Memory per peer is bounded: nothing that a peer says or does makes a site hold more than a constant for it.
 
-use overspill_governance::site::SiteId;
+use overspill_governance::{
+    codec,
+    limits::{CONVICTIONS_MAX, ENTRY_BYTES_MAX, MOTIONS_OPEN_MAX},
+    site::SiteId,
+};
 use overspill_protocol::{
     lease::table::Phase,
     limits::{
-        LEASES_MAX, LEASES_PER_OWNER_MAX, MANIFEST_OBJECTS_MAX, MESSAGE_BYTES_MAX, PARTNERS_MAX, ROSTER_BATCH, STANDBY_OBJECTS_MAX,
-        STRANGERS_MAX, UNSETTLED_MAX,
+        LEASES_MAX, LEASES_PER_OWNER_MAX, MANIFEST_OBJECTS_MAX, MESSAGE_BYTES_MAX, PAPERS_BYTES_MAX, PAPERS_MAX, PARTNERS_MAX,
+        ROSTER_BATCH, STANDBY_OBJECTS_MAX, STRANGERS_MAX, UNSETTLED_MAX,
     },
     message::Message,
     report::Report,
@@ -18,6 +22,8 @@ pub(super) fn on_message(site: SiteId, message: &Message) -> Option<String> {
         Message::Manifest(signed) => signed.body.objects.len() <= MANIFEST_OBJECTS_MAX,
         Message::RosterTell(notices) => notices.len() <= ROSTER_BATCH,
         Message::Preposition(wish) => wish.objects.len() <= STANDBY_OBJECTS_MAX,
+        Message::VoteAsk(ask) => ask.known.len() <= PAPERS_MAX,
+        Message::VoteTell(papers) => codec::encode(papers).len() <= PAPERS_BYTES_MAX + ENTRY_BYTES_MAX,
         Message::JoinRefused(reason) => reason.len() <= MESSAGE_BYTES_MAX,
         _ => true,
     };
@@ -42,6 +48,8 @@ pub fn check(report: &Report) -> Vec<String> {
         ("guests", hosted(true).count(), LEASES_MAX),
         ("leases to be settled", hosted(false).count(), UNSETTLED_MAX),
         ("leases of one owner", most_of_one_owner, LEASES_PER_OWNER_MAX),
+        ("open votes", report.council.votes.len(), MOTIONS_OPEN_MAX),
+        ("convictions", report.council.convicted.len(), CONVICTIONS_MAX),
     ];
     let over = table.iter().filter(|(_, found, most)| found > most);
     over.map(|(what, found, most)| format!("{} holds {found} {what}, where {most} are the most", report.site.short())).collect()

@@ -23,7 +23,7 @@ pub struct Forks {
     allotted: BTreeSet<(SiteId, LeaseId)>,
     admitted: BTreeSet<(SiteId, Digest)>,
     taken: BTreeMap<(SiteId, LeaseId), u32>,
-    manifests: BTreeMap<(SiteId, u64), Digest>,
+    manifests: BTreeMap<(SiteId, u64, u64), Digest>,
     answers: BTreeMap<(SiteId, Digest), SiteId>,
     /// Whose ledger takes no entries.
     mute: BTreeSet<SiteId>,
@@ -77,8 +77,8 @@ impl Forks {
             return Some(format!("{} says {} though its ledger takes no entries", site.short(), message.kind()));
         }
         if let Message::Manifest(signed) = message {
-            let (generation, digest) = (signed.body.generation, signed.body.digest());
-            let before = self.manifests.insert((site, generation), digest);
+            let (run, generation, digest) = (signed.body.run, signed.body.generation, signed.body.digest());
+            let before = self.manifests.insert((site, run, generation), digest);
             let twice = before.is_some_and(|before| before != digest);
             return twice.then(|| format!("{} signed two manifests of generation {generation}", site.short()));
         }

@@ -30,6 +30,10 @@ impl Honest {
             Event::Shunned { peer, reason } => (peer, format!("shuns it: {reason}")),
             Event::Misspoke { peer, reason } => (peer, format!("finds fault with it: {reason}")),
             Event::Forked { peer, proof } => (peer, format!("accuses it of a fork, which holds: {}", proof.convicts())),
+            Event::Convicted { peer, bundle } => {
+                let innocent = self.is_honest(peer);
+                return innocent.then(|| format!("{} is honest, and {} convicts it: {}", peer.short(), site.short(), bundle.charge()));
+            }
             _ => return None,
         };
         let innocent = self.is_honest(peer) && self.is_honest(&site);

@@ -1,5 +1,7 @@
 //! What was healed comes to rest: views converge, redirects end, leases vanish, receipts settle, queues drain.
 
+use std::collections::BTreeSet;
+
 use overspill_protocol::report::Report;
 
 use crate::world::World;
@@ -36,7 +38,8 @@ fn of_site(world: &World, at: usize, report: &Report) -> Vec<String> {
         report
             .lines
             .iter()
-            .filter(|line| (line.pending || line.frozen) && honest(&line.partner))
+            // Who has left answers nothing any more.
+            .filter(|line| (line.pending || line.frozen) && honest(&line.partner) && !line.left)
             .map(|line| format!("site {at} waits for an answer: {line:?}")),
     );
     if report.silent {
@@ -45,20 +48,23 @@ fn of_site(world: &World, at: usize, report: &Report) -> Vec<String> {
     open
 }
 
-/// Members of one mesh know the same members, and are connected to those of their partners who behave.
+/// Members of one mesh know the same members, rules and convictions, and are connected to those of their partners who behave.
 fn disagreement(world: &World, at: usize, report: &Report, all: &[Option<Report>]) -> Option<String> {
     let mesh = report.mesh.as_ref()?;
-    let most = all
-        .iter()
-        .flatten()
-        .filter_map(|other| other.mesh.as_ref())
-        .filter(|other| other.id == mesh.id)
-        .map(|other| other.members)
-        .max()?;
-    if mesh.members != most {
-        return Some(format!("site {at} knows {} members, another {most}", mesh.members));
-    }
     let honest = |site| world.checkers.is_honest(site);
+    let matters = |report: &Report| report.council.convicted.iter().map(|convicted| convicted.matter).collect::<BTreeSet<_>>();
+    for other in all.iter().flatten().filter(|other| honest(&other.site)) {
+        let Some(theirs) = other.mesh.as_ref().filter(|theirs| theirs.id == mesh.id) else { continue };
+        if (mesh.members, mesh.member_set) != (theirs.members, theirs.member_set) {
+            return Some(format!("site {at} knows {} members, and {} others or {}", mesh.members, other.site.short(), theirs.members));
+        }
+        if report.council.charters != other.council.charters {
+            return Some(format!("site {at} and {} know other rules", other.site.short()));
+        }
+        if matters(other) != matters(report) {
+            return Some(format!("site {at} has heard of other convictions than {}", other.site.short()));
+        }
+    }
     let lonely = report.partners.iter().find(|partner| !partner.connected && honest(&partner.site) && honest(&report.site))?;
     let is_there = world.index_of(&lonely.site).is_some_and(|other| world.bodies[other].agent.is_some());
     is_there.then(|| format!("site {at} is not connected to {}", lonely.site.short()))

@@ -51,6 +51,11 @@ impl Votes {
         }
     }
 
+    /// What a site's disk has lost it may sign anew: that is its owner's to answer for.
+    pub(super) fn on_disk_lost(&mut self, lost: SiteId) {
+        self.cast.retain(|(site, _), _| *site != lost);
+    }
+
     pub(super) fn on_message(&self, site: SiteId, message: &Message) -> Option<String> {
         let Message::VoteTell(papers) = message else { return None };
         let ours = |paper: &&Paper| match paper {
@@ -58,7 +63,7 @@ impl Votes {
             Paper::Seconded(second) => second.body.seconder == site,
             Paper::Objected(objection) => objection.body.objector == site,
             Paper::Cast(ballot) => ballot.body.voter == site,
-            Paper::Decided(_) => false,
+            Paper::Decided(_) | Paper::Accused(_) => false,
         };
         let early = papers.iter().filter(ours).find(|paper| !self.durable.contains(&(site, paper.digest())));
         early.map(|_| format!("{} told a paper of a vote before it was durable", site.short()))

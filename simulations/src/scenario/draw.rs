@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use overspill_governance::charter::Charter;
+use overspill_governance::charter::{Charter, PARAMETERS};
 
 use super::plot::{Action, Plot};
 use crate::{
@@ -22,6 +22,13 @@ pub struct Size {
     /// How long it lasts before everything is mended.
     pub length: Option<Duration>,
 }
+
+/// How many plots have votes in them, in a million.
+const VOTED_ON: u32 = 350_000;
+/// Members of the first moment have a voice after so long, in milliseconds.
+const VOICE_MS: u64 = 620_000;
+/// From a motion to a change that is in force: discussion, the slowest clock, two epochs, cooling, and a little.
+const VOTE_MS: u64 = 1_000 * (600 + 120 + 300 + 600 + 300 + 60);
 
 /// The shortest plot: crowds and mishaps need so much room.
 pub const EPISODE_MIN: Duration = Duration::from_secs(20);
@@ -69,7 +76,10 @@ impl Plot {
         plot.draw_changes(&mut dice, first, episode.min(end));
         if size != Size::default() {
             plot.draw_more(&mut dice, episode, end);
+        } else if dice.happens(VOTED_ON) {
+            plot.draw_votes(&mut dice);
         }
+        let end = plot.length.as_millis() as u64;
         // A site is not muted to itself, and what comes after the end does not come.
         plot.actions.retain(|(at, action)| *at < end && !matches!(action, Action::Mute(from, to, _) if from == to));
         plot.crowds.retain(|crowd| crowd.from < end);
@@ -127,6 +137,46 @@ impl Plot {
         }
     }
 
+    /// One motion or two, long after the crowds: a vote takes most of an hour, in which little else happens.
+    fn draw_votes(&mut self, dice: &mut Dice) {
+        self.charter = hasty(&self.charter);
+        let motions = dice.one_of(&[1, 1, 2]);
+        let liar = dice.below(self.members);
+        if dice.happens(400_000) && self.conducts.iter().all(|(site, conduct)| *site != liar && conduct.is_honest()) {
+            self.conducts.push((liar, Conduct::VotesTwice));
+        }
+        let mut at = VOICE_MS;
+        for _ in 0..motions {
+            at += dice.between(5_000, 60_000);
+            self.draw_vote(dice, at);
+            at += VOTE_MS;
+        }
+        self.length = Duration::from_millis(at);
+    }
+
+    fn draw_vote(&mut self, dice: &mut Dice, at: u64) {
+        let (mover, seconder) = two(dice, self.members);
+        let expelled = (mover + 1 + dice.below(self.members - 1)) % self.members;
+        let wish = match self.members > 2 && dice.happens(600_000) {
+            true => Action::Expel(mover, expelled),
+            false => Action::Amend(mover, dice.below(2), dice.between(11, 99) as i64),
+        };
+        self.actions.push((at, wish));
+        // Whoever was down may have missed it.
+        self.actions.extend([10_000, 60_000, 200_000].map(|later| (at + later, Action::Second(seconder))));
+        let objectors = dice.one_of(&[0, 0, 0, 1, self.members - 1]);
+        self.actions.extend((0..objectors).map(|site| (at + dice.between(60_000, 590_000), Action::Object(site))));
+        if dice.happens(250_000) {
+            let (away, from) = (dice.below(self.members), at + dice.between(0, 500_000));
+            self.actions.extend([(from, Action::Stop(away, true)), (at + VOTE_MS - 1_000, Action::Stop(away, false))]);
+        }
+        for _ in 0..dice.between(0, 4) {
+            let (from, struck) = (at + dice.between(500_000, 1_100_000), dice.below(self.members));
+            let until = from + dice.between(500, 300_000);
+            self.mishap(dice, from, until, struck);
+        }
+    }
+
     fn crowd(&mut self, dice: &mut Dice, site: usize, at: u64, end: u64) {
         let until = (at + dice.between(6_000, 22_000)).min(end);
         self.actions.push((at, Action::Want(site, dice.one_of(&[30, 60, 80, 100, 300]))));
@@ -171,6 +221,13 @@ fn charter(dice: &mut Dice) -> Charter {
     brisk().with("unsettled_cap", cap).and_then(|charter| charter.with("newcomer_limit", limit)).unwrap_or_default()
 }
 
+/// The same rules with every pause of a vote as short as the table lets it be.
+fn hasty(charter: &Charter) -> Charter {
+    let pauses = ["vote_discussion", "vote_cooling", "vote_epoch", "vote_transition"];
+    let shortest = PARAMETERS.iter().filter(|parameter| pauses.contains(&parameter.name));
+    shortest.fold(charter.clone(), |charter, least| charter.clone().with(least.name, least.min).unwrap_or(charter))
+}
+
 fn faults(dice: &mut Dice) -> Faults {
     let often = |dice: &mut Dice, rates: &[u32]| dice.one_of(rates);
     Faults {
@@ -202,7 +259,7 @@ fn link(dice: &mut Dice) -> Link {
 fn conducts(dice: &mut Dice, members: usize) -> Vec<(usize, Conduct)> {
     let mut conducts = Vec::new();
     if dice.happens(350_000) {
-        conducts.push((dice.below(members), dice.one_of(&CONDUCTS[3..])));
+        conducts.push((dice.below(members), dice.one_of(&CONDUCTS[3..9])));
     }
     if dice.happens(300_000) {
         let site = dice.below(members);

@@ -76,7 +76,7 @@ pub const EVENTS: [&str; 26] = [
     "clocks-apart",
     "unproven",
     "forked",
-    "equivocated",
+    "convicted",
     "moved",
     "decided",
     "lapsed",

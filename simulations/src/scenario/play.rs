@@ -8,7 +8,7 @@ use std::{
 use overspill_governance::{charter::PARAMETERS, digest::Digest, time::Time};
 use overspill_protocol::{
     event::Answer,
-    io::{Command, Wish},
+    io::{Command, Keeps, Wish},
 };
 
 use super::{
@@ -182,7 +182,7 @@ fn act(world: &mut World, visitors: &mut Visitors<'_>, now: u64, action: Action)
         }
         Action::Expel(mover, member) => {
             let member = world.bodies[member].id;
-            propose(world, mover, Wish::Remove { member });
+            propose(world, mover, Wish::Remove { member, keeps: Keeps::All });
         }
         Action::Second(site) => {
             on_motion(world, site, |motion| Command::Second { motion });

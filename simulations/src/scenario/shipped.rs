@@ -15,6 +15,7 @@ shipped! {
     "disk_full",
     "everyone_struck_at_once",
     "forger_is_shunned",
+    "forker_is_convicted",
     "founder_removed",
     "helper_dies",
     "liar_is_caught",

@@ -149,6 +149,7 @@ fn words(event: &Event, world: &World) -> Option<String> {
         Event::ClaimReduced { partner, reason, .. } => format!("a claim of {} was reduced: {reason}", of(partner)),
         Event::Misspoke { peer, reason } => format!("{} misspoke: {reason}", of(peer)),
         Event::Shunned { peer, reason } => format!("{} is shunned: {reason}", of(peer)),
+        Event::Convicted { peer, bundle } => format!("convicts {}: {}", of(peer), bundle.crime().sentence()),
         Event::Warned { reason } | Event::Silent { reason } => format!("{}: {reason}", kebab(&format!("{event:?}"))),
         Event::Answered { answer: Ok(answer), .. } => kebab(&format!("{answer:?}")),
         Event::Answered { answer: Err(reason), .. } => format!("refused: {reason}"),

@@ -91,7 +91,11 @@ impl World {
                 self.checkers.on_broadcast(self.bodies[site].id, &message);
                 let bytes = wire::encode(&message);
                 self.trace.note(now, at, Kind::Broadcasts, 0, &bytes, || message.kind().to_owned());
-                self.shout(site, &bytes);
+                let lie = self.bodies[site].conduct.contradicts(&message, &self.bodies[site].key());
+                match lie {
+                    Some(lie) => self.tell_two_things(site, [bytes, wire::encode(&lie)]),
+                    None => self.shout(site, &bytes),
+                }
             }
             Output::Dial { peer, .. } => {
                 if let Some(to) = self.index_of(&peer) {
@@ -136,6 +140,10 @@ impl World {
         if !conduct.knows(&message) {
             return;
         }
+        let beside = conduct.forks(&message, &self.bodies[site].key());
+        if let Some(lie) = conduct.contradicts(&message, &self.bodies[site].key()).filter(|_| self.dice.happens(500_000)) {
+            message = lie;
+        }
         let (times, bent) = conduct.bends(&mut message, &mut self.dice);
         if bent {
             self.met.note(Sometimes::Forgery);
@@ -150,9 +158,21 @@ impl World {
         for _ in 0..times {
             self.post(site, to, &bytes);
         }
+        if let Some(beside) = beside {
+            self.post(site, to, &wire::encode(&beside));
+        }
         if let Some(strange) = conduct.adds(&mut self.dice) {
             self.met.note(Sometimes::UnknownKind);
             self.post(site, to, &strange);
+        }
+    }
+
+    /// Some partners hear the one, some the other, some both.
+    fn tell_two_things(&mut self, site: usize, things: [Vec<u8>; 2]) {
+        self.met.note(Sometimes::VotedTwice);
+        for to in (0..self.bodies.len()).filter(|to| *to != site) {
+            let told = self.dice.one_of(&[&things[..1], &things[1..], &things[..]]);
+            told.iter().for_each(|thing| self.post(site, to, thing));
         }
     }
 
@@ -191,6 +211,10 @@ impl World {
             Event::Silent { .. } => Sometimes::Silent,
             Event::ClocksApart { .. } => Sometimes::ClocksApart,
             Event::Shunned { .. } => Sometimes::Shunned,
+            Event::Convicted { .. } => Sometimes::Convicted,
+            Event::Decided { adopts: false, .. } => Sometimes::Stopped,
+            Event::RulesChanged { .. } => Sometimes::RulesChanged,
+            Event::Removed { .. } => Sometimes::Removed,
             Event::Answered { answer: Ok(Answer::Joined), .. } => Sometimes::Joined,
             Event::Answered { answer: Ok(Answer::Left), .. } => Sometimes::Left,
             _ => return,

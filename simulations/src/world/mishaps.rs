@@ -55,6 +55,18 @@ impl World {
         known
     }
 
+    /// A member that frames others accuses whoever gave it something signed.
+    pub(super) fn frame(&mut self, site: usize, heard: &[u8]) {
+        let conduct = self.bodies[site].conduct;
+        if conduct != Conduct::Frames {
+            return;
+        }
+        if let Some(accusation) = wire::decode(heard).ok().and_then(|message| conduct.frames(&message)) {
+            self.met.note(Sometimes::Framed);
+            self.shout(site, &wire::encode(&accusation));
+        }
+    }
+
     /// A member that pries asks its partners for what it may not have: under leases that it holds, under those of others, and under none.
     pub(super) fn pry(&mut self, site: usize) {
         if self.bodies[site].conduct != Conduct::Pries || !self.dice.happens(200_000) {

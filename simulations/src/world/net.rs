@@ -216,6 +216,7 @@ impl World {
             return;
         }
         if self.is_understood(to, &parcel.bytes) {
+            self.frame(to, &parcel.bytes);
             let from = self.bodies[from].id;
             self.tell(to, Input::Message { from, bytes: parcel.bytes });
         }

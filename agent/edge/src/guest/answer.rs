@@ -9,6 +9,7 @@ use overspill_governance::{
     time::{Date, Now},
 };
 use overspill_protocol::{
+    attest,
     limits::TICKET_LIFETIME,
     manifest::Object,
     plan::Host,
@@ -89,6 +90,9 @@ pub(crate) fn object(host: &Host, object: &Object, body: Bytes, request: &Header
     insert(headers, header::ETAG, tag);
     insert(headers, header::LINK, format!("<{}{}>; rel=\"canonical\"", host.canonical, object.path));
     insert(headers, header::CACHE_CONTROL, format!("private, max-age={}", max_age(object, now)));
+    if let Some(value) = host.attested.value(object) {
+        insert(headers, header::HeaderName::from_static(attest::FIELD), value.to_owned());
+    }
     let status = if was_stored { "overspill; hit" } else { "overspill; fwd=miss; stored" };
     headers.insert("cache-status", HeaderValue::from_static(status));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));

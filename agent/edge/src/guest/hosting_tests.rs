@@ -1,5 +1,7 @@
 use super::*;
 use overspill_governance::{
+    digest::Digest,
+    invite::MeshId,
     payword::{Chain, LeaseId},
     site::SiteId,
     time::Date,
@@ -18,7 +20,14 @@ fn chain() -> Chain {
 }
 
 fn hosting() -> Hosting {
-    let manifest = Manifest { owner: SiteId([1; 32]), generation: 1, date: Date::from_millis(0), objects: Vec::new() };
+    let manifest = Manifest {
+        mesh: MeshId(Digest::ZERO),
+        owner: SiteId([1; 32]),
+        run: 1,
+        generation: 1,
+        date: Date::from_millis(0),
+        objects: Vec::new(),
+    };
     let host = Host {
         lease: LEASE,
         owner: SiteId([1; 32]),
@@ -32,6 +41,7 @@ fn hosting() -> Hosting {
         key: TicketKey([9; 32]),
         anchor: chain().anchor(),
         manifest: Arc::new(manifest),
+        attested: Arc::default(),
         generation_until: Time::MAX,
         until: Time::MAX,
         closed: false,

@@ -2,7 +2,8 @@ use super::{limits::MANIFEST_LOOK, metrics::Refusal, *};
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use overspill_governance::{
-    digest::ObjectDigest,
+    digest::{Digest, ObjectDigest},
+    invite::MeshId,
     payword::Chain,
     time::{Date, Now},
     units::{self, ByteRate, RequestRate},
@@ -53,7 +54,15 @@ fn host(name: u8, objects: Vec<Object>) -> Host {
         storage: units::Bytes(1_000_000),
         key: KEY,
         anchor: chain(name).anchor(),
-        manifest: Arc::new(Manifest { owner: OWNER, generation: 1, date: Date::from_millis(0), objects }),
+        manifest: Arc::new(Manifest {
+            mesh: MeshId(Digest::ZERO),
+            owner: OWNER,
+            run: 1,
+            generation: 1,
+            date: Date::from_millis(0),
+            objects,
+        }),
+        attested: Arc::default(),
         generation_until: Time::MAX,
         until: Time::MAX,
         closed: false,
@@ -297,7 +306,8 @@ async fn a_standby_copy_is_served_once_a_manifest_names_it_and_not_before() {
     assert!(helper.guests.stand_by(&want, Bytes::from_static(BODY), now(0).time) && helper.guests.stands_by(&want));
     // A lease whose first manifest has not come says nothing of what stands by.
     let mut young = host(2, Vec::new());
-    young.manifest = Arc::new(Manifest { owner: OWNER, generation: 0, date: Date::default(), objects: Vec::new() });
+    young.manifest =
+        Arc::new(Manifest { mesh: MeshId(Digest::ZERO), owner: OWNER, run: 1, generation: 0, date: Date::default(), objects: Vec::new() });
     helper.plan(vec![young]);
     assert!(helper.guests.stands_by(&want));
     helper.plan(vec![host(2, vec![object("/a.css", BODY)])]);

@@ -1,5 +1,7 @@
 use super::*;
 use overspill_governance::{
+    digest::Digest,
+    invite::MeshId,
     payword::Chain,
     site::SiteId,
     units::{ByteRate, RequestRate},
@@ -9,7 +11,14 @@ use proptest::prelude::*;
 
 fn lease(name: u8, words: u32, serial_from: u32) -> Spill {
     let lease = LeaseId([name; 8]);
-    let manifest = Manifest { owner: SiteId([1; 32]), generation: 1, date: Date::from_millis(0), objects: Vec::new() };
+    let manifest = Manifest {
+        mesh: MeshId(Digest::ZERO),
+        owner: SiteId([1; 32]),
+        run: 1,
+        generation: 1,
+        date: Date::from_millis(0),
+        objects: Vec::new(),
+    };
     Spill {
         lease,
         helper: SiteId([name; 32]),

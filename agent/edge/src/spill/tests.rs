@@ -1,6 +1,8 @@
 use super::*;
 use http::{HeaderMap, HeaderValue, header};
 use overspill_governance::{
+    digest::Digest,
+    invite::MeshId,
     payword::{Chain, LeaseId},
     site::SiteId,
     time::{Date, Time},
@@ -45,7 +47,14 @@ fn lease(name: u8) -> Spill {
         clock_offset_ms: 0,
         weight: 1,
         held_back: false,
-        manifest: Arc::new(Manifest { owner: OWNER, generation: 1, date: Date::from_millis(0), objects }),
+        manifest: Arc::new(Manifest {
+            mesh: MeshId(Digest::ZERO),
+            owner: OWNER,
+            run: 1,
+            generation: 1,
+            date: Date::from_millis(0),
+            objects,
+        }),
         standby: Arc::default(),
         until: Time::MAX,
     }

@@ -12,7 +12,13 @@ use std::{
 use bytes::Bytes;
 use http::uri::{Authority, Scheme};
 use overspill_edge::{Canonical, Clock, Config, FillFailed, Handle, start};
-use overspill_governance::{digest::ObjectDigest, site::SiteId, time::Date, units};
+use overspill_governance::{
+    digest::{Digest, ObjectDigest},
+    invite::MeshId,
+    site::SiteId,
+    time::Date,
+    units,
+};
 use overspill_protocol::{
     manifest::{Manifest, Object},
     plan::Plan,
@@ -74,7 +80,7 @@ fn manifest(owner: SiteId, files: &[File]) -> Arc<Manifest> {
     };
     let mut objects: Vec<Object> = files.iter().map(object).collect();
     objects.sort_by(|one, other| one.path.cmp(&other.path));
-    Arc::new(Manifest { owner, generation: 1, date: Date::from_millis(0), objects })
+    Arc::new(Manifest { mesh: MeshId(Digest::ZERO), owner, run: 1, generation: 1, date: Date::from_millis(0), objects })
 }
 
 fn fill(handle: &Arc<Handle>, bodies: BTreeMap<ObjectDigest, Bytes>) {

@@ -4,6 +4,8 @@ use std::{sync::Arc, thread};
 
 use overspill_edge::{Clock, FillFailed, Handle};
 use overspill_governance::{
+    digest::Digest,
+    invite::MeshId,
     payword::{Chain, LeaseId},
     site::SiteId,
     time::Time,
@@ -72,6 +74,7 @@ impl Lease {
             key: self.key,
             anchor: self.chain.anchor(),
             manifest: Arc::clone(manifest),
+            attested: Arc::default(),
             generation_until: Time::MAX,
             until: Time::MAX,
             closed: false,
@@ -94,7 +97,7 @@ pub fn manifest(handle: &Handle, owner: SiteId, clock: &Clock, is_listed: impl F
         .map(|hot| Object { path: hot.path, digest: hot.digest, size: hot.size, media_type: hot.media_type, fresh_until: hot.fresh_until })
         .collect();
     objects.sort_by(|a, b| a.path.cmp(&b.path));
-    let manifest = Manifest { owner, generation: seen.generation, date: clock.date(), objects };
+    let manifest = Manifest { mesh: MeshId(Digest::ZERO), owner, run: 1, generation: seen.generation, date: clock.date(), objects };
     assert!(manifest.is_well_formed());
     Arc::new(manifest)
 }

@@ -2,6 +2,7 @@
 
 use overspill_governance::{
     entry::Entry,
+    evidence::{Bundle, Pair},
     payword::LeaseId,
     planted,
     site::SiteId,
@@ -55,6 +56,10 @@ impl HelperSide {
     ) -> Result<LeaseHeld, LeaseRefusal> {
         let allotment = &take.allotment.body;
         if let Some(known) = self.leases.get(&allotment.lease) {
+            let pair = Pair { one: known.terms.allotment.clone(), other: take.allotment.clone() };
+            if pair.one != pair.other && known.terms.owner() == from {
+                desk.accuse(Bundle::DoubleAllotment(pair.into()));
+            }
             let same = known.terms.allotment == take.allotment && known.terms.phase == Phase::Held;
             return known
                 .live
