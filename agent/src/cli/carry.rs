@@ -113,7 +113,7 @@ mod tests {
             lines,
             [
                 "partner site leases since served held",
-                "rkeohxlu https://blog.example 2 2026-11-23T02:00:00Z 12 requests, 2 KiB 3 objects, 1 KiB",
+                "rkeohxlu https://blog.example 2 2026-11-23T02:00:00Z 12 requests, 2.0 KiB 3 objects, 1.0 KiB",
                 "qe4xodvi none stopped - 0 requests, 0 B 0 objects, 0 B",
             ]
         );
