@@ -1,6 +1,8 @@
 //! What the running agent tells and takes beside serving visitors: figures over HTTP on loopback, commands over a socket in its directory.
 
+pub mod carry;
 pub mod control;
+pub mod denials;
 pub mod http;
 pub mod status;
 pub mod talk;

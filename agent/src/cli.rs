@@ -14,7 +14,9 @@ use crate::{
 };
 
 mod ask;
+pub mod carry;
 pub mod config;
+pub mod deny;
 pub mod exit;
 pub mod judge;
 pub mod ledger;
@@ -74,6 +76,12 @@ enum Command {
     Partners(Json),
     /// Shows what this site owes and is owed.
     Statement(Json),
+    /// Denies a URL to everybody, here and at helpers, or shows what is denied.
+    Deny(deny::Deny),
+    /// Denies a URL no longer.
+    Allow(deny::Allow),
+    /// Shows what this site carries for whom, or stops that.
+    Carry(carry::Carry),
     /// Shows the rules of the mesh, as numbered articles.
     Rules(rules::Options),
     /// Moves that a rule is changed, or a member removed.
@@ -175,6 +183,9 @@ fn carry_out(line: Line) -> Outcome {
         Command::Status(Json { json }) => show::status(&directory()?, json),
         Command::Partners(Json { json }) => show::partners(&directory()?, json),
         Command::Statement(Json { json }) => show::statement(&directory()?, json),
+        Command::Deny(options) => deny::deny(options, &directory()?),
+        Command::Allow(options) => deny::allow(&options, &directory()?),
+        Command::Carry(options) => carry::carry(&options, &directory()?),
         Command::Rules(options) => rules::run(&options, &directory()?),
         Command::Propose { command } => vote::propose(command, &directory()?),
         Command::Vote { command } => vote::vote(command, &directory()?),
@@ -228,6 +239,8 @@ mod tests {
             &["reload"],
             &["join"],
             &["leave"],
+            &["deny"],
+            &["carry", "stop"],
             &["ledger", "verify"],
             &["demo"],
             &["rules"],

@@ -28,6 +28,7 @@ use crate::{
     ledger::Ledger,
     mesh_handle::{Ask, Asks, MeshHandle},
     prove::Reach,
+    stopped::Stops,
 };
 
 /// First pause before a mesh that ended is started again; it doubles.
@@ -52,6 +53,8 @@ pub struct Setup {
     pub guest: Option<GuestAddress>,
     /// Hard caps on what is carried for others.
     pub caps: Caps,
+    /// For whom nothing is carried.
+    pub stopped: Stops,
     /// Whose host names may be checked.
     pub reach: Reach,
 }

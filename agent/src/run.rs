@@ -35,6 +35,8 @@ use crate::{
 
 pub mod agent;
 mod agentless;
+pub(crate) mod carrying;
+mod denying;
 mod edge;
 pub(crate) mod keep;
 
@@ -68,7 +70,9 @@ async fn serve(request: Request, loaded: Loaded, level: Level, started: Instant)
         .map_err(|faults| Failure::new(Exit::Usage, faults.to_string(), "nothing was started; `overspill config check` checks again"))?;
     let acme = Keeper::new(keep.state().map(|state| state.file(names::CERTIFICATES)));
     let named = Named { identities: acme.take(&loaded, named.identities), ..named };
-    let config = edge::config(&loaded, named.clone(), keep.state())?;
+    // Before the first visitor: what was denied stays denied.
+    let denied = keep.open_lists();
+    let config = overspill_edge::Config { denied, ..edge::config(&loaded, named.clone(), keep.state())? };
     let edge = Arc::new(overspill_edge::start(config, clock.clone()).map_err(|error| not_started(&error))?);
     let serving_after_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(listen = %edge.local_addr(), origin = settings.origin.authority, serving_after_ms, "serving");

@@ -30,8 +30,12 @@ pub mod names {
     pub const LOCK: &str = "lock";
     /// Where the running agent takes commands.
     pub const SOCKET: &str = "control.sock";
+    /// What must not be shown.
+    pub const DENIED: &str = "denied";
     /// What the agentless target was promised this month.
     pub const AGENTLESS: &str = "agentless";
+    /// Members for whom nothing is carried.
+    pub const STOPPED: &str = "stopped";
     /// Where the running agent listens, for people and scripts.
     pub const RUNNING: &str = "running.json";
 }

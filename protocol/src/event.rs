@@ -196,6 +196,8 @@ pub enum Answer {
     Joined,
     /// The site has left.
     Left,
+    /// Nothing is carried for those who were named.
+    Stopped,
     /// A motion was made.
     Moved {
         /// Its name.

@@ -117,6 +117,11 @@ pub enum Command {
     },
     /// Leaves the mesh: leases end and settle first.
     Leave,
+    /// Carries nothing for these members, and for all others again. The driver keeps the list, and tells each new machine of it.
+    Stop {
+        /// All for whom nothing is carried.
+        members: BTreeSet<SiteId>,
+    },
     /// Moves a change.
     Propose {
         /// What is to be different.

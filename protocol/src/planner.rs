@@ -189,11 +189,11 @@ fn is_usable(owned: &Owned) -> bool {
     owned.terms.phase.is_live() && owned.live.as_ref().is_some_and(|live| !live.base.is_empty())
 }
 
-/// Whether a guest is served no more: its time is over, its owner owes too much unsettled, or our month is used up.
+/// Whether a guest is served no more: its time is over, its owner owes too much unsettled, our month is used up, or we carry nothing for its owner.
 fn is_closed(desk: &Desk, from: Sources<'_>, guest: &Guest) -> bool {
     let owner = guest.terms.owner();
     let over = !matches!(guest.terms.phase, Phase::Held | Phase::Draining);
     let credit = from.lines.service_room(from.membership, owner, from.helper.unsettled(&owner));
     let spent = credit <= Credit::ZERO && !planted!(ServesOnCredit);
-    over || spent || from.helper.month_left(desk.now.date) == Bytes::ZERO
+    over || spent || from.helper.is_stopped(&owner) || from.helper.month_left(desk.now.date) == Bytes::ZERO
 }

@@ -8,7 +8,7 @@ use overspill_governance::{
     invite::MeshId,
     payword::LeaseId,
     site::SiteId,
-    time::Now,
+    time::{Date, Now},
     units::{ByteRate, Bytes, Credit, RequestRate},
 };
 
@@ -112,6 +112,8 @@ pub struct LeaseReport {
     pub used_bytes: Bytes,
     /// What receipts moved for it.
     pub settled: Credit,
+    /// When it was taken.
+    pub made: Date,
 }
 
 /// One credit line.
@@ -191,6 +193,7 @@ impl Site {
             used_requests: owned.live.as_ref().map_or(0, |live| live.serial),
             used_bytes: owned.live.as_ref().map_or(Bytes::ZERO, |live| live.issued),
             settled: owned.terms.settled,
+            made: owned.terms.allotment.body.made,
         });
         let hosted = self.helper.leases.iter().map(|(lease, guest)| LeaseReport {
             lease: *lease,
@@ -202,6 +205,7 @@ impl Site {
             used_requests: guest.seen.requests,
             used_bytes: guest.seen.bytes,
             settled: guest.terms.settled,
+            made: guest.terms.allotment.body.made,
         });
         owned.chain(hosted).collect()
     }

@@ -25,7 +25,7 @@ use overspill_governance::{
 use crate::{
     council::Council,
     desk::Desk,
-    event::Event,
+    event::{Answer, Event},
     fill::{FillAsk, FillRefusal},
     io::{Command, Config, Input, Output},
     lease::{
@@ -226,6 +226,13 @@ impl Site {
                 self.desk.wake_in(Reason::Lease, core::time::Duration::ZERO);
                 None
             }),
+            Command::Stop { members } => {
+                for owner in self.helper.stop(&mut self.desk, members) {
+                    // It misses its leases in our beat, and sends nobody any more.
+                    self.beat_to(owner, None);
+                }
+                Ok(Some(Answer::Stopped))
+            }
             Command::Propose { wish, discuss } => self.council.propose(&mut self.desk, &self.membership, wish, discuss).map(Some),
             Command::Second { motion } => self.council.second(&mut self.desk, &self.membership, &motion).map(Some),
             Command::Object { motion, reason } => self.council.object(&mut self.desk, &self.membership, &motion, reason).map(Some),

@@ -1,8 +1,8 @@
 //! Stories in fair weather: each part of the protocol does what it is for. What needs no look into a machine is a scenario (`scenarios/`).
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use overspill_protocol::event::Event;
+use overspill_protocol::{event::Event, io::Command};
 use overspill_simulations::{story::Story, world::Faults};
 
 const FAIR: Faults =
@@ -67,4 +67,30 @@ fn one_seed_is_one_run() {
     };
     assert_eq!(hash(7), hash(7));
     assert_ne!(hash(7), hash(8));
+}
+
+#[test]
+fn for_whom_nothing_is_carried_there_are_no_leases_and_no_copies_until_that_is_taken_back() {
+    let mut story = Story::of(7, 3, FAIR);
+    story.pass(20);
+    let (owner, helper) = (story.world.bodies[0].id, 1);
+    story.world.want(0, 100);
+    story.pass(10);
+    assert!(story.is_sent_to(0, helper) && story.is_sent_to(0, 2));
+    story.world.command(helper, Command::Stop { members: BTreeSet::from([owner]) });
+    story.pass(2);
+    assert!(!story.is_sent_to(0, helper) && story.is_sent_to(0, 2), "its lease is lost to the owner within a beat, the other's is not");
+    let digests: Vec<_> = story.world.bodies[0].server.observe().hot.iter().map(|hot| hot.digest).collect();
+    let holds = |story: &Story| digests.iter().any(|digest| story.world.bodies[helper].server.holds(&owner, digest));
+    assert!(!holds(&story), "its copies are gone");
+    story.pass(60);
+    assert!(!story.is_sent_to(0, helper) && !holds(&story), "and it takes none again");
+    let held = |story: &Story| story.report(helper).unwrap().leases.iter().filter(|lease| !lease.as_owner && lease.phase.is_live()).count();
+    assert_eq!(held(&story), 0);
+    story.world.command(helper, Command::Stop { members: BTreeSet::new() });
+    story.pass(20);
+    assert!(story.is_sent_to(0, helper), "it carries again");
+    story.world.want(0, 0);
+    story.heal();
+    story.check();
 }

@@ -16,6 +16,7 @@ use overspill_governance::{
 use crate::{
     agentless::AgentlessTarget,
     cache::key::Key,
+    deny::Denial,
     origin::{names::Resolver, trust::OriginTls},
     sites::Site,
     sockets::Sockets,
@@ -89,6 +90,8 @@ pub struct Config {
     pub guest_memory: Bytes,
     /// Domain, and port, under which guests have their names: no name under it is ever this site's.
     pub guest_suffix: Option<String>,
+    /// What must not be shown, from the start. Later lists come by [`Handle::deny`](crate::Handle::deny), and settings change nothing in them.
+    pub denied: Vec<Denial>,
 }
 
 /// A folder for stored responses, that nobody else uses.
@@ -215,13 +218,19 @@ impl Config {
             purge_token: None,
             guest_memory: Bytes(64 << 20),
             guest_suffix: None,
+            denied: Vec::new(),
         }
+    }
+
+    /// The hosts that are this site, if it names any.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Authority> {
+        self.canonical.iter().map(|canonical| &canonical.authority).chain(&self.hosts)
     }
 
     /// Tells whether requests for `host` are for this site, not counting further ones.
     pub(crate) fn accepts(&self, host: &Authority) -> bool {
         let same = |own: &Authority| own.as_str().eq_ignore_ascii_case(host.as_str());
-        let mut named = self.canonical.iter().map(|canonical| &canonical.authority).chain(&self.hosts).peekable();
+        let mut named = self.names().peekable();
         let serves_all = named.peek().is_none() && self.sites.is_empty();
         serves_all || named.any(same)
     }

@@ -39,12 +39,13 @@ use self::{
     metrics::Counters,
     store::{NotStored, Store},
 };
-use crate::uplink::Uplink;
+use crate::{deny::Denials, uplink::Uplink};
 
 pub use fill::FillFailed;
 pub(crate) use homes::lower_case;
 pub use metrics::GuestMetrics;
 pub use serve::GuestUse;
+pub use store::GuestStored;
 
 /// The helper's side of spilling. Shared by all threads.
 #[derive(Debug)]
@@ -54,6 +55,7 @@ pub struct Guests {
     store: Store,
     fills: Fills,
     counters: Counters,
+    denials: Arc<Denials>,
     /// `.overflow.example:8443` in lower case: names that end so are never our own site's. Empty: there is no such domain.
     suffix: ArcSwap<String>,
     /// There is such a domain, or there are guests: of most sites neither is true, at most times.
@@ -76,8 +78,13 @@ impl Guests {
     pub fn new(uplink: Arc<Uplink>, bytes_max: u64) -> (Self, mpsc::Receiver<FillWanted>) {
         let (fills, wanted) = Fills::new();
         let (table, suffix) = (ArcSwap::default(), ArcSwap::default());
-        let (store, counters) = (Store::new(bytes_max), Counters::default());
-        (Self { uplink, table, store, fills, counters, suffix, any: AtomicBool::new(false) }, wanted)
+        let (store, counters, denials) = (Store::new(bytes_max), Counters::default(), Arc::default());
+        (Self { uplink, table, store, fills, counters, denials, suffix, any: AtomicBool::new(false) }, wanted)
+    }
+
+    /// Shows and takes in nothing that these deny.
+    pub(crate) fn heed(&mut self, denials: Arc<Denials>) {
+        self.denials = denials;
     }
 
     /// Changes the bound on stored bytes.
@@ -99,13 +106,17 @@ impl Guests {
     pub fn apply(&self, plan: &Plan) {
         let before = self.table();
         let next = before.next(plan);
-        for owner in next.owners_with_other_manifests(&before) {
-            self.store.retain(&owner, |digest| {
-                next.of_owner(&owner).any(|hosting| hosting.host.manifest.objects.iter().any(|object| object.digest == *digest))
+        let others = next.owners_with_other_manifests(&before);
+        for owner in &others {
+            self.store.retain(owner, |digest| {
+                next.of_owner(owner).any(|hosting| hosting.host.manifest.objects.iter().any(|object| object.digest == *digest))
             });
         }
         self.table.store(Arc::new(next));
         self.note_any();
+        if !others.is_empty() {
+            self.bar();
+        }
     }
 
     /// Tells whether any host name could be a guest's.
@@ -139,7 +150,8 @@ impl Guests {
     /// Takes a standby copy: checked and stored like a fill, and served only when a lease's manifest names it. Tells whether it was good.
     pub fn stand_by(&self, want: &FillWanted, body: Bytes, now: Time) -> bool {
         // What visitors came for is never evicted by what they may come for.
-        let room = self.store.used_by(&want.owner).saturating_add(body.len() as u64) <= STANDBY_BYTES_MAX;
+        let denied = self.denies(&want.owner, &want.digest);
+        let room = !denied && self.store.used_by(&want.owner).saturating_add(body.len() as u64) <= STANDBY_BYTES_MAX;
         let good = room && self.store.insert(want.owner, want.digest, body.clone(), STANDBY_BYTES_MAX).is_ok();
         if good {
             self.counters.standby.fetch_add(1, Relaxed);
@@ -160,6 +172,9 @@ impl Guests {
         let mut naming = table
             .of_owner(&want.owner)
             .filter(|hosting| !hosting.retired && hosting.host.manifest.objects.iter().any(|object| object.digest == want.digest));
+        if self.denies(&want.owner, &want.digest) {
+            return Err(FillFailed::Gone);
+        }
         let storage = naming.next().ok_or(FillFailed::Gone)?.host.storage.0;
         match self.store.insert(want.owner, want.digest, body.clone(), storage) {
             Ok(()) | Err(NotStored::TooLarge) => Ok(body),
@@ -167,10 +182,48 @@ impl Guests {
         }
     }
 
+    /// Drops the copies of what is denied.
+    pub(crate) fn bar(&self) {
+        if !self.denials.has_any() {
+            return;
+        }
+        let table = self.table();
+        let owners: BTreeSet<SiteId> = table.names.values().flatten().map(|hosting| hosting.host.owner).collect();
+        for owner in owners {
+            let barred = self.barred(&table, &owner);
+            if !barred.is_empty() {
+                self.store.retain(&owner, |digest| !barred.contains(digest));
+            }
+        }
+    }
+
+    /// Whether these bytes of an owner are denied, by every name that its manifests give them.
+    fn denies(&self, owner: &SiteId, digest: &ObjectDigest) -> bool {
+        self.denials.has_any() && self.barred(&self.table(), owner).contains(digest)
+    }
+
+    /// The bytes of an owner that manifests list under names that are denied, and under no others.
+    fn barred(&self, table: &Table, owner: &SiteId) -> BTreeSet<ObjectDigest> {
+        let (mut barred, mut shown) = (BTreeSet::new(), BTreeSet::new());
+        for Hosting { host, .. } in table.of_owner(owner) {
+            for object in &host.manifest.objects {
+                let is_denied = self.denials.of_guest((Some(&host.canonical), &host.authority), &object.path).is_some();
+                if is_denied { &mut barred } else { &mut shown }.insert(object.digest);
+            }
+        }
+        barred.retain(|digest| !shown.contains(digest));
+        barred
+    }
+
     /// Each lease's use so far.
     #[must_use]
     pub fn hosted(&self) -> Vec<Hosted> {
         self.table.load().names.values().flatten().map(Hosting::hosted).collect()
+    }
+
+    /// What is held for whom.
+    pub(crate) fn by_owner(&self) -> BTreeMap<SiteId, GuestStored> {
+        self.store.by_owner()
     }
 
     /// The counts so far.

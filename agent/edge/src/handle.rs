@@ -1,7 +1,7 @@
 //! Starting an edge, and the handle by which the agent holds it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
@@ -22,9 +22,10 @@ use crate::{
     access::AccessRecord,
     clock::Clock,
     config::{Config, DiskCache},
+    deny::{self, Denial},
     door::Door,
     edge::Edge,
-    guest::FillFailed,
+    guest::{FillFailed, GuestStored},
     listener,
     metrics::Metrics,
     origin, sockets,
@@ -214,6 +215,12 @@ impl Handle {
         self.edge.overflow.guests.stand_by(wanted, body, self.edge.clock.time())
     }
 
+    /// What is held for which partner.
+    #[must_use]
+    pub fn stored_for_guests(&self) -> BTreeMap<SiteId, GuestStored> {
+        self.edge.overflow.guests.by_owner()
+    }
+
     /// Drops all of a partner's objects but these.
     pub fn keep_standby(&self, owner: &SiteId, digests: &BTreeSet<ObjectDigest>) {
         self.edge.overflow.guests.keep_standby(owner, digests);
@@ -277,6 +284,11 @@ impl Handle {
     /// Has records made from now on, or not: they cost something, so whoever writes none should not have them made.
     pub fn keep_records(&self, keep: bool) {
         self.edge.keep_records(keep);
+    }
+
+    /// Denies these and nothing else from now on, here and at helpers. Looks at all that is stored: call it where blocking is allowed.
+    pub fn deny(&self, denied: &[Denial]) {
+        deny::replace(denied, &self.edge);
     }
 
     /// Stops accepting, lets requests in flight finish for at most `grace`, then closes what is left. Blocks for that long at most (and

@@ -17,7 +17,7 @@ use overspill_protocol::{
     observation::HotObject,
 };
 
-use crate::cache::stored::Stored;
+use crate::{cache::stored::Stored, deny::Denials};
 
 /// Spillable objects that are known at once: eight manifests' worth, so that the hottest are found among many.
 pub(crate) const SPILLABLE_MAX: usize = 8 * MANIFEST_OBJECTS_MAX;
@@ -32,6 +32,7 @@ const FADING: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub struct Hot {
     inner: Mutex<Inner>,
+    denials: Arc<Denials>,
 }
 
 #[derive(Debug)]
@@ -56,13 +57,22 @@ impl Hot {
     #[must_use]
     pub fn new(now: Now) -> Self {
         let inner = Inner { objects: BTreeMap::new(), generation: now.date.as_millis(), cooled: now.time };
-        Self { inner: Mutex::new(inner) }
+        Self { inner: Mutex::new(inner), denials: Arc::default() }
+    }
+
+    /// Takes in nothing that these deny.
+    pub(crate) fn heed(&mut self, denials: Arc<Denials>) {
+        self.denials = denials;
     }
 
     /// Takes in a response that was stored, if helpers may have it. Other bytes than before under one name make a new generation.
     pub(crate) fn register(&self, stored: &Arc<Stored>, name: &str) {
         let Some(digest) = stored.spillable().copied() else { return };
         let mut inner = self.lock();
+        // Looked at with the lock held: a list that comes meanwhile finds the object, or the object finds the list.
+        if self.denials.of_name(name).is_some() {
+            return;
+        }
         let (mut warmth, mut wanted) = (0.0, 0.0);
         if let Some(before) = inner.objects.get(name) {
             let unread = before.object.upgrade().map_or(0, |before| before.wanted()) as f64;
@@ -82,6 +92,13 @@ impl Hot {
         if inner.objects.remove(path).is_some() {
             inner.generation += 1;
         }
+    }
+
+    /// Forgets what is denied. Helpers may hold what this site has forgotten already, so that there is a new generation in any case.
+    pub(crate) fn bar(&self) {
+        let mut inner = self.lock();
+        inner.objects.retain(|name, _| self.denials.of_name(name).is_none());
+        inner.generation += 1;
     }
 
     /// Forgets all of them, as a purge of each would: their names have changed.

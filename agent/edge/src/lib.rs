@@ -23,6 +23,7 @@ mod clock;
 mod config;
 mod cookies;
 mod debts;
+mod deny;
 mod door;
 mod early;
 mod edge;
@@ -75,8 +76,10 @@ pub use cache::disk::metrics::DiskMetrics;
 pub use classes::RequestClass;
 pub use clock::Clock;
 pub use config::{Canonical, Config, Connections, DiskCache, OriginLimits, OriginPool, Timeouts};
-pub use guest::{FillFailed, GuestMetrics};
+pub use deny::{Denial, DenialStatus, DeniedUrl, Misread};
+pub use guest::{FillFailed, GuestMetrics, GuestStored};
 pub use handle::{Handle, StartError, start};
+pub use limits::{DENIAL_LINK_BYTES_MAX, DENIAL_REASON_BYTES_MAX, DENIALS_MAX, DENIED_URL_BYTES_MAX};
 pub use metrics::Metrics;
 pub use origin::{
     names::Resolver,

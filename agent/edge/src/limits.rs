@@ -213,5 +213,13 @@ pub(crate) const RETRY_FAILED: Duration = Duration::from_secs(10);
 pub(crate) const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of an expression by which a purge names responses: a URL of twice the usual bound, or the tags of some hundred posts.
 pub const PATTERN_BYTES_MAX: usize = 8 * 1024;
+/// Denials in the list: takedowns of years, and all of them fit one answer of the control socket.
+pub const DENIALS_MAX: usize = 4_096;
+/// Bytes of a URL that is denied: the longest path that a manifest lists, and a host.
+pub const DENIED_URL_BYTES_MAX: usize = 2_048 + 269;
+/// Bytes of the address of who carries a denial out.
+pub const DENIAL_LINK_BYTES_MAX: usize = 512;
+/// Bytes of the reason of a denial: a sentence or two, and the number of an order.
+pub const DENIAL_REASON_BYTES_MAX: usize = 500;
 /// Patterns of one `X-Cache-Invalidate` that are looked at; more of them mean everything.
 pub const PATTERNS_MAX: usize = 256;

@@ -73,6 +73,7 @@ counters! {
     floods_cut: "HTTP/2 connections that were cut for what they sent.",
     requests: "Requests whose head was complete.",
     requests_refused: "Requests that the gate refused.",
+    denied: "Requests for what the owner denies.",
     requests_person: "Requests of people, as far as is known.",
     requests_preview: "Requests of programs that show people what a link leads to.",
     requests_crawler: "Requests of programs that read the web by themselves.",

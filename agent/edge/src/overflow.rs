@@ -20,6 +20,7 @@ use crate::{
     body::Payload,
     cache::stored::Stored,
     config::Config,
+    deny::Denials,
     guest::{FillFailed, GuestUse, Guests},
     hot::Hot,
     observe::{Observer, Readings},
@@ -43,6 +44,7 @@ pub(crate) struct Overflow {
     pub(crate) spiller: Spiller,
     pub(crate) guests: Guests,
     pub(crate) hot: Hot,
+    pub(crate) denials: Arc<Denials>,
     pub(crate) agentless: Agentless,
     pub(crate) rewrites: rewrite::Counters,
     observer: Observer,
@@ -52,13 +54,17 @@ impl Overflow {
     /// By the settings, with nothing stored and no plan; and the channel on which wanted fills are read.
     pub(crate) fn new(config: &Config, now: Now) -> (Self, mpsc::Receiver<FillWanted>) {
         let uplink = Arc::new(Uplink::new(config.uplink));
-        let (guests, wanted) = Guests::new(Arc::clone(&uplink), config.guest_memory.0);
+        let denials = Arc::new(Denials::new(&config.denied, config));
+        let (mut guests, wanted) = Guests::new(Arc::clone(&uplink), config.guest_memory.0);
+        guests.heed(Arc::clone(&denials));
         guests.set_suffix(config.guest_suffix.as_deref());
         let spiller = Spiller::new(Arc::clone(&uplink));
         spiller.set_trusted(config.trusted.as_deref());
         let (rewrites, observer) = (rewrite::Counters::default(), Observer::default());
         let agentless = Agentless::new(config.agentless.clone());
-        (Self { uplink, spiller, guests, hot: Hot::new(now), agentless, rewrites, observer }, wanted)
+        let mut hot = Hot::new(now);
+        hot.heed(Arc::clone(&denials));
+        (Self { uplink, spiller, guests, hot, denials, agentless, rewrites, observer }, wanted)
     }
 
     /// Takes new settings.
@@ -68,6 +74,8 @@ impl Overflow {
         self.agentless.set_target(config.agentless.clone());
         self.guests.set_bytes_max(config.guest_memory.0);
         self.guests.set_suffix(config.guest_suffix.as_deref());
+        // Whose names are whose may have changed.
+        self.denials.replace(&self.denials.list(), config);
     }
 
     /// Takes a new plan.

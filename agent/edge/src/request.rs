@@ -15,6 +15,7 @@ use crate::{
     access::{AccessRecord, Account, CacheUse},
     body::{Metered, Payload},
     classes::{RequestClass, classify},
+    deny,
     early::Early,
     edge::{Edge, Settings},
     express::{Turn, Turns},
@@ -24,7 +25,10 @@ use crate::{
     purge,
     rewrite::restore,
     serve,
-    spill::{mark::Mark, names},
+    spill::{
+        mark::{Mark, Target},
+        names,
+    },
     tls::redirect,
     waiting,
 };
@@ -155,6 +159,9 @@ async fn route(mut visit: Visit, edge: &Arc<Edge>) -> Answer {
     let Some(site) = visit.settings.of_host(&visit.host) else {
         return (waiting::misdirected(), CacheUse::None);
     };
+    if let Some(response) = denied(&visit, &site, edge) {
+        return (response, CacheUse::None);
+    }
     if let Some(response) = names::send_on(&visit.settings, &visit.parts) {
         return (response.map(Payload::whole), CacheUse::None);
     }
@@ -172,6 +179,20 @@ async fn route(mut visit: Visit, edge: &Arc<Edge>) -> Answer {
         return (restore::answer(), CacheUse::None);
     }
     serve::serve(visit, edge).await
+}
+
+/// The answer in place of what the owner denies; nothing, if it may be shown. What is denied can still be purged.
+fn denied(visit: &Visit, site: &Settings, edge: &Edge) -> Option<Response<Payload>> {
+    let denials = &edge.overflow.denials;
+    if !denials.has_any() || visit.parts.method.as_str() == purge::METHOD {
+        return None;
+    }
+    let target = Target::of(visit.parts.uri.path_and_query().map_or("/", PathAndQuery::as_str)).path;
+    // What a further site holds has a name here, too.
+    let by_name = || names::split_name(&target).and_then(|_| denials.of_name(&target));
+    let denial = denials.of_site(&site.config, &visit.host, &target).or_else(by_name)?;
+    edge.counters.denied.one();
+    Some(deny::answer(&denial).map(Payload::whole))
 }
 
 /// A text that proves whose this host is, to members or to an authority.

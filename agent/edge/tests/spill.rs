@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "spill/denied.rs"]
+mod denied;
 #[path = "spill/http2.rs"]
 mod http2;
 #[path = "spill/rewriting.rs"]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::denials::Wish;
 use crate::cli::exit::Failure;
 
 /// Version of this talk. Both ends come from one binary; the number catches an upgrade in between.
@@ -95,6 +96,24 @@ pub enum Ask {
         motion: String,
         /// Why.
         reason: String,
+    },
+    /// Deny something to everybody.
+    Deny(Wish),
+    /// Deny something no longer.
+    Allow {
+        /// Its URL.
+        url: String,
+    },
+    /// What is denied.
+    Denied,
+    /// What is carried for whom.
+    Carry,
+    /// Carry nothing for a member, or something again.
+    CarryFor {
+        /// The member's name.
+        member: String,
+        /// Whether nothing is carried for it.
+        stopped: bool,
     },
     /// Kill the mesh task, as a fault of ours would: for trials of the rule that the site is served on. No command asks it.
     KillMesh,

@@ -5,6 +5,7 @@ use std::{fmt, io::IsTerminal as _, process::ExitCode};
 use serde::{Deserialize, Serialize};
 
 use super::out;
+use crate::kept::Unchanged;
 
 macro_rules! exits {
     ($($variant:ident = $code:literal, $sentence:literal;)+) => {
@@ -76,6 +77,14 @@ impl Failure {
         let bold = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let (on, off) = if bold { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
         out::aside(format_args!("{on}error:{off} {}\n  {}", self.what, self.advice));
+    }
+}
+
+/// Of a list that stays as it was.
+impl From<Unchanged> for Failure {
+    fn from(reason: Unchanged) -> Self {
+        let exit = if matches!(reason, Unchanged::Full(_)) { Exit::Refused } else { Exit::Failed };
+        Self::new(exit, reason.to_string(), reason.advice())
     }
 }
 

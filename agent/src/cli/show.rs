@@ -62,15 +62,15 @@ pub fn read_statement(directory: &Path) -> Result<Statement, Failure> {
     }
 }
 
-fn text<'a>(value: &'a Value, path: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, path: &str) -> &'a str {
     value.pointer(path).and_then(Value::as_str).unwrap_or("none")
 }
 
-fn number(value: &Value, path: &str) -> u64 {
+pub(super) fn number(value: &Value, path: &str) -> u64 {
     value.pointer(path).and_then(Value::as_u64).unwrap_or(0)
 }
 
-fn truth(value: &Value, path: &str) -> bool {
+pub(super) fn truth(value: &Value, path: &str) -> bool {
     value.pointer(path).and_then(Value::as_bool).unwrap_or(false)
 }
 
@@ -79,7 +79,7 @@ fn list(value: &Value, path: &str) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
-fn short(name: &str) -> &str {
+pub(super) fn short(name: &str) -> &str {
     name.get(..8).unwrap_or(name)
 }
 
@@ -141,7 +141,7 @@ fn rate(bytes: u64) -> String {
     format!("{}/s", Bytes(bytes))
 }
 
-fn table(head: &[&str]) -> Table {
+pub(super) fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(head.iter().copied());
     table

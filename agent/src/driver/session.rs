@@ -86,6 +86,8 @@ pub(super) async fn run(world: &World, opening: &mut Opening) -> Ended {
     let (done, results) = mpsc::channel(DONE_WAITING_MAX);
     let hands = Hands { edge: world.edge.clone(), reach: world.setup.reach, net, done };
     let mut session = Session { world, site, hands, waiting: BTreeMap::new(), next_id: 0, member, silent: false };
+    // Before anybody can ask for a lease.
+    session.tell(Input::Command { id: 0, command: Command::Stop { members: world.setup.stopped.members() } });
     if let Some((command, answer)) = opening.wish.take() {
         session.wish(command, answer);
     }

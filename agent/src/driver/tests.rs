@@ -40,6 +40,7 @@ impl Agent {
             announce: Vec::new(),
             guest: None,
             caps: Caps { requests: RequestRate(10), bytes: ByteRate(10_000), month: Bytes(1 << 30), storage: Bytes(1 << 20) },
+            stopped: Stops::open(&dir.path().join("stopped")),
             reach: Reach::Anywhere,
         };
         let mesh = Mesh::start(setup, clock, edge, ledger.clone()).unwrap();

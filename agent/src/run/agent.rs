@@ -27,7 +27,7 @@ use super::{
 use crate::{
     access_log::{self, AccessLog},
     acme::{Keeper, limits::GUESTS_LOOK},
-    admin::{status, talk::Ask, votes},
+    admin::{denials, status, talk::Ask, votes},
     agentless::Meter,
     certificates::{self, Stamps},
     cli::{
@@ -154,6 +154,11 @@ impl Agent {
             }
             Ask::Second { motion } => self.note("overspill.vote-second/1", Command::Second { motion }).await,
             Ask::Object { motion, reason } => self.note("overspill.vote-object/1", Command::Object { motion, reason }).await,
+            Ask::Deny(wish) => self.change_denied(move |list| denials::deny(list, &wish)).await,
+            Ask::Allow { url } => self.change_denied(move |list| denials::allow(list, &url)).await,
+            Ask::Denied => self.denied(),
+            Ask::Carry => Ok(self.carry().await),
+            Ask::CarryFor { member, stopped } => self.carry_for(&member, stopped).await,
             Ask::KillMesh => {
                 self.meshed()?.die();
                 Ok(json!({ "schema": "overspill.kill-mesh/1" }))
@@ -195,7 +200,7 @@ impl Agent {
             .map_err(|reason| Failure::new(Exit::Refused, reason, "nothing was changed by this; `overspill status` shows how things stand"))
     }
 
-    async fn report(&self) -> Result<Report, Failure> {
+    pub(super) async fn report(&self) -> Result<Report, Failure> {
         let report = self.meshed()?.report().await;
         report.map_err(|reason| Failure::new(Exit::Failed, reason, "the site goes on serving; try again in a moment"))
     }

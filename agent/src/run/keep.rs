@@ -1,21 +1,29 @@
 //! What the agent keeps and signs: state directory, ledger, index and mesh. Any of it may be unusable; the site is served all the same.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use overspill_edge::{Clock, Handle};
+use overspill_edge::{Clock, Denial, Handle};
 use overspill_protocol::io::{Caps, GuestAddress};
 use zeroize::Zeroizing;
 
 use crate::{
     cli::exit::{Exit, Failure},
     config::table::Settings,
+    denylist::Denylist,
     driver::{Mesh, Setup},
     index::Index,
     ledger::{Ledger, OpenError},
     mesh_handle::MeshHandle,
     prove::Reach,
     state::{State, StateError, names},
+    stopped::Stops,
 };
+
+/// The list of what is denied, as commands change it.
+pub(crate) type Denied = Arc<Mutex<Denylist>>;
 
 /// The parts that could be opened.
 #[derive(Debug, Default)]
@@ -24,6 +32,8 @@ pub(crate) struct Keep {
     index: Option<Index>,
     ledger: Option<Ledger>,
     state: Option<State>,
+    denied: Option<Denied>,
+    stopped: Option<Stops>,
     trouble: Option<Failure>,
 }
 
@@ -40,6 +50,19 @@ impl Keep {
             Err(error) => keep.suffer(state_failure(&error)),
         }
         Ok(keep)
+    }
+
+    /// Opens the lists that people made, and says what is denied. One that is damaged is told; what can be read of it is in force.
+    pub(crate) fn open_lists(&mut self) -> Vec<Denial> {
+        let Some(state) = &self.state else { return Vec::new() };
+        self.stopped = Some(Stops::open(&state.file(names::STOPPED)));
+        let path = state.file(names::DENIED);
+        let list = Denylist::open(&path);
+        if let Some(damage) = list.damage() {
+            tracing::warn!(path = %path.display(), %damage, "of what is denied, not all is in force: look at `overspill deny --list`");
+        }
+        let list = self.denied.insert(Arc::new(Mutex::new(list)));
+        list.lock().unwrap_or_else(PoisonError::into_inner).items().to_vec()
     }
 
     /// Opens the ledger and its index. A ledger that cannot be used is left alone and told as an error.
@@ -79,8 +102,8 @@ impl Keep {
 
     /// Starts the mesh, if there is a ledger to sign in.
     pub(crate) fn start_mesh(&mut self, settings: &Settings, clock: Clock, edge: Arc<Handle>) {
-        let (Some(state), Some(ledger)) = (&self.state, &self.ledger) else { return };
-        match Mesh::start(setup(settings, state), clock, edge, ledger.clone()) {
+        let (Some(state), Some(ledger), Some(stopped)) = (&self.state, &self.ledger, &self.stopped) else { return };
+        match Mesh::start(setup(settings, state, stopped.clone()), clock, edge, ledger.clone()) {
             Ok(mesh) => self.mesh = Some(mesh),
             Err(error) => self.suffer(Failure::of_system("the mesh has no thread", error)),
         }
@@ -101,6 +124,14 @@ impl Keep {
 
     pub(crate) fn ledger(&self) -> Option<&Ledger> {
         self.ledger.as_ref()
+    }
+
+    pub(crate) fn denied(&self) -> Option<Denied> {
+        self.denied.clone()
+    }
+
+    pub(crate) fn stopped(&self) -> Option<Stops> {
+        self.stopped.clone()
     }
 
     pub(crate) fn state(&self) -> Option<&State> {
@@ -124,7 +155,7 @@ impl Keep {
 }
 
 /// What the mesh is told at its start.
-pub(crate) fn setup(settings: &Settings, state: &State) -> Setup {
+pub(crate) fn setup(settings: &Settings, state: &State, stopped: Stops) -> Setup {
     Setup {
         seed: Zeroizing::new(state.key().to_seed()),
         canonical: canonical(settings),
@@ -132,6 +163,7 @@ pub(crate) fn setup(settings: &Settings, state: &State) -> Setup {
         announce: settings.mesh_announce.iter().map(|address| address.0.to_string()).collect(),
         guest: guest(settings),
         caps: caps(settings),
+        stopped,
         reach: if settings.allow_private_proofs { Reach::Anywhere } else { Reach::Public },
     }
 }

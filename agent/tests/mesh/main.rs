@@ -5,6 +5,7 @@ mod agentless;
 mod browser;
 mod burst;
 mod crash;
+mod denied;
 mod join;
 mod power;
 mod purge;

@@ -3,6 +3,7 @@
 
 mod acme;
 mod commands;
+mod denials;
 mod durable;
 mod judge;
 mod logs;

@@ -1,7 +1,7 @@
 //! The helper's side of leases: what is promised to whom within hard caps, what was served, and what is claimed for it.
 
 use alloc::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     string::String,
     sync::Arc,
     vec::Vec,
@@ -38,6 +38,7 @@ use crate::{
 pub(crate) mod fetch;
 mod grant;
 pub(crate) mod month;
+mod stopped;
 
 use fetch::Fetches;
 use month::Month;
@@ -92,6 +93,8 @@ pub(crate) struct HelperSide {
     pub(crate) keeping: Keeping,
     pub(crate) address: Option<GuestAddress>,
     pub(crate) caps: Caps,
+    /// For whom nothing is carried.
+    stopped: BTreeSet<SiteId>,
     /// Names of leases that have ended, the latest last: an allotment is good for one lease only.
     ended: VecDeque<LeaseId>,
     month: Month,
@@ -109,6 +112,7 @@ impl HelperSide {
             keeping: Keeping::default(),
             address,
             caps,
+            stopped: BTreeSet::new(),
             ended: VecDeque::new(),
             month: Month::default(),
             pressed: false,

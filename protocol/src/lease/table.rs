@@ -34,6 +34,8 @@ pub enum Turn {
     Expired,
     /// The other end is gone, or has forgotten it.
     Lost,
+    /// The helper carries nothing for its owner any more.
+    Stopped,
     /// Every ticket that was out has expired.
     Drained,
     /// The last claim is settled.
@@ -70,6 +72,7 @@ pub const TABLE: &[(Phase, Turn, Phase)] = &[
     (Phase::Held, Turn::Succeeded, Phase::Draining),
     (Phase::Held, Turn::Expired, Phase::Draining),
     (Phase::Held, Turn::Lost, Phase::Draining),
+    (Phase::Held, Turn::Stopped, Phase::Draining),
     (Phase::Draining, Turn::Drained, Phase::Settling),
     (Phase::Settling, Turn::Settled, Phase::Ended),
     (Phase::Settling, Turn::GivenUp, Phase::Ended),
@@ -104,6 +107,7 @@ impl Turn {
             Self::Succeeded => "its successor took over",
             Self::Expired => "its time is over",
             Self::Lost => "the other end is gone",
+            Self::Stopped => "its helper carries nothing for its owner any more",
             Self::Drained => "its last ticket has expired",
             Self::Settled => "its last claim is settled",
             Self::GivenUp => "the other end did not settle",
@@ -117,7 +121,7 @@ mod tests {
     use alloc::{format, string::String};
 
     const PHASES: [Phase; 5] = [Phase::Asked, Phase::Held, Phase::Draining, Phase::Settling, Phase::Ended];
-    const TURNS: [Turn; 10] = [
+    const TURNS: [Turn; 11] = [
         Turn::Granted,
         Turn::Refused,
         Turn::Unanswered,
@@ -125,6 +129,7 @@ mod tests {
         Turn::Succeeded,
         Turn::Expired,
         Turn::Lost,
+        Turn::Stopped,
         Turn::Drained,
         Turn::Settled,
         Turn::GivenUp,
@@ -151,6 +156,7 @@ mod tests {
         Held      Succeeded   Draining
         Held      Expired     Draining
         Held      Lost        Draining
+        Held      Stopped     Draining
         Draining  Drained     Settling
         Settling  Settled     Ended
         Settling  GivenUp     Ended

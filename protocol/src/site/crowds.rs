@@ -76,7 +76,10 @@ impl Site {
 
     /// A partner would like us to hold its objects before it needs us.
     pub(super) fn on_preposition(&mut self, from: SiteId, wish: &Preposition) -> Option<&'static str> {
-        let welcome = self.helper.address.is_some() && self.partners.is_proved(&from) && self.membership.leaving().is_none();
+        let welcome = !self.helper.is_stopped(&from)
+            && self.helper.address.is_some()
+            && self.partners.is_proved(&from)
+            && self.membership.leaving().is_none();
         let storage = if welcome { self.helper.caps.storage } else { Bytes::ZERO };
         let governed = self.helper.live_with(&from).next().is_some();
         self.helper.keeping.on_preposition(&mut self.desk, from, wish, storage, governed).err()
@@ -153,5 +156,6 @@ impl Site {
         if !self.helper.keeping.on_fetched(&mut self.desk, want, good) {
             self.helper.fetches.ends(want.lease, want.digest);
         }
+        self.helper.on_came(&mut self.desk, want.owner);
     }
 }

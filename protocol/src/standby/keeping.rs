@@ -107,6 +107,12 @@ impl Keeping {
         });
     }
 
+    /// Nothing is kept for an owner any more.
+    pub(crate) fn drop_all(&mut self, owner: &SiteId) {
+        self.forget(owner);
+        self.owners.remove(owner);
+    }
+
     /// Few at a time: visitors' fills come first at both ends.
     fn fetch_next(&mut self, desk: &mut Desk) {
         while self.fetching.len() < STANDBY_FETCHES_MAX

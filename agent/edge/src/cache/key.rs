@@ -38,6 +38,11 @@ impl Key {
         Self { text: text.into(), path_at }
     }
 
+    /// A key on this host for each scheme.
+    pub(crate) fn roots(host: &Authority) -> [Self; 2] {
+        [Scheme::HTTP, Scheme::HTTPS].map(|scheme| Self::new(&scheme, host, &PathAndQuery::from_static("/")))
+    }
+
     /// The key whose whole text this is, the path beginning there; `None` if that cannot be.
     pub(crate) fn restored(text: &str, path_at: u16) -> Option<Self> {
         let (origin, path) = text.split_at_checked(usize::from(path_at))?;

@@ -4,7 +4,11 @@
 use std::{str, sync::Arc, task::Context, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, StatusCode, Uri, request::Parts, uri::Scheme};
+use http::{
+    HeaderValue, Method, Response, StatusCode, Uri,
+    request::Parts,
+    uri::{Authority, Scheme},
+};
 use overspill_governance::time::Now;
 
 use super::{
@@ -50,6 +54,7 @@ pub(crate) struct Lane {
 /// A host that this site answers for, as it was last asked for on this connection.
 pub(super) struct Known {
     text: Box<[u8]>,
+    host: Authority,
     settings: Arc<Settings>,
     /// The host's own.
     pub(super) site: Arc<Settings>,
@@ -118,6 +123,10 @@ impl Lane {
         if may_be_marked(ask.target) || ask.target.starts_with(WELL_KNOWN) {
             return None;
         }
+        let (denials, known) = (&self.edge.overflow.denials, self.known.as_ref()?);
+        if denials.of_site(&known.site.config, &known.host, ask.target).is_some() {
+            return None;
+        }
         self.key.push_str(ask.target);
         Some(())
     }
@@ -157,7 +166,8 @@ impl Lane {
             self.key = key::origin(scheme, &host);
             let secure = self.peer.secure || *scheme == Scheme::HTTPS;
             let told = Told::new(&host, &self.peer, scheme, &self.edge.loop_token);
-            self.known = Some(Known { text: text.into(), told, settings: Arc::clone(&settings), site, secure, prefix: self.key.len() });
+            let (settings, prefix) = (Arc::clone(&settings), self.key.len());
+            self.known = Some(Known { text: text.into(), host, told, settings, site, secure, prefix });
         }
         let known = self.known.as_ref()?;
         self.key.truncate(known.prefix);

@@ -56,6 +56,8 @@ refusals! {
     Method => "method",
     /// A service worker's script: refused, because it would outlive the lease.
     ServiceWorker => "service_worker",
+    /// Denied by the owner of this site.
+    Denied => "denied",
     /// A name of the overflow domain that is no guest's.
     HostUnknown => "host_unknown",
 }

@@ -1,6 +1,9 @@
 //! One guest's visitor: every check in order, the cheap before the dear, and the ticket taken last of all.
 
-use std::{borrow::Cow, sync::atomic::Ordering::Relaxed};
+use std::{
+    borrow::Cow,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
@@ -17,7 +20,11 @@ use super::{
     limits::{GUEST_DEBT_MAX, MANIFEST_LOOK, MANIFEST_LOOKS},
     metrics::Refusal,
 };
-use crate::{spill::mark::Target, uplink::head_bytes};
+use crate::{
+    deny::{self, Denial},
+    spill::mark::Target,
+    uplink::head_bytes,
+};
 
 /// How a guest's visitor was answered, for the access log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +49,12 @@ impl Guests {
     pub async fn serve(&self, authority: &str, method: &Method, path: &str, headers: &HeaderMap, now: Now) -> (Response<Bytes>, GuestUse) {
         let target = Target::of(path);
         self.await_plan().await;
+        if let Some(denial) = self.denial(authority, &target) {
+            let response = deny::answer(&denial);
+            self.counters.refuse(Refusal::Denied);
+            self.uplink.charge(head_bytes(response.headers()) + response.body().len() as u64, now.time);
+            return (response, GuestUse::Refused(Refusal::Denied));
+        }
         self.await_manifest(authority, &target).await;
         let table = self.table();
         let hostings = table.find(authority);
@@ -84,6 +97,16 @@ impl Guests {
         let (counter, usage) = if was_stored { (&self.counters.hits, GuestUse::Hit) } else { (&self.counters.misses, GuestUse::Filled) };
         counter.fetch_add(1, Relaxed);
         (response, usage)
+    }
+
+    /// What the owner of this site says against showing it.
+    fn denial(&self, authority: &str, target: &Target<'_>) -> Option<Arc<Denial>> {
+        if !self.denials.has_any() {
+            return None;
+        }
+        let table = self.table();
+        let leased = table.find(authority).last().map(|hosting| hosting.host.canonical.as_str());
+        self.denials.of_guest((leased.or_else(|| table.homes.find(authority)), authority), &target.path)
     }
 
     /// Visitors are served a moment before the first plan of a process is made: they wait for it.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use overspill_governance::{digest::ObjectDigest, site::SiteId};
+use overspill_governance::{digest::ObjectDigest, site::SiteId, units};
 
 use super::limits::STORE_OBJECTS_MAX;
 
@@ -41,6 +41,15 @@ struct Held {
     bytes: u64,
     /// By their last use.
     uses: BTreeMap<u64, ObjectDigest>,
+}
+
+/// How much is held for one owner.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GuestStored {
+    /// Objects.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: units::Bytes,
 }
 
 /// Why bytes were not stored. The store is as it was.
@@ -118,6 +127,12 @@ impl Store {
     /// Bytes stored for one owner.
     pub(crate) fn used_by(&self, owner: &SiteId) -> u64 {
         self.lock().held_by(owner)
+    }
+
+    /// What is held for whom.
+    pub(crate) fn by_owner(&self) -> BTreeMap<SiteId, GuestStored> {
+        let stored = |held: &Held| GuestStored { objects: held.count(), bytes: units::Bytes(held.bytes) };
+        self.lock().owners.iter().map(|(owner, held)| (*owner, stored(held))).collect()
     }
 
     /// Objects and bytes stored.
@@ -230,6 +245,7 @@ mod tests {
         assert_eq!(store.used_by(&A), 1_000, "alone, it has all there is");
         (0..50).for_each(|name| insert(B, 100 + name, 100).unwrap());
         assert_eq!((store.used_by(&A), store.used_by(&B)), (500, 500));
+        assert_eq!(store.by_owner()[&A], GuestStored { objects: 5, bytes: units::Bytes(500) });
         (0..50).for_each(|name| insert(SiteId([3; 32]), 200 + name, 10).unwrap());
         assert!([A, B, SiteId([3; 32])].iter().all(|owner| store.used_by(owner) >= 300), "a share of three, less one object");
     }

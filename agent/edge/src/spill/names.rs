@@ -61,12 +61,18 @@ impl Names {
     }
 }
 
+/// Host and path of a further site's object, by its name.
+pub(crate) fn split_name(name: &str) -> Option<(&str, &str)> {
+    let rest = name.strip_prefix(SITES)?;
+    rest.split_at_checked(rest.find('/')?)
+}
+
 /// The answer to a request for what a site holds by its name: where it is. Nothing if it is no such name.
 pub(crate) fn send_on(settings: &Arc<Settings>, asked: &Parts) -> Option<Response<bytes::Bytes>> {
-    let (host, rest) = asked.uri.path_and_query()?.as_str().strip_prefix(SITES)?.split_once('/')?;
+    let (host, path) = split_name(asked.uri.path_and_query()?.as_str())?;
     let site = settings.of_host(&host.parse().ok()?).filter(|_| matches!(asked.method, Method::GET | Method::HEAD))?;
     let canonical = site.config.canonical.as_ref()?;
-    let location = format!("{}://{}/{rest}", canonical.scheme, canonical.authority);
+    let location = format!("{}://{}{path}", canonical.scheme, canonical.authority);
     Some(found(HeaderValue::try_from(location).ok()?))
 }
 

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
-use overspill_edge::AgentlessTarget;
+use overspill_edge::{AgentlessTarget, Denial, DenialStatus};
 use overspill_governance::{digest::ObjectDigest, time::Date, units::ByteRate};
 
 use super::{ASSET_BYTES, Mesh, Reply, asset, common, ok, parse, raw, until};
@@ -92,6 +92,20 @@ fn address(mesh: &Mesh, page: &str, path: &str) -> String {
     let start = format!("//{}{path}?{MARK}", mesh.guest());
     let at = page.find(&start).unwrap_or_else(|| panic!("{path} is not at the helper: {page}"));
     page[at..at + start.len() + 64].to_owned()
+}
+
+#[test]
+fn a_page_beyond_the_line_never_names_what_is_denied() {
+    let mesh = Mesh::new();
+    mesh.fill();
+    pressed(&mesh, "/pages/plain");
+    let page = under_pressure(&mesh, "/pages/plain", "");
+    address(&mesh, &page.text(), "/s.png");
+    let url = "http://blog.example/s.png".parse().unwrap();
+    mesh.owner.deny(&[Denial { url, status: DenialStatus::Gone, reason: String::new(), blocked_by: None }]);
+    let page = under_pressure(&mesh, "/pages/plain", "").text();
+    assert!(page.contains("href='/s.png'"), "{page}");
+    assert_eq!(mesh.ask_owner("/s.png", "").status, 410);
 }
 
 fn undone(page: &str, mesh: &Mesh) -> String {

@@ -86,6 +86,9 @@ impl HelperSide {
         if !parties || !dated || !take.allotment.is_good(charter) {
             return Err(LeaseRefusal::BadTerms);
         }
+        if self.is_stopped(&from) {
+            return Err(LeaseRefusal::NoRoom);
+        }
         if !partners.is_proved(&from) {
             return Err(LeaseRefusal::Unproven);
         }
