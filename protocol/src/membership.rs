@@ -207,9 +207,9 @@ impl Membership {
         self.roster().is_some_and(|roster| roster.contains(site))
     }
 
-    /// Whether `site` was a member and is none any more, which is final.
+    /// Whether `site` was a member and is none any more, which is final; or whether we are none, to whom nobody answers.
     pub(crate) fn has_left(&self, site: &SiteId) -> bool {
-        self.roster().is_some_and(|roster| roster.has_left(site))
+        self.left || self.roster().is_some_and(|roster| roster.has_left(site))
     }
 
     /// The other members, in the order of their keys.
