@@ -26,7 +26,7 @@ fn what_is_hot_stands_by_with_a_partner_before_any_crowd_and_with_another_when_t
     let mut story = Story::of(3, 3, FAIR);
     let holders = |story: &Story| -> Vec<usize> {
         let owner = &story.world.bodies[0];
-        let digest = owner.server.observe().hot[0].digest;
+        let digest = owner.server.digest();
         (1..3).filter(|site| story.world.bodies[*site].server.holds(&owner.id, &digest)).collect()
     };
     story.pass(30);

@@ -60,17 +60,20 @@ pub struct Stage {
 /// Requests in each second that a site can serve by itself, and for others while its own visitors leave it time: as in all worlds.
 const BUDGET: u32 = 20;
 const ROOM: u32 = 60;
-/// A site's line of credit with each other, in micro-credits: small, so that minutes are to it as weeks are to what is usual.
-const LIMIT: i64 = 20_000;
+/// How many times what is usual everything costs, so that minutes are to lines of credit as hours are.
+const DEARER: i64 = 20;
 /// What a rider's visitors want beside what others' do.
-const RIDES: u32 = 40;
+const RIDES: u32 = 80;
 
 impl Stage {
-    /// Crowds that strike honest members one after the other, from a seed.
-    pub fn of(seed: u64, sites: usize, minutes: u64) -> Self {
-        let riders = sites / 6;
+    /// Crowds that strike honest members one after the other, from a seed; so many of the members are riders.
+    pub fn of(seed: u64, (sites, riders): (usize, usize), minutes: u64) -> Self {
+        let riders = riders.min(sites.saturating_sub(1));
         let mut plot = Plot::quiet(seed, sites, Duration::from_secs(minutes * 60));
-        plot.charter = Charter::default().with("newcomer_limit", LIMIT).unwrap_or_default();
+        let usual = Charter::default();
+        let dearer = [("price_request", usual.price_request), ("price_mib", usual.price_mib), ("unsettled_cap", usual.unsettled_cap)];
+        let made = dearer.iter().try_fold(usual, |charter, (name, credit)| charter.with(name, credit.0 * DEARER));
+        plot.charter = made.unwrap_or_default();
         let (mut dice, honest) = (Dice::new(seed ^ 0x706f_6c69_6379), sites - riders);
         let events = minutes * 2;
         for event in 0..events {

@@ -10,7 +10,8 @@ use crate::{
     laboratory::course::{Act, Course, Run},
     server::{
         Model,
-        counts::{ALWAYS, SLOT_MS, Slot},
+        counts::{AGAIN, ALWAYS, SLOT_MS, Slot, TRIGGER},
+        model::Rule,
     },
     traffic::retries::Patience,
 };
@@ -42,6 +43,8 @@ const LASTS: u64 = 10_000;
 pub const ENDS: u64 = FROM + LASTS;
 /// How long the site is watched from then on.
 pub const WATCHED: u64 = 30_000;
+/// And so long if people come again, who keep a trigger up after its end.
+pub const WATCHED_STORM: u64 = 120_000;
 /// Goodput is taken over so many slots: two seconds.
 const WINDOW: usize = 20;
 /// Goodput is back when it is at least so many thousandths of the twin's.
@@ -63,7 +66,9 @@ pub struct Cell {
 pub struct Recovery {
     /// Least goodput of two seconds during the trigger, in thousandths of what was wanted.
     pub depth: u64,
-    /// How long after the trigger's end goodput was below 99 % of the twin's for the last time, in milliseconds.
+    /// How long after the trigger's end its visitors kept coming again, in milliseconds.
+    pub lasted: u64,
+    /// How long after that goodput was below 99 % of the twin's for the last time, in milliseconds.
     pub settle: u64,
     /// Of what was wanted in the ten seconds after the end, sent to helpers beyond what the twin sends, in thousandths.
     pub overshoot: u64,
@@ -86,8 +91,11 @@ impl Cell {
             Trigger::Slow => acts.extend([(FROM, Act::Slow(strength.saturating_mul(1_000))), (ENDS, Act::Slow(1_000))]),
             Trigger::Cold => acts.extend((1..=self.strength).map(|time| (FROM + LASTS * time / self.strength, Act::Cool))),
         }
-        acts.push((ENDS + WATCHED, Act::Rate(ALWAYS, 0)));
-        Run { model: Model { patience, ..model }, partners, seed, length: ENDS + WATCHED, acts }
+        let length = ENDS + if self.trigger == Trigger::Retries { WATCHED_STORM } else { WATCHED };
+        acts.push((length, Act::Rate(ALWAYS, 0)));
+        // What is to be reached is what the shipped rule reaches in calm, whichever rule is tried.
+        let rule = if twin { Rule::Shipped } else { model.rule };
+        Run { model: Model { patience, rule, ..model }, partners, seed, length, acts }
     }
 }
 
@@ -96,17 +104,24 @@ impl Recovery {
     pub fn of(runs: &[Course], twins: &[Course]) -> Self {
         let (runs, twins) = (pooled(runs), pooled(twins));
         let slot = |millis: u64| usize::try_from(millis / SLOT_MS).unwrap_or(usize::MAX);
-        let (from, end, last) = (slot(FROM), slot(ENDS), slot(ENDS + WATCHED) - WINDOW);
+        let (from, end) = (slot(FROM), slot(ENDS));
+        let storm = runs.slots.iter().rposition(|slot| slot.wanted[TRIGGER + AGAIN] > 0).map_or(end, |at| end.max(at + 1));
+        let last = storm + slot(WATCHED) - WINDOW;
         let depth = (from..end.saturating_sub(WINDOW)).filter_map(|at| runs.goodput(at, WINDOW)).min().unwrap_or(1_000);
         let is_bad = |at: &usize| {
             let (Some(run), Some(twin)) = (runs.goodput(*at, WINDOW), twins.goodput(*at, WINDOW)) else { return false };
             run * 1_000 < twin * BACK
         };
-        let settle = (end..last).rev().find(is_bad).map_or(0, |at| (at + 1 - end) as u64 * SLOT_MS);
+        // A storm that goes on until the end has never ended.
+        let settle = if last > runs.slots.len() {
+            WATCHED
+        } else {
+            (storm..last).rev().find(is_bad).map_or(0, |at| (at + 1 - storm) as u64 * SLOT_MS)
+        };
         let ten = slot(10_000);
-        let overshoot = runs.redirected(end, ten).saturating_sub(twins.redirected(end, ten));
-        let turns: u32 = runs.slots[end.min(runs.slots.len())..].iter().map(|slot| slot.turns).sum();
-        Self { depth, settle, overshoot, reversals: u64::from(turns) * 10 / runs.runs.max(1) }
+        let overshoot = runs.redirected(storm, ten).saturating_sub(twins.redirected(storm, ten));
+        let turns: u32 = runs.slots.iter().skip(storm).take(slot(WATCHED)).map(|slot| slot.turns).sum();
+        Self { depth, lasted: (storm - end) as u64 * SLOT_MS, settle, overshoot, reversals: u64::from(turns) * 10 / runs.runs.max(1) }
     }
 }
 

@@ -4,11 +4,13 @@ use overspill_governance::time::Time;
 
 /// Length of a slot, in milliseconds.
 pub const SLOT_MS: u64 = 100;
-/// Who is counted: those who always come, those of a trigger, those who come again.
-pub const SOURCES: usize = 3;
+/// Who is counted: those who always come, those of a trigger; and of both, those who come again.
+pub const SOURCES: usize = 4;
 /// Those who always come.
 pub const ALWAYS: usize = 0;
-/// Those who come again.
+/// Those of a trigger.
+pub const TRIGGER: usize = 1;
+/// How far the places of those who come again are from where they were first.
 pub const AGAIN: usize = 2;
 
 /// One tenth of a second.

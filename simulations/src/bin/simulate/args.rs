@@ -156,9 +156,15 @@ pub struct Compare {
     /// Plays our own policy and others over the same crowds, instead of scenarios.
     #[arg(long, conflicts_with = "scenarios")]
     pub policies: bool,
-    /// Members, for policies; one in six helps nobody.
+    /// Members, for policies.
     #[arg(long, value_name = "N", default_value_t = 12, requires = "policies", value_parser = clap::value_parser!(u16).range(2..=SITES_MAX as i64))]
     pub sites: u16,
+    /// Of the members, how many help nobody and want too much all the time.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "policies")]
+    pub riders: u16,
+    /// Minutes that each run lasts, for policies.
+    #[arg(long, value_name = "M", default_value_t = 10, requires = "policies", value_parser = clap::value_parser!(u16).range(1..=60))]
+    pub minutes: u16,
     #[command(flatten)]
     pub common: Common,
 }

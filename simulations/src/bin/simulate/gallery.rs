@@ -32,7 +32,7 @@ pub fn gallery(folder: &Path) -> Result<Ending, Fault> {
 }
 
 fn pictures() -> Result<Vec<(&'static str, String)>, Fault> {
-    let policies = Table::of(SITES, MINUTES, (1, 1));
+    let policies = Table::of((SITES, 0), MINUTES, (1, 1));
     Ok(vec![
         ("recovery-shipped.svg", map("shipped")?),
         ("recovery-sticky.svg", map("sticky")?),

@@ -16,20 +16,20 @@ use crate::{
     object, report, run, told,
 };
 
-/// Minutes that each run lasts.
-const MINUTES: u64 = 10;
+/// Least, mean and greatest.
+type Span = (f64, f64, f64);
 
-/// What each policy came to: least, mean and greatest of each quantity, in its unit.
+/// What each policy came to in each quantity, in its unit.
 #[derive(Debug, Default)]
 pub struct Table {
-    pub rows: Vec<(&'static str, Vec<(f64, f64, f64)>)>,
+    pub rows: Vec<(&'static str, Vec<Span>)>,
     failures: Vec<String>,
 }
 
 impl Table {
     /// Plays all policies over the seeds.
-    pub fn of(sites: usize, minutes: u64, (from, seeds): (u64, u64)) -> Self {
-        let stages: Vec<Stage> = (from..from + seeds).map(|seed| Stage::of(seed, sites, minutes)).collect();
+    pub fn of(members: (usize, usize), minutes: u64, (from, seeds): (u64, u64)) -> Self {
+        let stages: Vec<Stage> = (from..from + seeds).map(|seed| Stage::of(seed, members, minutes)).collect();
         let jobs: Vec<(usize, &Stage)> = (0..POLICIES.len()).flat_map(|policy| stages.iter().map(move |stage| (policy, stage))).collect();
         let found = on_all_cores(&jobs, |(policy, stage)| {
             let course = stage.play(POLICIES[*policy].1);
@@ -86,13 +86,15 @@ fn with_unit(quantity: &Quantity) -> String {
 pub fn compare(options: &args::Compare) -> Result<Ending, Fault> {
     let common = &options.common;
     let began = Instant::now();
-    let table = Table::of(usize::from(options.sites), MINUTES, (common.from, u64::from(common.seeds)));
+    let table =
+        Table::of((options.sites.into(), options.riders.into()), u64::from(options.minutes), (common.from, u64::from(common.seeds)));
     let wall = began.elapsed();
     let about = format!(
-        "{} sites for {MINUTES} min, of which {} help nobody and want too much all the time; seeds {} to {}. All but `ours` have planes of \
+        "{} sites for {} min, of which {} help nobody and want too much all the time; seeds {} to {}. All but `ours` have planes of \
          control that know everything at once and lose nothing.",
         options.sites,
-        options.sites / 6,
+        options.minutes,
+        options.riders,
         common.from,
         common.from + u64::from(common.seeds) - 1
     );
@@ -100,12 +102,12 @@ pub fn compare(options: &args::Compare) -> Result<Ending, Fault> {
         let pictures: Vec<String> = SHARED.iter().map(|quantity| table.picture(quantity.name)).collect();
         report::write(file, &report::pictures("simulate compare: policies", &about, &pictures, &table.failures))?;
     }
-    let virtual_time = Duration::from_secs(MINUTES * 60) * common.seeds * POLICIES.len() as u32;
+    let virtual_time = Duration::from_secs(u64::from(options.minutes) * 60) * common.seeds * POLICIES.len() as u32;
     if common.json {
-        let quantity = |(quantity, (least, mean, greatest)): (&Quantity, &(f64, f64, f64))| {
+        let quantity = |(quantity, (least, mean, greatest)): (&Quantity, &Span)| {
             (quantity.name.to_owned(), json!({ "unit": quantity.unit, "least": least, "mean": mean, "greatest": greatest }))
         };
-        let row = |(name, spans): &(&str, Vec<(f64, f64, f64)>)| -> Value {
+        let row = |(name, spans): &(&str, Vec<Span>)| -> Value {
             json!({ "value": name, "measures": SHARED.iter().zip(spans).map(quantity).collect::<Map<_, _>>() })
         };
         told::line(json!({

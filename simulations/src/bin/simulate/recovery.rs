@@ -26,6 +26,8 @@ use crate::{
 
 /// How long a cell may take to be back, in milliseconds.
 const SETTLED: u64 = 10_000;
+/// How much may be redirected in the ten seconds after it beyond what the twin redirects, in thousandths.
+const OVERSHOT: u64 = 200;
 /// Load at which redirects are needless, in per cent, and how many of a million may be redirected there.
 const CALM: u64 = 70;
 const NEEDLESS: u64 = 1_000;
@@ -173,7 +175,13 @@ impl Map {
                 let twins = of(For::Twin(*load, *trigger == Trigger::Retries));
                 let cell = Recovery::of(&of(For::Cell(row, *load)), &twins);
                 if cell.settle > SETTLED {
-                    self.failures.push(format!("{name} at {load} %: goodput is back {} s after the end", seconds(cell.settle)));
+                    self.failures.push(format!(
+                        "{name} at {load} %: goodput is back {} s after the last visitor of the trigger",
+                        seconds(cell.settle)
+                    ));
+                }
+                if cell.overshoot > OVERSHOT {
+                    self.failures.push(format!("{name} at {load} %: {} % redirected when it was over", percent(cell.overshoot)));
                 }
                 self.cells.push(cell);
             }
@@ -241,7 +249,7 @@ impl Map {
             for (load, cell) in self.loads.iter().zip(self.row(row)) {
                 cells.push(json!({
                     "trigger": name, "strength": strength, "load_percent": load, "depth_permille": cell.depth,
-                    "settle_seconds": cell.settle as f64 / 1e3, "overshoot_permille": cell.overshoot, "reversals": cell.reversals as f64 / 10.0,
+                    "lasted_seconds": cell.lasted as f64 / 1e3, "settle_seconds": cell.settle as f64 / 1e3, "overshoot_permille": cell.overshoot, "reversals": cell.reversals as f64 / 10.0,
                 }));
             }
         }
@@ -258,11 +266,14 @@ impl Map {
     /// The map as a picture.
     pub fn heat(&self) -> String {
         let columns: Vec<String> = self.loads.iter().map(|load| format!("{load} %")).collect();
+        let shown = |cell: &Recovery| {
+            let badness = (cell.settle * 1_000 / SETTLED).max(cell.overshoot * 1_000 / OVERSHOT);
+            (badness, format!("{} s, {} %", seconds(cell.settle), percent(cell.overshoot)))
+        };
         let rows = self.rows.iter().enumerate();
-        let rows =
-            rows.map(|(row, (name, ..))| (name.clone(), self.row(row).iter().map(|cell| (cell.settle, seconds(cell.settle))).collect()));
-        let title = "Seconds until goodput is back at 99 %, by load";
-        chart::heat(&Heat { title, columns, rows: rows.collect(), worst: 2 * SETTLED })
+        let rows = rows.map(|(row, (name, ..))| (name.clone(), self.row(row).iter().map(shown).collect()));
+        let title = "Until goodput is back at 99 %, and redirected in the ten seconds after, by load";
+        chart::heat(&Heat { title, columns, rows: rows.collect(), worst: 2_000 })
     }
 
     fn page(&self, about: &str) -> String {
@@ -295,9 +306,13 @@ fn calm(model: Model, partners: usize, seed: u64) -> Vec<(For, Run)> {
     jobs
 }
 
+/// Words for one quantity of a cell.
+type Words = fn(&Recovery) -> String;
+
 /// What is told of a cell.
-const QUANTITIES: [(&str, fn(&Recovery) -> String); 4] = [
+const QUANTITIES: [(&str, Words); 5] = [
     ("Seconds until goodput is back at 99 % of the twin's", |cell| seconds(cell.settle)),
+    ("Seconds that the trigger's visitors kept coming again after its end", |cell| seconds(cell.lasted)),
     ("Least goodput during the trigger, in per cent", |cell| percent(cell.depth)),
     ("Redirected in the ten seconds after it beyond what the twin does, in per cent", |cell| percent(cell.overshoot)),
     ("Times that pressure began or ended after it", |cell| percent(cell.reversals)),

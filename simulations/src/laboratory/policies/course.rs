@@ -40,7 +40,7 @@ impl Course {
         let all = |what: fn(&Did) -> u64| sites.clone().filter(honest).map(|site| sum(site, what)).sum::<u64>();
         let wanted = all(|did| did.wanted);
         let good = all(|did| did.own + did.helped).min(wanted);
-        let needless = all(|did| did.sent.saturating_sub(did.wanted.saturating_sub(u64::from(BUDGET))));
+        let needless = sites.clone().filter(honest).map(|site| self.needless(site)).sum::<u64>();
         let members = sites.clone().filter(honest).count() as u64;
         let helped = sites.clone().map(|site| sum(site, |did| did.helped)).sum::<u64>();
         let rode = sites.clone().filter(|site| !honest(site)).map(|site| sum(site, |did| did.helped)).sum::<u64>();
@@ -55,6 +55,17 @@ impl Course {
             burden: gini(given),
             riders: share(rode, helped),
         }
+    }
+
+    /// What a site sent away beyond what it could not serve, by whole seconds: rates seldom divide by ten.
+    fn needless(&self, site: usize) -> u64 {
+        let second = |steps: &[Vec<Did>]| {
+            let sum = |what: fn(&Did) -> u64| steps.iter().map(|step| what(&step[site])).sum::<u64>();
+            let spare = sum(|did| did.sent).saturating_sub(sum(|did| did.wanted.saturating_sub(u64::from(BUDGET))));
+            // Less than one request is none.
+            if spare < 10 { 0 } else { spare }
+        };
+        self.steps.chunks(10).map(second).sum()
     }
 
     /// The mean over all crowds, in milliseconds.

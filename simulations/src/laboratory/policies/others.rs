@@ -1,7 +1,7 @@
 //! The others: what each site sends to whom in a tenth of a second. All amounts are in tenths of requests.
 
 use super::{
-    BUDGET, Course, LIMIT, Policy, ROOM, Stage,
+    BUDGET, Course, Policy, ROOM, Stage,
     course::{Did, STEP_MS},
 };
 
@@ -125,8 +125,9 @@ impl Others<'_> {
     fn allows(&self, helper: usize, owner: usize, step: u64) -> u64 {
         match self.policy {
             Policy::OneAccount => {
-                let lines = self.stage.plot.members as i64 - 1;
-                if self.accounts[owner] / 10 > -LIMIT * lines { u64::MAX } else { 0 }
+                // As far as all of its lines together would let it.
+                let limit = self.stage.plot.charter.newcomer_limit.0 * (self.stage.plot.members as i64 - 1);
+                if self.accounts[owner] / 10 > -limit { u64::MAX } else { 0 }
             }
             Policy::TitForTat => {
                 let slot = u64::from(ROOM) / (FAVOURED as u64 + 1);

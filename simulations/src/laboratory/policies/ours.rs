@@ -22,7 +22,7 @@ pub(super) fn play(stage: &Stage) -> Course {
         world.crash(site, Duration::from_millis(50));
     }
     let mut course = Course::default();
-    let mut last = vec![Tally::default(); stage.plot.members];
+    let (mut last, mut homes) = (vec![Tally::default(); stage.plot.members], vec![0; stage.plot.members]);
     for step in 0..stage.plot.length.as_millis() as u64 / STEP_MS {
         let wanted: Vec<u32> = (0..stage.plot.members).map(|site| stage.wanted(site, step * STEP_MS)).collect();
         for (site, wanted) in wanted.iter().enumerate() {
@@ -48,7 +48,7 @@ pub(super) fn play(stage: &Stage) -> Course {
         // A visitor who was sent back was not helped; by whom tells only the owner's count of all.
         for (site, did) in did.iter_mut().enumerate() {
             let home = world.bodies[site].server.tally.came_home;
-            did.helped = did.helped.saturating_sub(10 * (home - core::mem::replace(&mut last[site].came_home, home)).min(did.helped / 10));
+            did.helped = did.helped.saturating_sub(10 * (home - core::mem::replace(&mut homes[site], home)));
         }
         course.steps.push(did);
     }

@@ -49,7 +49,7 @@ pub(super) struct Places {
 impl Focus {
     /// Somebody asks for a page.
     pub(super) fn page(&mut self, asked: Asked, now: Time) {
-        if asked.source == crate::server::counts::AGAIN {
+        if asked.tries > 0 {
             self.counts.wanted(asked.source, 1 + self.model.files, asked.born);
         }
         self.queueing.on_wanted(now);

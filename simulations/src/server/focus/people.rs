@@ -116,7 +116,7 @@ impl Focus {
             // Nobody comes again at the same moment as all others.
             let pause = dice.between(patience.after / 2, patience.after * 3 / 2);
             let born = now.after(std::time::Duration::from_millis(pause));
-            let again = Asked { source: AGAIN, tries: asked.tries + 1, born, since: born, ..asked };
+            let again = Asked { source: asked.source % AGAIN + AGAIN, tries: asked.tries + 1, born, since: born, ..asked };
             self.steps.put(born, Step::Ask { asked: again, looks: 0 });
         }
     }
