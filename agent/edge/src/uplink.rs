@@ -3,7 +3,6 @@
 use std::{
     ops::Deref,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
-    time::Duration,
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue};
