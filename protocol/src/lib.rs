@@ -20,6 +20,7 @@ pub mod limits;
 pub mod manifest;
 pub mod message;
 pub mod observation;
+pub mod overload;
 pub mod plan;
 pub mod proof;
 pub mod report;

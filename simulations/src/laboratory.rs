@@ -3,7 +3,10 @@
 //! An [`Arm`] is a name and plots; [`measures`] says what one run came to, in the quantities of [`measures::TABLE`].
 
 pub mod arms;
+pub mod course;
 pub mod measures;
+pub mod policies;
+pub mod recovery;
 
 pub use arms::{Arm, Setting};
 pub use measures::{Measures, measured};

@@ -1,7 +1,7 @@
 //! A tiny data plane: it has a budget, a crowd wants more, a plan says where the excess may go, and it counts what it did.
 //!
 //! It keeps the second seam's contract as the edge does (serials in order from `serial_from`, nothing by a stale plan, nothing closed), and
-//! nothing else of the edge: no HTTP, one object, visitors in batches. A model of queues and caches takes this place later; the seam stays.
+//! nothing else of the edge: no HTTP, one object, visitors in batches. A site in [`focus`] has people, queues and copies instead of rates.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,8 +19,19 @@ use overspill_governance::{
 use overspill_protocol::{
     limits::PLAN_LIFETIME,
     observation::{Hosted, HotObject, Observation, SiteLoad, Spilled},
+    overload::bucket::Bucket,
     plan::{FillWanted, Plan, Spill},
 };
+
+pub mod counts;
+pub mod focus;
+mod focused;
+pub mod model;
+pub mod origin;
+pub mod spread;
+
+pub use focus::Focus;
+pub use model::Model;
 
 /// How often a server is looked at while anything goes on there, in microseconds.
 pub const TICK_MICROS: u64 = 100_000;
@@ -108,6 +119,9 @@ pub struct Server {
     out: BTreeMap<LeaseId, Spilled>,
     hosted: BTreeMap<LeaseId, Hosted>,
     store: BTreeSet<(SiteId, ObjectDigest)>,
+    focus: Option<Box<Focus>>,
+    /// In focus: what of each lease's rates was drawn, requests and bytes.
+    drawn: BTreeMap<LeaseId, [Bucket; 2]>,
 }
 
 impl Server {
@@ -136,6 +150,8 @@ impl Server {
             out: BTreeMap::new(),
             hosted: BTreeMap::new(),
             store: BTreeSet::new(),
+            focus: None,
+            drawn: BTreeMap::new(),
         }
     }
 
@@ -173,7 +189,7 @@ impl Server {
 
     /// Whether anything goes on here: visitors want more than nothing, or leases run.
     pub fn is_busy(&self) -> bool {
-        self.wanted > 0 || self.plan.as_ref().is_some_and(|plan| !plan.spill.is_empty() || !plan.host.is_empty())
+        self.wanted > 0 || self.focus.is_some() || self.plan.as_ref().is_some_and(|plan| !plan.spill.is_empty() || !plan.host.is_empty())
     }
 
     /// A lease under which `owner` is a guest here.
@@ -183,6 +199,9 @@ impl Server {
 
     /// Serves for one tick; gives the visitors that go elsewhere.
     pub fn tick(&mut self, us: SiteId, now: Time) -> Vec<Visit> {
+        if let Some(focus) = self.focus.take() {
+            return self.tick_in_focus(us, focus, now);
+        }
         let wanted = share(&mut self.left.0, self.wanted);
         let mut excess = share(&mut self.left.1, self.wanted.saturating_sub(self.budget)).min(wanted);
         self.tally.own += u64::from(wanted - excess);
@@ -283,6 +302,7 @@ impl Server {
         let Some(plan) = &self.plan else { return };
         if self.out.len() > RETIRED_LEASES_MAX {
             self.out.retain(|lease, _| plan.spill.iter().any(|spill| spill.lease == *lease));
+            self.drawn.retain(|lease, _| self.out.contains_key(lease));
         }
         if self.hosted.len() > RETIRED_LEASES_MAX {
             self.hosted.retain(|lease, _| plan.host.iter().any(|host| host.lease == *lease));
@@ -290,13 +310,13 @@ impl Server {
     }
 
     /// What the agent is told.
-    pub fn observe(&self) -> Observation {
+    pub fn observe(&mut self, now: Time) -> Observation {
         let rate = |requests: u32| ByteRate(u64::from(requests) * self.object.size.0);
         let under_pressure = self.wanted > self.budget;
         let (sent, wanted) = (rate(self.wanted.min(self.budget)), rate(self.wanted));
         let site = SiteLoad { sent, wanted, budget: rate(self.budget), requests: self.wanted, under_pressure, ..SiteLoad::default() };
         let asked = self.tally.own + self.tally.spilled + self.tally.shed;
-        Observation {
+        let seen = Observation {
             site,
             spilled: self.out.values().copied().collect(),
             hosted: self.hosted.values().copied().collect(),
@@ -304,7 +324,8 @@ impl Server {
             generation: self.generation,
             certified: self.certified.clone(),
             ..Observation::default()
-        }
+        };
+        self.observe_in_focus(now, seen)
     }
 }
 

@@ -179,3 +179,40 @@ fn a_comparison_has_an_arm_without_any_mesh() {
     assert!(code == Some(0) && rows.len() == 2 && rows[0]["value"] == "no mesh", "{compared}");
     assert!(kept(&rows[0]) < 40.0 && kept(&rows[1]) > 80.0, "{compared}");
 }
+
+#[test]
+fn the_gallery_in_the_docs_is_what_the_command_makes() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gallery");
+    fs::create_dir_all(&folder).unwrap();
+    let (code, _, aside) = said(&["gallery", folder.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{aside}");
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/img/gallery");
+    let names = |folder: &Path| -> Vec<_> {
+        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&folder), names(&docs), "run `simulate gallery docs/src/img/gallery`");
+    for name in names(&docs) {
+        let (made, kept) = (fs::read_to_string(folder.join(&name)).unwrap(), fs::read_to_string(docs.join(&name)).unwrap());
+        assert!(made == kept, "{} differs: run `simulate gallery docs/src/img/gallery`", name.display());
+    }
+}
+
+#[test]
+fn a_recovery_map_is_one_object_and_a_rule_that_remembers_fails_in_it() {
+    let small = ["recovery", "--map-only", "--seeds", "1", "--partners", "1", "--strengths", "10", "--loads", "60", "--json"];
+    let (code, shipped) = object(&small);
+    let cells = shipped["cells"].as_array().unwrap();
+    assert!(code == Some(0) && cells.len() == 4 && shipped["failures"] == serde_json::json!([]), "{shipped}");
+    let (code, sticky) = object(&[&small[..], &["--rule", "sticky"]].concat());
+    assert!(code == Some(1) && !sticky["failures"].as_array().unwrap().is_empty(), "{sticky}");
+}
+
+#[test]
+fn policies_are_compared_over_the_same_crowds() {
+    let (code, _, aside) = said(&["compare"]);
+    assert!(code == Some(2) && aside.contains("required"), "{aside}");
+    let (code, _, aside) = said(&["compare", "disk_full", "--policies"]);
+    assert!(code == Some(2) && aside.contains("cannot be used with"), "{aside}");
+}

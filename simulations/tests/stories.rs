@@ -26,7 +26,7 @@ fn what_is_hot_stands_by_with_a_partner_before_any_crowd_and_with_another_when_t
     let mut story = Story::of(3, 3, FAIR);
     let holders = |story: &Story| -> Vec<usize> {
         let owner = &story.world.bodies[0];
-        let digest = owner.server.observe().hot[0].digest;
+        let digest = owner.server.digest();
         (1..3).filter(|site| story.world.bodies[*site].server.holds(&owner.id, &digest)).collect()
     };
     story.pass(30);
@@ -80,7 +80,9 @@ fn for_whom_nothing_is_carried_there_are_no_leases_and_no_copies_until_that_is_t
     story.world.command(helper, Command::Stop { members: BTreeSet::from([owner]) });
     story.pass(2);
     assert!(!story.is_sent_to(0, helper) && story.is_sent_to(0, 2), "its lease is lost to the owner within a beat, the other's is not");
-    let digests: Vec<_> = story.world.bodies[0].server.observe().hot.iter().map(|hot| hot.digest).collect();
+    let now = story.world.now_of(0).time;
+    let seen = story.world.bodies[0].server.observe(now);
+    let digests: Vec<_> = seen.hot.iter().map(|hot| hot.digest).collect();
     let holds = |story: &Story| digests.iter().any(|digest| story.world.bodies[helper].server.holds(&owner, digest));
     assert!(!holds(&story), "its copies are gone");
     story.pass(60);

@@ -10,15 +10,16 @@ use std::{
 };
 
 use overspill_governance::time::Time;
-use overspill_protocol::observation::OriginLoad;
+use overspill_protocol::{
+    observation::OriginLoad,
+    overload::{
+        gradient::{Gradient, Work},
+        queueing::Queueing,
+    },
+};
 use tokio::sync::oneshot;
 
-use crate::{
-    clock::Clock,
-    config::OriginLimits,
-    gradient::{Gradient, Work},
-    queueing::Queueing,
-};
+use crate::{clock::Clock, config::OriginLimits};
 
 mod queue;
 

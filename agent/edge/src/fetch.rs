@@ -10,7 +10,7 @@ use overspill_governance::{
     digest::ObjectDigest,
     time::{Now, Time},
 };
-use overspill_protocol::limits::OBJECT_BYTES_MAX;
+use overspill_protocol::{limits::OBJECT_BYTES_MAX, overload::gradient::Work};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -32,7 +32,6 @@ use crate::{
     early::{Early, relay},
     edge::{Edge, Settings},
     flight::{Closing, Course, Flight, Landing, Shared},
-    gradient::Work,
     headers,
     limits::{FINISHED_ALONE_BYTES, PATIENCE_MIN, PRESSURE_LOOK, STORED_BODY_BYTES_MAX, UNSEEN_BYTES},
     origin::{Arriving, Fault, nothing},

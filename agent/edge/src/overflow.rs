@@ -10,6 +10,7 @@ use overspill_governance::{
 };
 use overspill_protocol::{
     observation::Observation,
+    overload::line::SHED_PAGES_DEBT,
     plan::{FillWanted, Plan},
     ticket,
 };
@@ -30,7 +31,7 @@ use crate::{
         mark::{Mark, Target},
         names::Names,
     },
-    uplink::{SHED_PAGES_DEBT, Uplink, head_bytes},
+    uplink::{Uplink, head_bytes},
 };
 
 /// Marks a response whose bytes the uplink was charged for when it was decided on.

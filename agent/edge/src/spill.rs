@@ -26,6 +26,7 @@ use arc_swap::ArcSwap;
 use overspill_governance::{digest::ObjectDigest, site::SiteId, time::Now};
 use overspill_protocol::{
     observation::Spilled,
+    overload::line::{SHED_DEBT, SHED_PAGES_DEBT},
     plan::{Plan, Spill},
     ticket::{BackMark, Bound, Method, TICKET_PARAMETER, Ticket},
 };
@@ -37,12 +38,7 @@ use self::{
     mark::{Mark, open_parameter},
     redirect::{CLOSING, OPENING},
 };
-use crate::{
-    agentless,
-    classes::RequestClass,
-    fields::Fields,
-    uplink::{SHED_DEBT, SHED_PAGES_DEBT, Uplink},
-};
+use crate::{agentless, classes::RequestClass, fields::Fields, uplink::Uplink};
 
 pub use redirect::Redirect;
 pub(crate) use redirect::found;

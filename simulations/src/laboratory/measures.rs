@@ -24,18 +24,18 @@ pub struct Quantity {
 }
 
 macro_rules! measures {
-    ($($name:ident, $words:literal, $unit:literal, $scale:literal;)*) => {
-        /// What a run came to. Whole numbers, in units of which [`TABLE`] says how large they are.
+    ($measures:ident, $table:ident; $($name:ident, $words:literal, $unit:literal, $scale:literal;)*) => {
+        /// What a run came to. Whole numbers, in units of which the table says how large they are.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-        pub struct Measures {
+        pub struct $measures {
             $(#[doc = $words] pub $name: i64,)*
         }
 
         /// All quantities, in the order of the struct.
-        pub const TABLE: &[Quantity] = &[$(Quantity { name: stringify!($name), words: $words, unit: $unit, scale: $scale },)*];
+        pub const $table: &[Quantity] = &[$(Quantity { name: stringify!($name), words: $words, unit: $unit, scale: $scale },)*];
 
-        impl Measures {
-            /// The values, in the order of [`TABLE`].
+        impl $measures {
+            /// The values, in the order of the table.
             pub fn values(&self) -> Vec<i64> {
                 vec![$(self.$name,)*]
             }
@@ -43,7 +43,10 @@ macro_rules! measures {
     };
 }
 
+pub(crate) use measures;
+
 measures! {
+    Measures, TABLE;
     kept, "Of what visitors wanted, served by its site or sent to helpers.", "%", 10;
     overflow, "Of what was more than its site can serve, sent to helpers.", "%", 10;
     sent_back, "Of what was sent to helpers, sent back home.", "%", 10;

@@ -58,7 +58,7 @@ impl World {
             return self.after(Duration::from_micros(pause), Happening::Tick { site: index(site), round });
         }
         // Read before it moves on: what a control plane sees is a moment old.
-        let mut seen = (!body.blind).then(|| body.server.observe());
+        let mut seen = (!body.blind).then(|| body.server.observe(now));
         let visits = body.server.tick(body.id, now);
         if let Some(seen) = &mut seen {
             let (id, pressed) = (body.id, seen.site.under_pressure);

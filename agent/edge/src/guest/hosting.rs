@@ -10,10 +10,14 @@ use overspill_governance::{
     time::Time,
     units::{self, ByteRate},
 };
-use overspill_protocol::{observation::Hosted, plan::Host, ticket::Ticket};
+use overspill_protocol::{
+    observation::Hosted,
+    overload::bucket::{Bucket, Flow},
+    plan::Host,
+    ticket::Ticket,
+};
 
 use super::{limits::LEASE_BURST, metrics::Refusal, replay::Replay};
-use crate::bucket::{Bucket, Flow};
 
 /// One lease as the newest plan says, with what it has served.
 #[derive(Debug, Clone)]

@@ -16,6 +16,7 @@ use overspill_governance::{
 use overspill_protocol::{
     limits::{PLAN_LIFETIME, TICKET_LIFETIME},
     observation::Spilled,
+    overload::bucket::{Bucket, Flow},
     plan::{Plan, Spill},
 };
 
@@ -24,7 +25,6 @@ use super::{
     holders::Holders,
     limits::{LEASE_BURST, RETIRED_LEASES_MAX},
 };
-use crate::bucket::{Bucket, Flow};
 
 /// One plan's leases with what was drawn on them. Immutable but for the draws; the next plan makes the next book.
 #[derive(Debug, Default)]

@@ -28,8 +28,15 @@ pub enum Command {
     Replay(Replay),
     /// Plays a mesh under events with one parameter at several values, of the charter or of the setting.
     Sweep(Sweep),
-    /// Plays scenarios side by side over the same seeds, the first without any mesh, too.
+    /// Plays scenarios side by side over the same seeds, the first without any mesh, too; or policies.
     Compare(Compare),
+    /// Strikes a site in focus, at every load, and says how soon it is itself again.
+    Recovery(Recovery),
+    /// Writes the pictures of the docs into a folder.
+    Gallery {
+        /// The folder: docs/src/img/gallery of a checkout.
+        folder: PathBuf,
+    },
     /// Makes a scenario of a measured series, and prints it: an access log, or counts at regular times.
     Series(Series),
     /// Lists the scenarios that come along.
@@ -144,10 +151,57 @@ pub struct Sweep {
 #[derive(Debug, Args)]
 pub struct Compare {
     /// Files, or names of scenarios that come along.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "policies")]
     pub scenarios: Vec<String>,
+    /// Plays our own policy and others over the same crowds, instead of scenarios.
+    #[arg(long, conflicts_with = "scenarios")]
+    pub policies: bool,
+    /// Members, for policies.
+    #[arg(long, value_name = "N", default_value_t = 12, requires = "policies", value_parser = clap::value_parser!(u16).range(2..=SITES_MAX as i64))]
+    pub sites: u16,
+    /// Of the members, how many help nobody and want too much all the time.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "policies")]
+    pub riders: u16,
+    /// Minutes that each run lasts, for policies.
+    #[arg(long, value_name = "M", default_value_t = 10, requires = "policies", value_parser = clap::value_parser!(u16).range(1..=60))]
+    pub minutes: u16,
     #[command(flatten)]
     pub common: Common,
+}
+
+/// How heavy views are in runs for needless redirects, in per cent of the usual; lighter ones come more often.
+pub const WEIGHTS: [u64; 3] = [100, 20, 5];
+
+#[derive(Debug, Args)]
+pub struct Recovery {
+    /// How much of its capacity is wanted anyway, in per cent.
+    #[arg(long, value_name = "PER CENT,...", value_delimiter = ',', default_values_t = [10, 20, 30, 40, 50, 60, 70, 80, 90, 95],
+        value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub loads: Vec<u64>,
+    /// How hard triggers strike: times the capacity, times as slow, times that copies are lost.
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_values_t = [2, 5, 20], value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub strengths: Vec<u64>,
+    /// Members beside the site.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(0..=60))]
+    pub partners: u8,
+    /// By which rule the site decides what its line cannot take.
+    #[arg(long, value_enum, default_value = "shipped")]
+    pub rule: crate::recovery::Chosen,
+    /// Leaves out trains of pulses and needless redirects.
+    #[arg(long)]
+    pub map_only: bool,
+    /// Seeds of each cell.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub seeds: u32,
+    /// The first seed.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1 << 40))]
+    pub from: u64,
+    /// Writes a report with charts to this file: HTML that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Prints one JSON object instead.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What experiments have in common.

@@ -1,12 +1,6 @@
 //! `simulate sweep` and `simulate compare`: several arms over the same seeds, side by side.
 
-use std::{
-    sync::{
-        atomic::{AtomicUsize, Ordering},
-        mpsc::channel,
-    },
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use overspill_governance::digest::Digest;
 use overspill_simulations::{
@@ -22,10 +16,9 @@ use serde_json::{Value, json};
 
 use crate::{
     args,
+    cores::on_all_cores,
     ending::{Ending, Fault},
-    object,
-    progress::Progress,
-    report, run, told,
+    object, report, run, told,
 };
 
 /// What an arm came to over its seeds.
@@ -106,8 +99,7 @@ fn experiment(command: &str, parameter: &str, about: &str, arms: &[Arm], common:
     let wall = began.elapsed();
     if let Some(file) = &common.report {
         let page = report::page(&format!("simulate {command}: {parameter}"), about, parameter, &rows);
-        std::fs::write(file, page)
-            .map_err(|error| Fault::new(Ending::System, format!("{}: {error}", file.display()), "name a file that can be written"))?;
+        report::write(file, &page)?;
     }
     let failures: Vec<&String> = rows.iter().flat_map(|row| &row.failures).collect();
     if common.json {
@@ -137,32 +129,7 @@ fn experiment(command: &str, parameter: &str, about: &str, arms: &[Arm], common:
 /// Plays all plots of all arms on all cores.
 fn play(arms: &[Arm]) -> (Vec<Row>, Sum) {
     let runs: Vec<(usize, &Plot)> = arms.iter().enumerate().flat_map(|(at, arm)| arm.plots.iter().map(move |plot| (at, plot))).collect();
-    let (next, (sender, played)) = (AtomicUsize::new(0), channel());
-    let work = |sender: std::sync::mpsc::Sender<(usize, (Outcome, Option<Measures>))>| {
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some((_, plot)) = runs.get(at) else { return };
-            if sender.send((at, measured(plot))).is_err() {
-                return;
-            }
-        }
-    };
-    let mut progress = Progress::new();
-    let mut found: Vec<(usize, (Outcome, Option<Measures>))> = Vec::new();
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            let sender = sender.clone();
-            scope.spawn(|| work(sender));
-        }
-        drop(sender);
-        for one in played {
-            found.push(one);
-            progress.show(|| format!("{} of {} runs", found.len(), runs.len()));
-        }
-    });
-    progress.clear();
-    // In the order of the arms and seeds, whoever was ready first.
-    found.sort_unstable_by_key(|(at, _)| *at);
+    let found: Vec<(usize, (Outcome, Option<Measures>))> = (0..).zip(on_all_cores(&runs, |(_, plot)| measured(plot))).collect();
     let mut sum = Sum::default();
     for (at, (outcome, _)) in &found {
         sum.sites += runs[*at].1.sites();
@@ -194,7 +161,7 @@ impl Row {
 }
 
 /// Least, mean and greatest.
-fn span(values: &[f64]) -> (f64, f64, f64) {
+pub fn span(values: &[f64]) -> (f64, f64, f64) {
     if values.is_empty() {
         return (0.0, 0.0, 0.0);
     }

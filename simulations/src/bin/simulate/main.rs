@@ -4,10 +4,15 @@
 #![allow(clippy::disallowed_types)]
 
 mod args;
+mod chart;
+mod cores;
 mod ending;
 mod experiment;
+mod gallery;
 mod object;
+mod policies;
 mod progress;
+mod recovery;
 mod replay;
 mod report;
 mod run;
@@ -27,7 +32,10 @@ fn main() -> ExitCode {
         args::Command::Replay(options) => replay::replay(&options),
         args::Command::Series(options) => series::series(&options),
         args::Command::Sweep(options) => experiment::sweep(&options),
+        args::Command::Compare(options) if options.policies => policies::compare(&options),
+        args::Command::Gallery { folder } => gallery::gallery(&folder),
         args::Command::Compare(options) => experiment::compare(&options),
+        args::Command::Recovery(options) => recovery::recovery(&options),
         args::Command::List => run::list(),
     };
     match ended {

@@ -1,10 +1,14 @@
 //! The report of an experiment: one HTML file that needs nothing else, with a chart and a table for each quantity.
 
-use std::fmt::Write as _;
+use std::path::Path;
 
 use overspill_simulations::laboratory::measures::{Quantity, TABLE};
 
-use crate::experiment::Row;
+use crate::{
+    chart::{escaped, put},
+    ending::{Ending, Fault},
+    experiment::Row,
+};
 
 /// Size of a chart, and what its axes take of it.
 const SIZE: (f64, f64) = (860.0, 240.0);
@@ -96,13 +100,21 @@ fn nice(value: f64) -> f64 {
     [1.0, 2.0, 2.5, 5.0, 10.0].iter().map(|step| step * unit).find(|top| *top >= value).unwrap_or(value)
 }
 
-fn put(to: &mut String, text: core::fmt::Arguments<'_>) {
-    to.write_fmt(text).expect("strings take text");
+/// A page of pictures.
+pub fn pictures(title: &str, about: &str, pictures: &[String], failures: &[String]) -> String {
+    let mut html = format!("{HEAD}<title>{0}</title><h1>{0}</h1><p>{1}</p>", escaped(title), escaped(about));
+    pictures.iter().for_each(|picture| html.push_str(picture));
+    failures.iter().for_each(|words| put(&mut html, format_args!("<p>! {}</p>", escaped(words))));
+    html
 }
 
-/// Names of files and parameters are anybody's words.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+/// Writes a page.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(file: &Path, page: &str) -> Result<(), Fault> {
+    std::fs::write(file, page)
+        .map_err(|error| Fault::new(Ending::System, format!("{}: {error}", file.display()), "name a file that can be written"))
 }
 
 const HEAD: &str = "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\"><style>\

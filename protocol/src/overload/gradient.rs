@@ -4,13 +4,13 @@
 //! in proportion. So the limit follows the ratio between service times at rest and service times now, and moves only while the
 //! limit is what holds requests back: an idle origin teaches nothing about its limit.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use overspill_governance::time::Time;
 
 /// What a request asks of the origin: kinds with service times of different magnitude, each measured against itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Work {
+pub enum Work {
     /// A file.
     Asset,
     /// A page, most likely rendered from a database.
@@ -37,7 +37,7 @@ const DROP_PAUSE: Duration = Duration::from_millis(200);
 
 /// The learned limit. Floats: it is a control loop, nothing is accounted by it.
 #[derive(Debug, Clone)]
-pub(crate) struct Gradient {
+pub struct Gradient {
     limit: f64,
     min: f64,
     max: f64,
@@ -47,7 +47,8 @@ pub(crate) struct Gradient {
 }
 
 impl Gradient {
-    pub(crate) fn new(min: u32, initial: u32, max: u32) -> Self {
+    /// Learns between two bounds, from a first guess.
+    pub fn new(min: u32, initial: u32, max: u32) -> Self {
         let min = f64::from(min.max(1));
         let max = f64::from(max).max(min);
         Self { limit: f64::from(initial).clamp(min, max), min, max, means: [None; 2], dropped: Time::ZERO }
@@ -55,20 +56,20 @@ impl Gradient {
 
     /// The limit: at least one.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    pub(crate) fn limit(&self) -> u32 {
+    pub fn limit(&self) -> u32 {
         // Clamped between two u32 by every path that sets it.
         self.limit as u32
     }
 
     /// Takes new bounds.
-    pub(crate) fn bound(&mut self, min: u32, max: u32) {
+    pub fn bound(&mut self, min: u32, max: u32) {
         self.min = f64::from(min.max(1));
         self.max = f64::from(max).max(self.min);
         self.limit = self.limit.clamp(self.min, self.max);
     }
 
     /// Learns from an answer that took `service`, when `in_flight` requests (it included) were at the origin.
-    pub(crate) fn on_answer(&mut self, work: Work, service: Duration, in_flight: u32) {
+    pub fn on_answer(&mut self, work: Work, service: Duration, in_flight: u32) {
         let service = service.as_secs_f64().max(FLOOR);
         let load = f64::from(in_flight) / f64::from(self.limit());
         let (rest, now) = self.means[work as usize].get_or_insert((service, service));
@@ -83,13 +84,13 @@ impl Gradient {
             return;
         }
         let gradient = (TOLERANCE / strain).clamp(0.5, 1.0);
-        let room = self.limit.sqrt() / 2.0;
+        let room = root(self.limit) / 2.0;
         let wanted = self.limit * gradient + room;
         self.limit = (self.limit + (wanted - self.limit) * (1.0 / self.limit).min(STEP_MAX)).clamp(self.min, self.max);
     }
 
     /// Learns from an answer that did not come, or that said "too busy".
-    pub(crate) fn on_drop(&mut self, now: Time) {
+    pub fn on_drop(&mut self, now: Time) {
         if now.since(self.dropped) >= DROP_PAUSE {
             self.dropped = now;
             self.limit = (self.limit * DROP_FACTOR).clamp(self.min, self.max);
@@ -97,10 +98,18 @@ impl Gradient {
     }
 }
 
+/// The square root of a number from 1 on. Without a standard library there is none for floats.
+fn root(number: f64) -> f64 {
+    // Five of Newton's steps leave nothing to see of a first guess that is right to half of it.
+    let guess = f64::from((number as u32).isqrt().max(1));
+    (0..5).fold(guess, |root, _| f64::midpoint(root, number / root))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{cmp::Reverse, collections::BinaryHeap};
+    use alloc::collections::BinaryHeap;
+    use core::cmp::Reverse;
 
     /// An origin with workers that share nothing: a request waits for the first that is free. Drives it at the limit, as a crowd does, and
     /// returns the limit at the end.
@@ -136,6 +145,14 @@ mod tests {
                 let limit = saturate(&mut gradient, workers, |index| if index % 4 == 0 { 700 } else { 300 }, 3_000);
                 assert!((least..=most).contains(&limit), "{workers} workers, from {initial}: {limit}");
             }
+        }
+    }
+
+    #[test]
+    fn roots_are_right() {
+        for number in [1.0, 1.99, 2.0, 3.9, 8.0, 127.3, 65_000.5_f64] {
+            let found = root(number);
+            assert!((found * found - number).abs() <= number * 1e-9, "{number}: {found}");
         }
     }
 

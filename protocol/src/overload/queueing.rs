@@ -4,7 +4,8 @@
 //! empty, and the test alone would flap; so pressure lasts while what is wanted (requests that would go to the origin in calm, each
 //! second, times the time each takes) is more than the origin's places. Both look back one second at most: nothing can stick.
 
-use std::{collections::VecDeque, time::Duration};
+use alloc::{collections::VecDeque, vec::Vec};
+use core::time::Duration;
 
 use overspill_governance::time::Time;
 
@@ -32,7 +33,7 @@ struct Slot {
 
 /// What the last second says.
 #[derive(Debug, Default)]
-pub(crate) struct Queueing {
+pub struct Queueing {
     slots: [Slot; WANT_SLOTS + 1],
     services: VecDeque<(Time, Duration)>,
     /// Their median, and when it was found.
@@ -52,19 +53,19 @@ impl Queueing {
     }
 
     /// Notes that the oldest waiting request had waited `delay` when one was let through.
-    pub(crate) fn on_delay(&mut self, delay: Duration, now: Time) {
+    pub fn on_delay(&mut self, delay: Duration, now: Time) {
         let slot = self.slot(now);
         slot.delay_min = Some(slot.delay_min.map_or(delay, |least| least.min(delay)));
     }
 
     /// Notes a request that would go to the origin in calm, whether it did or not.
-    pub(crate) fn on_wanted(&mut self, now: Time) {
+    pub fn on_wanted(&mut self, now: Time) {
         let slot = self.slot(now);
         slot.wanted = slot.wanted.saturating_add(1);
     }
 
     /// Notes how long the origin took for a page.
-    pub(crate) fn on_service(&mut self, service: Duration, now: Time) {
+    pub fn on_service(&mut self, service: Duration, now: Time) {
         if self.services.len() == SERVICES {
             self.services.pop_front();
         }
@@ -72,7 +73,7 @@ impl Queueing {
     }
 
     /// Median service time of pages; zero when nothing recent is known.
-    pub(crate) fn service_median(&mut self, now: Time) -> Duration {
+    pub fn service_median(&mut self, now: Time) -> Duration {
         if let Some((at, median)) = self.median
             && now.since(at) < MEDIAN_AGE
         {
@@ -90,7 +91,7 @@ impl Queueing {
     }
 
     /// The smallest delay over the last slots; while nothing was let through, how long the oldest request waits already.
-    pub(crate) fn delay_min(&self, oldest: Option<Time>, now: Time) -> Duration {
+    pub fn delay_min(&self, oldest: Option<Time>, now: Time) -> Duration {
         let current = number(now);
         let recent = self.slots.iter().filter(|slot| slot.number + DELAY_SLOTS as u64 >= current && slot.number <= current);
         let waiting = oldest.map_or(Duration::ZERO, |since| now.since(since));
@@ -98,7 +99,7 @@ impl Queueing {
     }
 
     /// Tells whether the origin is under pressure. `limit` is the number of its places.
-    pub(crate) fn under_pressure(&mut self, target: Duration, limit: u32, oldest: Option<Time>, now: Time) -> bool {
+    pub fn under_pressure(&mut self, target: Duration, limit: u32, oldest: Option<Time>, now: Time) -> bool {
         self.pressed = self.delay_min(oldest, now) > target || (self.pressed && self.wanted_places(now) >= LASTING * f64::from(limit));
         self.pressed
     }

@@ -3,7 +3,7 @@
 //! The state is a time and not a count of tokens, so that it fits one atomic word, needs no refilling, and survives a change
 //! of rate. Nothing else is remembered: when demand ends, so does every effect of it (design 5.2).
 
-use std::{
+use core::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
@@ -15,18 +15,18 @@ const OFFSET_NANOS: u64 = 3_600_000_000_000;
 
 /// How fast a bucket fills, how much it holds, and how far it may be overdrawn, the latter two as time at that rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Flow {
+pub struct Flow {
     /// Units in each second; 0 lets nothing through.
-    pub(crate) per_second: u64,
+    pub per_second: u64,
     /// What a full bucket holds.
-    pub(crate) burst: Duration,
+    pub burst: Duration,
     /// Debt beyond this is forgiven, so that no single charge can silence a site for long.
-    pub(crate) debt_max: Duration,
+    pub debt_max: Duration,
 }
 
 impl Flow {
     /// How long the flow takes to carry `amount`, rounded up so that rounding never lets anything through.
-    pub(crate) fn nanos(&self, amount: u64) -> u64 {
+    pub fn nanos(&self, amount: u64) -> u64 {
         if self.per_second == 0 {
             return u64::MAX;
         }
@@ -37,7 +37,7 @@ impl Flow {
 
 /// A lock-free token bucket.
 #[derive(Debug, Default)]
-pub(crate) struct Bucket {
+pub struct Bucket {
     empty_at: AtomicU64,
 }
 
@@ -45,7 +45,7 @@ impl Bucket {
     /// Takes `amount` if the bucket holds it above the level `keep`, in one atomic step.
     ///
     /// A full bucket pays for any amount, and owes the rest: an object larger than the burst must be servable in calm.
-    pub(crate) fn take(&self, amount: u64, keep: Duration, flow: Flow, now: Time) -> bool {
+    pub fn take(&self, amount: u64, keep: Duration, flow: Flow, now: Time) -> bool {
         let (now, burst) = (nanos(now), span(flow.burst));
         let (cost, keep) = (flow.nanos(amount), span(keep).min(burst));
         self.empty_at
@@ -59,7 +59,7 @@ impl Bucket {
     }
 
     /// Tells whether [`Bucket::take`] would succeed.
-    pub(crate) fn affords(&self, amount: u64, keep: Duration, flow: Flow, now: Time) -> bool {
+    pub fn affords(&self, amount: u64, keep: Duration, flow: Flow, now: Time) -> bool {
         let (now, burst) = (nanos(now), span(flow.burst));
         let keep = span(keep).min(burst);
         let start = self.empty_at.load(Relaxed).max(now - burst);
@@ -67,7 +67,7 @@ impl Bucket {
     }
 
     /// Takes `amount` whatever the bucket holds, into bounded debt.
-    pub(crate) fn charge(&self, amount: u64, flow: Flow, now: Time) {
+    pub fn charge(&self, amount: u64, flow: Flow, now: Time) {
         let (now, cost) = (nanos(now), flow.nanos(amount));
         let floor = now - span(flow.burst);
         let ceiling = now.saturating_add(span(flow.debt_max));
@@ -75,13 +75,13 @@ impl Bucket {
     }
 
     /// What the bucket holds, as time at its flow.
-    pub(crate) fn saved(&self, flow: Flow, now: Time) -> Duration {
+    pub fn saved(&self, flow: Flow, now: Time) -> Duration {
         let empty_at = self.empty_at.load(Relaxed);
         Duration::from_nanos(nanos(now).saturating_sub(empty_at)).min(flow.burst)
     }
 
     /// How long the bucket's flow needs to pay its debt; zero when it holds anything.
-    pub(crate) fn debt(&self, now: Time) -> Duration {
+    pub fn debt(&self, now: Time) -> Duration {
         Duration::from_nanos(self.empty_at.load(Relaxed).saturating_sub(nanos(now)))
     }
 }
@@ -96,6 +96,8 @@ fn span(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -125,7 +127,7 @@ mod tests {
         let bucket = Bucket::default();
         let take = || (0..1_000).filter(|_| bucket.take(100, Duration::ZERO, FLOW, Time::ZERO)).count();
         let taken: usize = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(take)).collect();
+            let threads: std::vec::Vec<_> = (0..4).map(|_| scope.spawn(take)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap_or(0)).sum()
         });
         assert_eq!(taken, 1_000);

@@ -1,0 +1,96 @@
+//! Charts as SVG that needs nothing else: each stands in a report, or alone in the docs.
+
+use std::fmt::Write as _;
+
+/// Cells with a number and its words, the worse the darker.
+pub struct Heat<'a> {
+    pub title: &'a str,
+    pub columns: Vec<String>,
+    pub rows: Vec<(String, Vec<(u64, String)>)>,
+    /// From this on nothing is darker.
+    pub worst: u64,
+}
+
+/// One bar.
+pub struct Bar {
+    pub name: String,
+    pub value: f64,
+}
+
+const WIDTH: f64 = 860.0;
+const STYLE: &str = "<style>text{font:12px system-ui,sans-serif;fill:#222}.t{font-weight:600}.g{fill:#3e6eb4}.r{stroke:#fff}</style>";
+
+fn open(title: &str, height: f64) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\">{STYLE}<rect width=\"100%\" height=\"100%\" \
+         fill=\"#fff\"/><text class=\"t\" x=\"8\" y=\"18\">{}</text>\n",
+        escaped(title)
+    )
+}
+
+/// A table of colours.
+pub fn heat(heat: &Heat<'_>) -> String {
+    let (left, top, line) = (150.0, 46.0, 24.0);
+    let mut svg = open(heat.title, top + line * heat.rows.len() as f64 + 8.0);
+    let wide = (WIDTH - left - 8.0) / heat.columns.len().max(1) as f64;
+    for (at, column) in heat.columns.iter().enumerate() {
+        let x = left + wide * (at as f64 + 0.5);
+        put(&mut svg, format_args!("<text x=\"{x:.1}\" y=\"38\" text-anchor=\"middle\">{}</text>", escaped(column)));
+    }
+    for (row, (name, cells)) in heat.rows.iter().enumerate() {
+        let y = top + line * row as f64;
+        put(&mut svg, format_args!("\n<text x=\"8\" y=\"{:.1}\">{}</text>", y + 16.0, escaped(name)));
+        for (at, (value, words)) in cells.iter().enumerate() {
+            let x = left + wide * at as f64;
+            let share = (*value).min(heat.worst) * 100 / heat.worst.max(1);
+            put(
+                &mut svg,
+                format_args!(
+                    "<rect class=\"r\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{wide:.1}\" height=\"{line}\" fill=\"hsl({} 60% 75%)\"/>",
+                    120 - 120 * share / 100
+                ),
+            );
+            put(
+                &mut svg,
+                format_args!("<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>", x + wide / 2.0, y + 16.0, escaped(words)),
+            );
+        }
+    }
+    svg + "\n</svg>\n"
+}
+
+/// Bars that lie, with their values.
+pub fn bars(title: &str, bars: &[Bar]) -> String {
+    let (left, top, line) = (190.0, 30.0, 22.0);
+    let mut svg = open(title, top + line * bars.len() as f64 + 8.0);
+    let most = bars.iter().map(|bar| bar.value).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
+    for (at, bar) in bars.iter().enumerate() {
+        let y = top + line * at as f64;
+        let width = (WIDTH - left - 80.0) * bar.value / most;
+        put(
+            &mut svg,
+            format_args!(
+                "<text x=\"8\" y=\"{:.1}\">{}</text><rect class=\"g\" x=\"{left}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{:.1}\"/><text x=\"{:.1}\" \
+                 y=\"{:.1}\">{}</text>\n",
+                y + 15.0,
+                escaped(&bar.name),
+                y + 2.0,
+                line - 4.0,
+                left + width + 6.0,
+                y + 15.0,
+                crate::report::number(bar.value)
+            ),
+        );
+    }
+    svg + "</svg>\n"
+}
+
+/// Writes into text.
+pub fn put(to: &mut String, text: core::fmt::Arguments<'_>) {
+    to.write_fmt(text).expect("strings take text");
+}
+
+/// Names of files and parameters are anybody's words.
+pub fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
