@@ -44,11 +44,10 @@ fn who_forks_is_convicted_by_everybody_and_by_nobody_forgotten() {
         story.world.crash(*site, std::time::Duration::from_secs(1));
     }
     story.heal();
-    assert_eq!(
-        before,
-        others.iter().map(|site| convicted(&story, *site)).collect::<Vec<_>>(),
-        "a restart neither forgets nor begins a term anew"
-    );
+    for (site, before) in others.iter().zip(before) {
+        let after = convicted(&story, *site);
+        assert!(before.iter().all(|report| after.contains(report)), "site {site}: a restart neither forgets nor begins a term anew");
+    }
     story.check();
 }
 

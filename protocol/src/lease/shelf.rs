@@ -8,7 +8,7 @@ use overspill_governance::{
     evidence::Pair,
     invite::MeshId,
     planted,
-    site::{Signed, SiteId, Statement},
+    site::{Signed, SiteId},
     time::{Date, Time},
 };
 
