@@ -165,7 +165,7 @@ fn every_kind_has_its_golden_bytes() {
     LeaseHeld      53 010009000000 6112705e9a6afd68
     LeaseRefused   18 01000a000000 20222feb3e2636b5
     LeaseClosed    14 01000b000000 0d8f8f938f1c0509
-    Manifest      205 01000c000000 69175ad5cb73ea1e
+    Manifest      245 01000c000000 f79f4a01d0103033
     Claim          56 01000d000000 b59a97961f15d524
     ClaimAsk       14 01000e000000 73beb4d142cac20a
     ClaimAnswer    64 01000f000000 02255d9b71e31061
