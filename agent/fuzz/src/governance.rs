@@ -9,7 +9,7 @@ use overspill_governance::{
     digest::Digest,
     docket::{Docket, Paper, Place},
     entry::Entry,
-    evidence::{Bundle, Crime, Verdict},
+    evidence::{self, Bundle, Crime},
     invite::{MeshId, Redeemed, token::Token},
     line::{Fork, Proposal, Receipt},
     minutes::Minutes,
@@ -145,7 +145,7 @@ pub(crate) fn evidence(bytes: &[u8]) {
     let as_text = core::str::from_utf8(bytes).ok().and_then(|text| Bundle::from_text(text).ok());
     for bundle in as_text.into_iter().chain(read::<Bundle>(bytes)) {
         assert_eq!(Bundle::from_text(&bundle.to_text()).as_ref(), Ok(&bundle));
-        let Verdict::Convicted(conviction) = bundle.judge() else { continue };
+        let evidence::Verdict::Convicted(conviction) = bundle.judge() else { continue };
         assert_eq!(conviction, bundle.charge());
         let [owner, helper] = [1, 2].map(|seed| Key::from_seed([seed; 32]).site());
         let guilty = if conviction.crime == Crime::Misserving { helper } else { owner };

@@ -258,7 +258,7 @@ fn link(dice: &mut Dice) -> Link {
 /// At most one member that is up to no good, and perhaps one of another version.
 fn conducts(dice: &mut Dice, members: usize) -> Vec<(usize, Conduct)> {
     let mut conducts = Vec::new();
-    if dice.happens(350_000) {
+    if dice.happens(550_000) {
         conducts.push((dice.below(members), dice.one_of(&CONDUCTS[3..9])));
     }
     if dice.happens(300_000) {
