@@ -114,7 +114,7 @@ impl Checkers {
             return;
         }
         self.violations.extend(self.forks.on_message(site, message));
-        self.violations.extend(self.votes.on_message(site, message));
+        self.on_papers(site, message);
         self.violations.extend(self.harm.on_message(site, message, now));
         self.violations.extend(bounds::on_message(site, message));
         self.signed.on_message(site, message, now);
@@ -126,8 +126,15 @@ impl Checkers {
     pub fn on_broadcast(&mut self, site: SiteId, message: &Message) {
         if !self.blind {
             self.violations.extend(self.forks.on_message(site, message));
-            self.violations.extend(self.votes.on_message(site, message));
+            self.on_papers(site, message);
             self.clip();
+        }
+    }
+
+    /// Papers of votes are told. Whoever signs two things hears the one that it did not write down from others, and passes it on.
+    fn on_papers(&mut self, site: SiteId, message: &Message) {
+        if self.honest.is_honest(&site) {
+            self.violations.extend(self.votes.on_message(site, message));
         }
     }
 

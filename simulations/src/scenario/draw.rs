@@ -24,7 +24,7 @@ pub struct Size {
 }
 
 /// How many plots have votes in them, in a million.
-const VOTED_ON: u32 = 200_000;
+const VOTED_ON: u32 = 350_000;
 /// Members of the first moment have a voice after so long, in milliseconds.
 const VOICE_MS: u64 = 620_000;
 /// From a motion to a change that is in force: discussion, the slowest clock, two epochs, cooling, and a little.
@@ -142,7 +142,7 @@ impl Plot {
         self.charter = hasty(&self.charter);
         let motions = dice.one_of(&[1, 1, 2]);
         let liar = dice.below(self.members);
-        if dice.happens(250_000) && self.conducts.iter().all(|(site, conduct)| *site != liar && conduct.is_honest()) {
+        if dice.happens(400_000) && self.conducts.iter().all(|(site, conduct)| *site != liar && conduct.is_honest()) {
             self.conducts.push((liar, Conduct::VotesTwice));
         }
         let mut at = VOICE_MS;
@@ -157,7 +157,7 @@ impl Plot {
     fn draw_vote(&mut self, dice: &mut Dice, at: u64) {
         let (mover, seconder) = two(dice, self.members);
         let expelled = (mover + 1 + dice.below(self.members - 1)) % self.members;
-        let wish = match self.members > 2 && dice.happens(400_000) {
+        let wish = match self.members > 2 && dice.happens(600_000) {
             true => Action::Expel(mover, expelled),
             false => Action::Amend(mover, dice.below(2), dice.between(11, 99) as i64),
         };
