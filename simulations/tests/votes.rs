@@ -298,14 +298,14 @@ fn whom_a_removed_member_brought_in_stays_only_where_the_motion_says_so() {
     let mut story = mesh(15, 5, Faults::default());
     [5, 6].into_iter().for_each(|puppet| {
         story.world.add_site();
-        story.join(1, puppet);
+        story.join(4, puppet);
     });
     story.pass(700);
-    let [farmer, kept, fallen] = [1, 5, 6].map(|site| story.world.bodies[site].id);
+    let [farmer, kept, fallen] = [4, 5, 6].map(|site| story.world.bodies[site].id);
     move_and_second(&mut story, 2, 3, Wish::Remove { member: farmer, keeps: Keeps::These(vec![kept]) });
     story.pass(ONE_VOTE + 60);
     let members: Vec<bool> = (0..7).map(|site| story.report(site).unwrap().mesh.is_some()).collect();
-    assert_eq!(members, [true, false, true, true, true, true, false]);
+    assert_eq!(members, [true, true, true, true, false, true, false]);
     assert_eq!(story.told(0, |event| matches!(event, Event::Removed { site } if *site == farmer || *site == fallen)), 2);
     story.heal();
     story.check();
@@ -345,31 +345,6 @@ fn who_was_removed_has_no_seat_after_a_restart_either() {
     story.pass(ONE_VOTE);
     assert_eq!(rules(&story, 1..5), BTreeSet::from([(2, 20)]));
     story.heal();
-    story.check();
-}
-
-/// One member hears nothing of what others prepare until the next epoch: it does not sign a decision of the epoch that is over.
-#[test]
-fn a_late_agent_dates_no_decision_back() {
-    let mut story = mesh(14, 4, Faults::default());
-    story.world.stop(3, true);
-    move_and_second(&mut story, 0, 1, price(20));
-    story.pass(600 + 60);
-    [0, 1].into_iter().for_each(|from| story.world.mute(from, 2, true));
-    story.pass(60 + 300 + 60);
-    assert!((0..3).all(|site| decided(&story, site).is_empty()));
-    [0, 1].into_iter().for_each(|from| story.world.mute(from, 2, false));
-    story.pass(300);
-    for site in 0..3 {
-        let epochs = story.ledger(site).into_iter().filter_map(|entry| match entry {
-            Entry::Decided(decision) => Some(decision.epoch),
-            _ => None,
-        });
-        assert_eq!(epochs.collect::<Vec<_>>(), [1], "site {site}");
-    }
-    story.world.stop(3, false);
-    story.pass(ONE_VOTE);
-    assert_eq!(rules(&story, 0..4), BTreeSet::from([(2, 20)]));
     story.check();
 }
 
