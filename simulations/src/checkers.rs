@@ -118,7 +118,7 @@ impl Checkers {
             return;
         }
         self.violations.extend(self.forks.on_message(site, message));
-        self.violations.extend(self.votes_told(site, message));
+        self.on_papers(site, message);
         self.violations.extend(self.harm.on_message(site, message, now));
         self.violations.extend(bounds::on_message(site, message));
         self.signed.on_message(site, message, now);
@@ -130,14 +130,16 @@ impl Checkers {
     pub fn on_broadcast(&mut self, site: SiteId, message: &Message) {
         if !self.blind {
             self.violations.extend(self.forks.on_message(site, message));
-            self.violations.extend(self.votes_told(site, message));
+            self.on_papers(site, message);
             self.clip();
         }
     }
 
-    /// Who lies hears its own lies again, and passes them on.
-    fn votes_told(&self, site: SiteId, message: &Message) -> Option<String> {
-        self.votes.on_message(site, message).filter(|_| self.is_honest(&site))
+    /// Papers of votes are told. Whoever signs two things hears the one that it did not write down from others, and passes it on.
+    fn on_papers(&mut self, site: SiteId, message: &Message) {
+        if self.honest.is_honest(&site) {
+            self.violations.extend(self.votes.on_message(site, message));
+        }
     }
 
     /// A plan is handed to a data plane; `local` is the site's own time.
