@@ -73,7 +73,7 @@ impl Subject {
                 Change::Remove { member, .. } => vec![Self::Member(*member)],
                 Change::Amend { .. } => Vec::new(),
             },
-            Entry::Seconded(_) | Entry::Objected(_) | Entry::Cast(_) => Vec::new(),
+            Entry::Seconded(_) | Entry::Objected(_) | Entry::Cast(_) | Entry::Ruled(_) => Vec::new(),
         }
     }
 

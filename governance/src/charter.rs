@@ -146,6 +146,14 @@ charter! {
         "Which share of the mesh's voice those have at most, all together, who came in by one member.";
     committee_size: u32, "members", 4, 64, 96, principle 8,
         "How many agents sign a decision at most; in a larger mesh they are drawn anew for each motion.";
+    clearing_pause: Seconds, "seconds", 1, 3_600, 2_592_000, principle 5,
+        "How long a member waits between two searches for debts that run in a circle.";
+    clearing_share: Permille, "permille", 0, 250, 500, principle 5,
+        "Which share of a line's limit debts that are being cleared may lock at most; 0: nothing is cleared.";
+    clearing_patience: Seconds, "seconds", 1, 60, 3_600, principle 6,
+        "How long the member that clears a circle of debts waits for all its lines before it gives up.";
+    clearing_grace: Seconds, "seconds", 1, 86_400, 7_776_000, principle 6,
+        "How long a lock waits for the word of a member that belongs no more before both ends open it.";
 }
 
 impl Default for Charter {

@@ -39,6 +39,7 @@ pub mod ballot;
 pub mod chain;
 pub mod charter;
 pub mod claim;
+pub mod clearing;
 pub mod codec;
 pub mod decision;
 pub mod digest;

@@ -2,7 +2,9 @@
 
 use alloc::{boxed::Box, string::String};
 
-use overspill_governance::{ballot::Equivocation, digest::Digest, line::Fork, payword::LeaseId, site::SiteId, time::Date, units::Credit};
+use overspill_governance::{
+    ballot::Equivocation, clearing::DoubleRuling, digest::Digest, line::Fork, payword::LeaseId, site::SiteId, time::Date, units::Credit,
+};
 
 /// Something worth telling. The driver maps each to one log line and to metrics.
 #[derive(Debug, Clone, PartialEq)]
@@ -169,6 +171,31 @@ pub enum Event {
     Removed {
         /// Who.
         site: SiteId,
+    },
+    /// A line is locked for a round of clearing.
+    Locked {
+        /// The round.
+        round: Digest,
+        /// The line's other end.
+        partner: SiteId,
+        /// How much.
+        amount: Credit,
+    },
+    /// Debts that ran in a circle through us are cancelled: both our lines moved.
+    Cleared {
+        /// The round.
+        round: Digest,
+        /// How much of each debt.
+        amount: Credit,
+        /// How many members the circle has.
+        members: usize,
+    },
+    /// A member signed two rulings on one round of clearing: proof that any third party can check.
+    RuledTwice {
+        /// Who.
+        peer: SiteId,
+        /// The proof.
+        proof: Box<DoubleRuling>,
     },
     /// Something that a person should look at.
     Warned {

@@ -200,3 +200,16 @@ pub const STANDBY_FRESH_MIN: Duration = Duration::from_secs(60);
 pub const FETCHES_MAX: usize = 64;
 /// Slices that one peer may have asked of us and not yet got.
 pub const FILLS_OUTSTANDING_MAX: usize = 16;
+
+/// Smallest debt worth clearing, in micro-credits: a mebibyte served.
+pub const CLEARED_MIN: i64 = 1_000;
+/// Creditors to whom a search for a circle of debts goes, at each step: the largest debts close the largest circles.
+pub const SEEK_FANOUT: usize = 3;
+/// Searches of others that are looked at in each second: thirty partners search once an hour.
+pub const SEEKS_PER_SECOND: u32 = 2;
+/// Searches of others that are looked at at once.
+pub const SEEKS_BURST: u32 = 60;
+/// Searches that are remembered, so that none is passed on twice.
+pub const SEEKS_KEPT: usize = 64;
+/// Rounds of one initiator that may be without a ruling here, before we lock nothing more for it.
+pub const ROUNDS_OF_ONE_MAX: usize = 2;

@@ -4,6 +4,7 @@ use alloc::{string::String, vec::Vec};
 use core::time::Duration;
 
 use overspill_governance::{
+    digest::Digest,
     invite::MeshId,
     payword::LeaseId,
     site::SiteId,
@@ -38,6 +39,8 @@ pub struct Report {
     pub leases: Vec<LeaseReport>,
     /// Credit lines on which anything ever moved.
     pub lines: Vec<LineReport>,
+    /// Rounds of clearing that are not over.
+    pub rounds: Vec<RoundReport>,
     /// Peers that are connected without belonging.
     pub strangers: usize,
     /// Rules and votes.
@@ -122,12 +125,27 @@ pub struct LineReport {
     pub limit_given: Credit,
     /// How far we may owe the partner.
     pub limit_taken: Credit,
+    /// How much of the limits open locks keep free, both ways together.
+    pub locked: Credit,
     /// Place of the last state that both signed.
     pub seq: u64,
     /// A proposal of ours waits for its answer.
     pub pending: bool,
     /// Nothing is signed on it any more.
     pub frozen: bool,
+}
+
+/// One round of clearing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoundReport {
+    /// Its name.
+    pub round: Digest,
+    /// The members of the circle, the initiator first.
+    pub members: Vec<SiteId>,
+    /// How much of each debt.
+    pub amount: Credit,
+    /// Its ruling is known: whether it moves.
+    pub ruling: Option<bool>,
 }
 
 impl Site {
@@ -151,6 +169,7 @@ impl Site {
             partners: self.partner_reports(now),
             leases: self.lease_reports(),
             lines: self.line_reports(),
+            rounds: self.settle.rounds.reports(),
             strangers: self.strangers.peers().len(),
             council: self.council_report(),
         }
@@ -206,6 +225,7 @@ impl Site {
             balance: account.line.balance(),
             limit_given: account.line.limit_given(),
             limit_taken: account.line.limit_taken(),
+            locked: account.line.locked(),
             seq: account.line.state().seq,
             pending: account.line.pending().is_some(),
             frozen: account.frozen,

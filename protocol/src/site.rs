@@ -33,7 +33,7 @@ use crate::{
     membership::{Membership, strangers::Strangers},
     partners::Partners,
     planner::{Planner, Sources},
-    settle::{Ends, Settle, book},
+    settle::{Ends, Settle, book, clearing::Around},
     timer::Reason,
 };
 
@@ -106,6 +106,7 @@ impl Site {
         site.desk.timers.set(Reason::Settle, now.time);
         site.desk.timers.set(Reason::Lease, now.time);
         site.desk.timers.set(Reason::Vote, now.time);
+        site.desk.timers.set(Reason::Clear, now.time);
         Ok(site)
     }
 
@@ -116,11 +117,17 @@ impl Site {
             Entry::Allotted(allotment) if allotment.body.helper == us => self.helper.restore(*allotment, self.desk.now.time),
             Entry::Allotted(_) => return false,
             Entry::Taken(claim) => self.helper.restore_taken(claim),
-            Entry::Proposed { with, proposal } => return self.settle.lines.restore_proposed(us, with, &proposal, &self.membership),
-            Entry::Agreed { with, receipt } => {
-                let Some(amount) = self.settle.lines.restore_agreed(us, with, &receipt, &self.membership) else { return false };
+            Entry::Proposed { with, ref proposal } => {
+                let restored = self.settle.lines.restore_proposed(us, with, proposal, &self.membership);
+                self.settle.restore_round(us, &entry, &self.membership, self.desk.now.time);
+                return restored;
+            }
+            Entry::Ruled(_) => self.settle.restore_round(us, &entry, &self.membership, self.desk.now.time),
+            Entry::Agreed { with, ref receipt } => {
+                let Some(amount) = self.settle.lines.restore_agreed(us, with, receipt, &self.membership) else { return false };
                 let mut ends = Ends { membership: &self.membership, owner: &mut self.owner, helper: &mut self.helper };
                 book(&mut ends, with, receipt.claim.as_ref().filter(|_| !planted!(ForgetsSettled)), amount);
+                self.settle.restore_round(us, &entry, &self.membership, self.desk.now.time);
             }
             Entry::LeaseEnded { lease } => {
                 self.owner.leases.remove(&lease);
@@ -248,6 +255,12 @@ impl Site {
     fn refresh_plan(&mut self) {
         let Self { desk, membership, partners, owner, helper, settle, planner, .. } = self;
         planner.refresh(desk, Sources { membership, partners, owner, helper, lines: &settle.lines });
+    }
+
+    /// Moves rounds of clearing on.
+    fn tend_rounds(&mut self) {
+        let around = Around { membership: &self.membership, partners: &self.partners };
+        self.settle.tend_rounds(&mut self.desk, around);
     }
 
     /// The parts that settling works on, beside the lines.

@@ -90,6 +90,10 @@ conditions! {
     Joined,
     /// A member left.
     Left,
+    /// A line was locked for a round of clearing.
+    Locked,
+    /// Debts that ran in a circle were cancelled.
+    Cleared,
 }
 
 impl fmt::Display for Sometimes {

@@ -135,7 +135,7 @@ fn what_does_not_follow_is_not_signed() {
     let bent = |bend: fn(&mut LineState)| {
         let mut state = proposal.state;
         bend(&mut state);
-        theirs.examine(&Proposal { state, low_sig: state.sign(&low), claim: proposal.claim }, &charter())
+        theirs.examine(&Proposal { state, low_sig: state.sign(&low), claim: proposal.claim, step: None }, &charter())
     };
     assert_eq!(bent(|state| state.limit_high.0 += 1), Err(LineError::NotNext));
     assert_eq!(bent(|state| state.limit_low.0 -= 1), Err(LineError::NotNext));
@@ -155,7 +155,7 @@ fn a_limit_that_the_lower_end_ignores_holds_at_the_higher() {
     let (low, high, _, theirs) = ends();
     for shift in [Credit(1_001), Credit(-1_001)] {
         let state = theirs.state().next(shift, Digest::ZERO, &charter()).unwrap();
-        let proposal = Proposal { state, low_sig: state.sign(&low), claim: None };
+        let proposal = Proposal { state, low_sig: state.sign(&low), claim: None, step: None };
         assert_eq!(theirs.examine(&proposal, &charter()), Err(LineError::LimitReached));
         assert_eq!(theirs.clone().countersign(&high, &proposal, &charter()), Err(LineError::LimitReached));
     }

@@ -15,6 +15,7 @@ use crate::{
     limits::{BEAT_PAUSE, LEASES_MAX},
     manifest::Manifest,
     message::{Beat, Hello, Message},
+    settle::clearing::Around,
     wire,
 };
 
@@ -55,6 +56,7 @@ impl Site {
         self.owner.close_lost(&mut self.desk, peer);
         let (desk, settle, mut ends, _) = self.ends();
         settle.on_connected(desk, &mut ends, &peer);
+        settle.rounds.on_connected(desk, &peer);
     }
 
     fn say_hello(&mut self, peer: SiteId) {
@@ -218,8 +220,9 @@ impl Site {
     }
 
     fn on_settling_message(&mut self, from: SiteId, message: Message) -> Fault {
-        let (desk, settle, mut ends, _) = self.ends();
-        match message {
+        let (desk, settle, mut ends, partners) = self.ends();
+        let around = Around { membership: ends.membership, partners };
+        let fault = match message {
             Message::Claim(made) => settle.on_claim(desk, &mut ends, from, made),
             Message::ClaimAsk(ask) => {
                 settle.on_claim_ask(desk, &mut ends, from, ask.lease);
@@ -228,8 +231,17 @@ impl Site {
             Message::ClaimAnswer(answer) => settle.on_answer(desk, &mut ends, from, answer),
             Message::Propose(proposal) => settle.on_propose(desk, &mut ends, from, &proposal),
             Message::Agree(agree) => settle.on_agree(desk, &mut ends, from, &agree),
+            Message::Seek(seek) => settle.on_seek(desk, around, from, seek),
+            Message::Lock(ask) => settle.on_lock_ask(desk, around, from, ask),
+            Message::RulingAsk(ask) => {
+                settle.on_ruling_ask(desk, around, from, ask);
+                None
+            }
+            Message::Ruled(ruled) => settle.on_ruled(desk, ruled),
             _ => None,
-        }
+        };
+        settle.tend_rounds(desk, around);
+        fault
     }
 
     /// A heartbeat: each end says what it holds, so that what one has forgotten does not live on at the other.

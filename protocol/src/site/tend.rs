@@ -40,6 +40,7 @@ impl Site {
             Reason::Plan => {}
             Reason::Leave => self.tend_leaving(),
             Reason::Vote => self.council.tend(&mut self.desk, &mut self.membership),
+            Reason::Clear => self.tend_rounds(),
         }
     }
 
@@ -120,7 +121,7 @@ impl Site {
     fn tend_leaving(&mut self) {
         let Some(leaving) = self.membership.leaving() else { return };
         let pending = self.settle.lines.iter().any(|(_, account)| account.line.pending().is_some());
-        let open = !self.owner.leases.is_empty() || !self.helper.leases.is_empty() || pending;
+        let open = !self.owner.leases.is_empty() || !self.helper.leases.is_empty() || pending || self.settle.rounds.count() > 0;
         if open && self.desk.now.time < leaving.until {
             self.desk.wake_in(Reason::Leave, LEASE_LOOK);
             return;

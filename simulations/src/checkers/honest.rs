@@ -30,6 +30,7 @@ impl Honest {
             Event::Shunned { peer, reason } => (peer, format!("shuns it: {reason}")),
             Event::Misspoke { peer, reason } => (peer, format!("finds fault with it: {reason}")),
             Event::Forked { peer, proof } => (peer, format!("accuses it of a fork, which holds: {}", proof.convicts())),
+            Event::RuledTwice { peer, proof } => (peer, format!("accuses it of two rulings, which holds: {}", proof.convicts())),
             _ => return None,
         };
         let innocent = self.is_honest(peer) && self.is_honest(&site);

@@ -1,5 +1,6 @@
 //! What was healed comes to rest: views converge, redirects end, leases vanish, receipts settle, queues drain.
 
+use overspill_governance::site::SiteId;
 use overspill_protocol::report::Report;
 
 use crate::world::World;
@@ -29,7 +30,7 @@ pub fn unrest(world: &World) -> Vec<String> {
 }
 
 fn of_site(world: &World, at: usize, report: &Report) -> Vec<String> {
-    let honest = |site| world.checkers.is_honest(site);
+    let honest = |site: &SiteId| world.checkers.is_honest(site);
     let leases = report.leases.iter().filter(|lease| honest(&lease.partner));
     let mut open: Vec<String> = leases.map(|lease| format!("site {at} keeps a lease: {lease:?}")).collect();
     open.extend(
@@ -39,6 +40,8 @@ fn of_site(world: &World, at: usize, report: &Report) -> Vec<String> {
             .filter(|line| (line.pending || line.frozen) && honest(&line.partner))
             .map(|line| format!("site {at} waits for an answer: {line:?}")),
     );
+    let rounds = report.rounds.iter().filter(|round| round.members.iter().all(honest));
+    open.extend(rounds.map(|round| format!("site {at} keeps a round open: {round:?}")));
     if report.silent {
         open.push(format!("site {at} is silent"));
     }
