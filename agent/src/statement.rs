@@ -104,6 +104,7 @@ impl Clerk {
             // Who belongs and what members vote on moves no credit.
             Entry::Invited(_) | Entry::Admitted(_) | Entry::Departed(_) | Entry::Taken(_) | Entry::LeaseEnded { .. } => {}
             Entry::Moved { .. } | Entry::Seconded(_) | Entry::Objected(_) | Entry::Cast(_) | Entry::Decided(_) | Entry::Ruled(_) => {}
+            Entry::Noted { .. } => {}
         }
     }
 

@@ -166,6 +166,7 @@ impl Audit {
             Entry::Cast(ballot) => self.polls(ballot.body.mesh)?.take_ballot(ballot),
             Entry::Decided(decision) => self.polls(decision.motion.body.mesh)?.take_decision(decision),
             Entry::Ruled(ruled) => self.take_ruled(ruled),
+            Entry::Noted { with, .. } => require(*with != self.site, Finding::NotOurs),
         }
     }
 

@@ -146,6 +146,12 @@ charter! {
         "Which share of the mesh's voice those have at most, all together, who came in by one member.";
     committee_size: u32, "members", 4, 64, 96, principle 8,
         "How many agents sign a decision at most; in a larger mesh they are drawn anew for each motion.";
+    breach_shrink: Permille, "permille", 0, 250, 1_000, principle 5,
+        "Which share of what a partner may come to owe is taken off for each breach that a member saw itself.";
+    breach_memory: Seconds, "seconds", 3_600, 2_592_000, 31_536_000, principle 5,
+        "How long such a breach counts.";
+    dispute_length: Seconds, "seconds", 60, 604_800, 7_776_000, principle 6,
+        "How long a line that one end disputes carries no new lease, unless that end takes it back before.";
     clearing_pause: Seconds, "seconds", 1, 3_600, 2_592_000, principle 5,
         "How long a member waits between two searches for debts that run in a circle.";
     clearing_share: Permille, "permille", 0, 250, 500, principle 5,

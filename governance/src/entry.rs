@@ -16,6 +16,7 @@ use crate::{
     line::{Proposal, Receipt, Step},
     motion::{Motion, Objection, Second},
     payword::LeaseId,
+    regard::Note,
     site::{Signed, SiteId, Statement},
     time::Date,
     units::Credit,
@@ -75,6 +76,15 @@ pub enum Entry {
     Decided(Box<Decision>),
     /// How a circle of debts came out, by our own ruling or as it was shown to us.
     Ruled(Box<Ruled>),
+    /// What this site saw of a partner, or either end said of the line: it binds nobody else.
+    Noted {
+        /// The partner.
+        with: SiteId,
+        /// What.
+        note: Note,
+        /// When.
+        date: Date,
+    },
 }
 
 impl fmt::Display for Entry {
@@ -150,6 +160,7 @@ impl fmt::Display for Entry {
                 let what = if moves { "is cleared" } else { "is not cleared" };
                 write!(f, "Round {name} of {by}: {} in a circle of {} {what}.", round.amount, round.cycle.len())
             }
+            Self::Noted { with, note, date } => write!(f, "Of {} it was noted on {date}: {note}.", with.short()),
         }
     }
 }

@@ -56,6 +56,7 @@ pub mod motion;
 pub mod payword;
 #[cfg(feature = "planted")]
 pub mod planted;
+pub mod regard;
 pub mod roster;
 pub mod site;
 pub mod time;

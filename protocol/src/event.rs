@@ -3,7 +3,8 @@
 use alloc::{boxed::Box, string::String};
 
 use overspill_governance::{
-    ballot::Equivocation, clearing::DoubleRuling, digest::Digest, line::Fork, payword::LeaseId, site::SiteId, time::Date, units::Credit,
+    ballot::Equivocation, clearing::DoubleRuling, digest::Digest, line::Fork, payword::LeaseId, regard::Note, site::SiteId, time::Date,
+    units::Credit,
 };
 
 /// Something worth telling. The driver maps each to one log line and to metrics.
@@ -172,6 +173,13 @@ pub enum Event {
         /// Who.
         site: SiteId,
     },
+    /// Something was noted of a partner: a breach that we saw, or a dispute.
+    Noted {
+        /// Who.
+        partner: SiteId,
+        /// What.
+        note: Note,
+    },
     /// A line is locked for a round of clearing.
     Locked {
         /// The round.
@@ -229,6 +237,13 @@ pub enum Answer {
         motion: Digest,
         /// Until when members may object.
         deadline: Date,
+    },
+    /// A line is disputed, or not any more.
+    Disputed {
+        /// The line's other end.
+        partner: SiteId,
+        /// Whether it is.
+        open: bool,
     },
     /// A motion was seconded, or objected to.
     Noted {

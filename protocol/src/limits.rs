@@ -213,3 +213,10 @@ pub const SEEKS_BURST: u32 = 60;
 pub const SEEKS_KEPT: usize = 64;
 /// Rounds of one initiator that may be without a ruling here, before we lock nothing more for it.
 pub const ROUNDS_OF_ONE_MAX: usize = 2;
+
+/// Load, in thousandths, from which a site is busy when histories are compared: beyond it, it has little to offer.
+pub const BUSY_PERMILLE: u16 = 800;
+/// How long one window of a load history is: a crowd fills one, and adverts come several times in each.
+pub const TOGETHER_WINDOW: Duration = Duration::from_secs(600);
+/// Weeks of load histories that are kept.
+pub const TOGETHER_WEEKS: usize = 4;

@@ -103,6 +103,8 @@ messages! {
     RulingAsk(RulingAsk), SMALL_BYTES_MAX;
     /// What was ruled on a round, with its proof.
     Ruled(Ruled), SMALL_BYTES_MAX;
+    /// Whether the sender disputes the line: while it does, neither end takes or holds a new lease.
+    Dispute(bool), SMALL_BYTES_MAX;
 }
 
 impl Message {
@@ -120,7 +122,8 @@ impl Message {
             | Self::Propose(_)
             | Self::Agree(_)
             | Self::Lock(_)
-            | Self::Ruled(_) => true,
+            | Self::Ruled(_)
+            | Self::Dispute(_) => true,
             Self::Hello(_)
             | Self::JoinAsk(_)
             | Self::JoinRefused(_)
@@ -259,6 +262,8 @@ pub enum LeaseRefusal {
     Taken,
     /// The helper's ledger cannot be written.
     Silent,
+    /// One end disputes the line.
+    Disputed,
 }
 
 impl LeaseRefusal {
@@ -272,6 +277,7 @@ impl LeaseRefusal {
             Self::NoCredit => "the line to the helper has no credit left",
             Self::Taken => "the lease's name is in use with other terms",
             Self::Silent => "the helper's ledger cannot be written",
+            Self::Disputed => "the line with the helper is disputed",
         }
     }
 }

@@ -40,6 +40,7 @@ use crate::{
 
 pub(crate) mod clearing;
 pub(crate) mod lines;
+pub(crate) mod regard;
 pub(crate) mod schedule;
 
 use lines::{Lines, moved};

@@ -35,6 +35,7 @@ use crate::{
     planner::{Planner, Sources},
     settle::{Ends, Settle, book, clearing::Around},
     timer::Reason,
+    together::Together,
 };
 
 mod crowds;
@@ -52,6 +53,7 @@ pub struct Site {
     pub(crate) owner: OwnerSide,
     pub(crate) helper: HelperSide,
     pub(crate) settle: Settle,
+    pub(crate) together: Together,
     planner: Planner,
 }
 
@@ -84,6 +86,7 @@ impl Site {
             owner: OwnerSide::new(),
             helper: HelperSide::new(config.guest, config.caps),
             settle: Settle::default(),
+            together: Together::default(),
             planner: Planner::default(),
             desk: Desk::new(config.key, config.seed, now),
         }
@@ -128,6 +131,9 @@ impl Site {
                 let mut ends = Ends { membership: &self.membership, owner: &mut self.owner, helper: &mut self.helper };
                 book(&mut ends, with, receipt.claim.as_ref().filter(|_| !planted!(ForgetsSettled)), amount);
                 self.settle.restore_round(us, &entry, &self.membership, self.desk.now.time);
+            }
+            Entry::Noted { with, note, date } => {
+                let _ = self.settle.lines.note(with, note, date);
             }
             Entry::LeaseEnded { lease } => {
                 self.owner.leases.remove(&lease);
@@ -226,6 +232,7 @@ impl Site {
             }),
             Command::Propose { wish, discuss } => self.council.propose(&mut self.desk, &self.membership, wish, discuss).map(Some),
             Command::Second { motion } => self.council.second(&mut self.desk, &self.membership, &motion).map(Some),
+            Command::Dispute { partner, open } => self.settle.dispute(&mut self.desk, &self.membership, partner, open).map(Some),
             Command::Object { motion, reason } => self.council.object(&mut self.desk, &self.membership, &motion, reason).map(Some),
         };
         match answer {

@@ -49,6 +49,7 @@ pub(super) fn log(event: &Event) {
         Event::Equivocated { peer, .. } => {
             tracing::warn!(peer = %peer, "a member's agent signed votes that contradict each other: anybody can check the proof");
         }
+        Event::Noted { partner, note } => tracing::info!(partner = %partner.short(), what = %note, "noted of a partner, for our own line"),
         Event::Locked { round, partner, amount } => {
             tracing::debug!(round = %round.short(), partner = %partner.short(), %amount, "a line is locked for a round of clearing");
         }

@@ -42,6 +42,7 @@ fn entries_keep_their_bytes() {
             Entry::Agreed { receipt, .. } if receipt.step.is_some() => "agreed-lock",
             Entry::Agreed { .. } => "agreed",
             Entry::Ruled(_) => "ruled",
+            Entry::Noted { .. } => "noted",
             Entry::LeaseEnded { .. } => "lease-ended",
             Entry::Moved { .. } => "moved",
             Entry::Seconded(_) => "seconded",

@@ -14,6 +14,7 @@ use overspill_governance::{
     line::{Line, LineKey, Moves, Proposal, Receipt, Step},
     motion::{Change, Motion, Objection, Second},
     payword::{Chain, LeaseId},
+    regard::Note,
     roster::Notice,
     site::{Key, Signed, Statement},
     time::Date,
@@ -157,6 +158,7 @@ pub(super) fn entries() -> Vec<Entry> {
         Entry::Proposed { with: helper().site(), proposal: clearing().0 },
         Entry::Agreed { with: helper().site(), receipt: clearing().1 },
         Entry::Ruled(ruled().into()),
+        Entry::Noted { with: helper().site(), note: Note::Undelivered, date: NOON },
         Entry::Departed(departure()),
     ]
 }

@@ -57,6 +57,7 @@ impl Site {
         let (desk, settle, mut ends, _) = self.ends();
         settle.on_connected(desk, &mut ends, &peer);
         settle.rounds.on_connected(desk, &peer);
+        settle.say_dispute(desk, peer);
     }
 
     fn say_hello(&mut self, peer: SiteId) {
@@ -159,9 +160,10 @@ impl Site {
                 council.on_vote_tell(desk, membership, partners, &from, papers)
             }
             Message::Advert(signed) => {
-                let (roster, votes) = (signed.body.roster, signed.body.votes);
+                let (roster, votes, load) = (signed.body.roster, signed.body.votes, signed.body.load_permille);
                 let fault = self.partners.on_advert(&mut self.desk, &self.membership, from, signed);
                 if fault.is_none() {
+                    self.together.on_theirs(from, load, self.desk.now.date);
                     self.membership.compare(&mut self.desk, &mut self.partners, &from, roster);
                     self.council.compare(&mut self.desk, &self.membership, &mut self.partners, &from, votes);
                 }
@@ -238,6 +240,10 @@ impl Site {
                 None
             }
             Message::Ruled(ruled) => settle.on_ruled(desk, ruled),
+            Message::Dispute(open) => {
+                settle.on_dispute(desk, from, open);
+                None
+            }
             _ => None,
         };
         settle.tend_rounds(desk, around);
@@ -327,6 +333,7 @@ impl Site {
             self.desk.put(Output::Hang { peer });
         }
         self.partners.sync(&mut self.desk, &self.membership);
+        self.together.retain(|site| self.partners.partner(site).is_some());
         for peer in self.strangers.peers() {
             if self.membership.is_member(&peer) {
                 self.strangers.remove(&peer);

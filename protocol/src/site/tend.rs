@@ -2,7 +2,10 @@
 
 use core::time::Duration;
 
-use overspill_governance::site::{Signed, SiteId};
+use overspill_governance::{
+    regard::Note,
+    site::{Signed, SiteId},
+};
 
 use super::Site;
 use crate::{
@@ -68,8 +71,10 @@ impl Site {
         }
         let leaving = self.membership.leaving().is_some();
         let release = !self.owner.crowd.is_on() || leaving;
-        self.owner.on_time(&mut self.desk, &self.membership, &self.partners, release);
-        self.helper.on_time(&mut self.desk, &self.membership, &self.partners, leaving);
+        let lost = self.owner.on_time(&mut self.desk, &self.membership, &self.partners, release);
+        let unpaid = self.helper.on_time(&mut self.desk, &self.membership, &self.partners, leaving);
+        lost.into_iter().for_each(|helper| self.settle.note(&mut self.desk, helper, Note::Undelivered));
+        unpaid.into_iter().for_each(|owner| self.settle.note(&mut self.desk, owner, Note::Unpaid));
         self.take_leases();
         if self.owner.crowd.is_on() || !self.owner.leases.is_empty() || !self.helper.leases.is_empty() {
             self.tend_soon();

@@ -158,6 +158,7 @@ fn specimens() -> Vec<Message> {
         Message::Lock(LockAsk { round: signed(round()), locks: vec![lock] }),
         Message::RulingAsk(RulingAsk { round: Digest([20; 32]), gone: false }),
         Message::Ruled(Ruled { round: signed(round()), ruling: signed(ruling), locks: vec![lock; 3] }),
+        Message::Dispute(true),
     ]
 }
 
