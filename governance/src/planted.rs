@@ -92,10 +92,6 @@ bugs! {
     LocksAgain,
     /// A circle of debts is ruled to move before all of it is locked.
     RulesTooEarly,
-    /// Leases are taken on lines that are disputed.
-    LeasesInDispute,
-    /// Breaches change nothing.
-    ForgivesBreaches,
     /// A ruling leaves before it is in the ledger.
     RulesUnwritten,
     /// A ruling that moves is believed without the proof of its locks.

@@ -91,9 +91,6 @@ impl Regard {
 
     /// How much of `limit` is granted on a date.
     pub fn granted(&self, limit: Credit, charter: &Charter, date: Date) -> Credit {
-        if planted!(ForgivesBreaches) {
-            return limit;
-        }
         let less = |left: Credit, _| left.checked_sub(charter.breach_shrink.of(left)).unwrap_or(Credit::ZERO).max(Credit::ZERO);
         (0..self.breaches(charter, date)).fold(limit.max(Credit::ZERO), less)
     }
