@@ -60,7 +60,7 @@ fn circles_of_three_to_five_are_cleared() {
     for members in [3, 4, 5] {
         let mut story = circle(rules(members), 1, members);
         let before = debts(&story);
-        assert!(before > 30_000 && cleared(&story) == 0, "{before}");
+        assert!(before > 15_000 && cleared(&story) == 0, "{before}");
         story.pass(60);
         assert!(cleared(&story) >= members, "{members}: {}", cleared(&story));
         assert!(debts(&story) < before / 2, "{members}: {} of {before}", debts(&story));
@@ -110,17 +110,6 @@ fn bad_links_and_many_crashes_leave_every_line_consistent() {
         done += cleared(&story);
     }
     assert!(done > 0, "none was ever cleared");
-}
-
-/// Passes time until `site` has a lock, and no ruling is known anywhere.
-fn until_locked(story: &mut Story, site: usize) {
-    for _ in 0..60_000 {
-        if locks(story, site) > Credit::ZERO {
-            return;
-        }
-        story.pass_ms(1);
-    }
-    story.fail("nothing was ever locked");
 }
 
 /// Who wrote the round that is open.

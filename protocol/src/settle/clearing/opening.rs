@@ -15,9 +15,11 @@ use super::{Around, Settle};
 use crate::{
     desk::Desk,
     event::Event,
+    limits::SETTLE_RETRY_MIN,
     membership::Membership,
     message::{Agree, Message, RulingAsk},
     settle::Ends,
+    timer::Reason,
 };
 
 impl Settle {
@@ -46,6 +48,7 @@ impl Settle {
             account.refresh(desk.now.time);
             account.sent(desk.now.time);
             desk.send(*with, Message::Propose(proposal));
+            desk.wake_in(Reason::Settle, SETTLE_RETRY_MIN);
         }
     }
 
