@@ -220,3 +220,6 @@ pub const BUSY_PERMILLE: u16 = 800;
 pub const TOGETHER_WINDOW: Duration = Duration::from_secs(600);
 /// Weeks of load histories that are kept.
 pub const TOGETHER_WEEKS: usize = 4;
+/// Rulings that are remembered after their round is over: a lock is not made later than [`overspill_governance::time::SKEW_MAX`] after its round
+/// was written, and nobody sees so many rounds in that time.
+pub const RULINGS_KEPT: usize = 256;

@@ -65,7 +65,8 @@ fn a_dispute_that_the_partner_missed_is_told_when_it_is_back() {
 
 #[test]
 fn who_is_gone_in_the_middle_of_helping_is_granted_less_by_whom_it_helped() {
-    let mut story = Story::settled(brisk(), 7, 3);
+    let charter = brisk().with("lease_length", 60).expect("within the bounds");
+    let mut story = Story::settled(charter, 7, 3);
     story.pass(15);
     story.world.want(0, 100);
     story.pass(5);

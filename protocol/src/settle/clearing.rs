@@ -14,7 +14,11 @@
 //! each other never hold each other up. What is open is what locks on our own lines, and one round of our own, keep open; a site that forgot
 //! a round of its own rules that it ends, which is safe: it never locks the first line again, so it never ruled that it moves.
 
-use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, VecDeque},
+    vec::Vec,
+};
 
 use overspill_governance::{
     clearing::{DoubleRuling, Locked, Round, Ruled, Ruling},
@@ -30,7 +34,7 @@ use super::{Settle, lines::retry_pause};
 use crate::{
     desk::Desk,
     event::Event,
-    limits::{ROUNDS_OF_ONE_MAX, SETTLE_RETRY_MIN},
+    limits::{ROUNDS_OF_ONE_MAX, RULINGS_KEPT, SETTLE_RETRY_MIN},
     membership::Membership,
     message::{LockAsk, Message, RulingAsk},
     partners::Partners,
@@ -66,6 +70,9 @@ pub(crate) struct Open {
 #[derive(Debug, Default)]
 pub(crate) struct Rounds {
     open: BTreeMap<Digest, Open>,
+    /// The last rulings, by round: a wish for a lock that arrives late locks a line for a round that is over.
+    recent: BTreeMap<Digest, Ruled>,
+    order: VecDeque<Digest>,
     seeking: Seeking,
 }
 
@@ -91,6 +98,19 @@ impl Rounds {
     /// How many are open.
     pub(crate) fn count(&self) -> usize {
         self.open.len()
+    }
+
+    /// Remembers a ruling for a while, whatever becomes of its round.
+    fn remember(&mut self, ruled: &Ruled) {
+        let name = ruled.ruling.body.round;
+        if self.recent.insert(name, ruled.clone()).is_none() {
+            self.order.push_back(name);
+        }
+        if self.order.len() > RULINGS_KEPT
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.recent.remove(&oldest);
+        }
     }
 
     /// Both ends of one of our lines signed a step.
@@ -152,6 +172,7 @@ impl Settle {
             }
             Entry::Agreed { receipt, .. } => self.rounds.note(us, receipt, now),
             Entry::Ruled(ruled) => {
+                self.rounds.remember(ruled);
                 if let Some(open) = self.rounds.open.get_mut(&ruled.ruling.body.round) {
                     open.ruled = Some((**ruled).clone());
                 }
@@ -190,6 +211,9 @@ impl Settle {
         let us = desk.id;
         let Some((debtor, creditor)) = open.round.body.neighbours(&us) else { return false };
         let held = |settle: &Self, partner: &SiteId| settle.holds(around.membership, partner, &name);
+        if open.ruled.is_none() {
+            open.ruled = self.rounds.recent.get(&name).cloned();
+        }
         if open.is_by(us) && open.ruled.is_none() {
             self.rule(desk, around, name, open);
         }
@@ -237,6 +261,7 @@ impl Settle {
         if !planted!(RulesUnwritten) {
             desk.persist(Entry::Ruled(Box::new(ruled.clone())));
         }
+        self.rounds.remember(&ruled);
         open.ruled = Some(ruled);
         (open.again, open.tries) = (desk.now.time, 0);
     }
@@ -282,7 +307,7 @@ impl Settle {
             return Some("a lock of a round that does not lead from it to us");
         };
         let name = round.body.digest();
-        if let Some(ruled) = self.rounds.open.get(&name).and_then(|open| open.ruled.clone()) {
+        if let Some(ruled) = self.rounds.recent.get(&name).cloned() {
             desk.send(from, Message::Ruled(ruled));
             return None;
         }
@@ -312,10 +337,12 @@ impl Settle {
 
     /// Somebody waits for the ruling on a round.
     pub(crate) fn on_ruling_ask(&mut self, desk: &mut Desk, around: Around<'_>, from: SiteId, ask: RulingAsk) {
-        let Some(open) = self.rounds.open.get(&ask.round).filter(|open| open.round.body.place(&from).is_some()) else { return };
-        if let Some(ruled) = &open.ruled {
+        if let Some(ruled) = self.rounds.recent.get(&ask.round).filter(|ruled| ruled.round.body.place(&from).is_some()) {
             desk.send(from, Message::Ruled(ruled.clone()));
-        } else if ask.gone && self.is_gone(desk, around.membership, &open.round.body) {
+            return;
+        }
+        let Some(open) = self.rounds.open.get(&ask.round).filter(|open| open.round.body.place(&from).is_some()) else { return };
+        if ask.gone && self.is_gone(desk, around.membership, &open.round.body) {
             self.propose_step(desk, around.membership, &from, Step::Gone(ask.round));
         }
     }
@@ -335,8 +362,9 @@ impl Settle {
             }
         }
         desk.persist(Entry::Ruled(Box::new(ruled.clone())));
-        open.ruled = Some(ruled);
         (open.again, open.tries) = (desk.now.time, 0);
+        open.ruled = Some(ruled.clone());
+        self.rounds.remember(&ruled);
         desk.wake_in(Reason::Clear, core::time::Duration::ZERO);
         None
     }

@@ -83,7 +83,8 @@ impl Settle {
             if open.ruled.is_none() {
                 let ruled = Ruled { round: open.round.clone(), ruling: ruling.clone(), locks: Vec::new() };
                 desk.persist(Entry::Ruled(Box::new(ruled.clone())));
-                open.ruled = Some(ruled);
+                open.ruled = Some(ruled.clone());
+                self.rounds.remember(&ruled);
             }
             return true;
         }
