@@ -6,7 +6,7 @@ use crate::{
     limits::LOCKS_MAX,
     site::Signed,
 };
-use alloc::{collections::BTreeMap, vec};
+use alloc::{boxed::Box, collections::BTreeMap, vec};
 use proptest::prelude::*;
 
 /// What happens next.
@@ -51,7 +51,7 @@ fn round(low_owes: bool, amount: i64, minute: u64) -> Signed<Round> {
 
 #[derive(Debug, Clone)]
 enum Said {
-    Proposal(Proposal),
+    Proposal(Box<Proposal>),
     Answer { seq: u64, high_sig: Signature },
 }
 
@@ -86,7 +86,7 @@ impl World {
                 let moves = Moves { earner, amount: Credit(amount) };
                 if let Ok(proposal) = self.ours.propose(&self.low, moves, None, &charter()) {
                     self.logs[0].push(Logged::Proposed(proposal.clone()));
-                    self.say(true, Said::Proposal(proposal));
+                    self.say(true, Said::Proposal(proposal.into()));
                 }
             }
             Act::Lock { low_owes, amount, minute } => {
@@ -105,7 +105,7 @@ impl World {
             }
             Act::Resend => {
                 if let Some(proposal) = self.ours.pending().cloned() {
-                    self.say(true, Said::Proposal(proposal));
+                    self.say(true, Said::Proposal(proposal.into()));
                 }
             }
             Act::Deliver(which) if !self.network.is_empty() => {
@@ -124,7 +124,7 @@ impl World {
     fn step(&mut self, step: Step) -> Result<(), LineError> {
         let proposal = self.ours.propose_step(&self.low, step, &charter())?;
         self.logs[0].push(Logged::Proposed(proposal.clone()));
-        self.say(true, Said::Proposal(proposal));
+        self.say(true, Said::Proposal(proposal.into()));
         Ok(())
     }
 
