@@ -88,8 +88,6 @@ bugs! {
     RepairsNoRoster,
     /// A partner that is gone is not dialled again.
     DialsOnce,
-    /// A round that was locked once is locked again.
-    LocksAgain,
     /// A circle of debts is ruled to move before all of it is locked.
     RulesTooEarly,
     /// A ruling leaves before it is in the ledger.
