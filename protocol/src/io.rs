@@ -117,6 +117,13 @@ pub enum Command {
     },
     /// Leaves the mesh: leases end and settle first.
     Leave,
+    /// Disputes the line with a partner, or takes that back.
+    Dispute {
+        /// The partner.
+        partner: SiteId,
+        /// Whether it is disputed.
+        open: bool,
+    },
     /// Moves a change.
     Propose {
         /// What is to be different.

@@ -60,6 +60,10 @@ fn stored() -> Vec<Vec<u8>> {
         "entry-objected",
         "entry-cast",
         "entry-decided",
+        "entry-proposed-lock",
+        "entry-agreed-lock",
+        "entry-ruled",
+        "entry-noted",
         "entry-convicted",
         "allotment",
         "receipt"
@@ -105,7 +109,7 @@ pub(crate) fn entry(bytes: &[u8]) {
 fn file(paper: Paper) {
     let (roster, date) = (roster(), NOON);
     let minutes = Minutes::new(roster.charter().clone(), roster.founding().body.date);
-    let place = Place { roster: &roster, stamp: roster.digest(), minutes: &minutes, now: date };
+    let place = Place { roster: &roster, digest: roster.digest(), minutes: &minutes, now: date };
     let mut docket = Docket::default();
     let seed = codec::decode::<Entry>(&golden!("entry-moved")[0], LIMIT).unwrap();
     if let Entry::Moved { motion, .. } = seed {
