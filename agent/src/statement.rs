@@ -103,12 +103,8 @@ impl Clerk {
             Entry::Agreed { with, receipt } => self.agreed(*with, receipt),
             // Who belongs and what members vote on moves no credit.
             Entry::Invited(_) | Entry::Admitted(_) | Entry::Departed(_) | Entry::Taken(_) | Entry::LeaseEnded { .. } => {}
-            Entry::Moved { .. }
-            | Entry::Seconded(_)
-            | Entry::Objected(_)
-            | Entry::Cast(_)
-            | Entry::Decided(_)
-            | Entry::Convicted { .. } => {}
+            Entry::Moved { .. } | Entry::Seconded(_) | Entry::Objected(_) | Entry::Cast(_) | Entry::Decided(_) | Entry::Ruled(_) => {}
+            Entry::Noted { .. } | Entry::Convicted { .. } => {}
         }
     }
 
@@ -197,7 +193,7 @@ mod tests {
         let mut receipts = Vec::new();
         for (paid, claim) in [(300, claim(10, 1_000)), (200, claim(15, 1_700))] {
             state = state.next(Credit(paid), claim.digest(), &charter).unwrap();
-            receipts.push(Receipt { state, low_sig: state.sign(low), high_sig: state.sign(high), claim: Some(claim) });
+            receipts.push(Receipt { state, low_sig: state.sign(low), high_sig: state.sign(high), claim: Some(claim), step: None });
         }
         receipts
     }

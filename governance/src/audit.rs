@@ -12,10 +12,12 @@ use crate::{
     chain::Record,
     charter::Charter,
     claim::Claim,
+    clearing::Ruled,
+    digest::Digest,
     entry::Entry,
     evidence::Verdict,
     invite::MeshId,
-    line::{LineKey, LineState, Proposal, Receipt},
+    line::{LineKey, LineState, Proposal, Receipt, Step},
     payword::LeaseId,
     roster::Notice,
     site::{Signed, SiteId, Statement},
@@ -55,6 +57,8 @@ pub enum Finding {
     VotedTwice,
     /// Too few of those who had a seat signed a decision.
     Uncertified,
+    /// This site ruled twice on one round.
+    RuledTwice,
 }
 
 impl fmt::Display for Finding {
@@ -72,6 +76,7 @@ impl fmt::Display for Finding {
             Self::Mispriced => "the receipt moves something else than its claim is worth",
             Self::VotedTwice => "this site signed two ballots in one place of a vote, or went back",
             Self::Uncertified => "too few of those who had a seat signed the decision",
+            Self::RuledTwice => "this site ruled twice on one round of clearing",
         })
     }
 }
@@ -116,12 +121,14 @@ pub struct Audit {
     /// By owner, who draws the names.
     leases: BTreeMap<(SiteId, LeaseId), Lease>,
     books: Books,
+    /// What this site ruled on its own rounds.
+    ruled: BTreeMap<Digest, bool>,
 }
 
 impl Audit {
     /// The audit of `site`'s ledger, before its first record.
     pub fn new(site: SiteId) -> Self {
-        Self { site, mesh: None, meshes: BTreeMap::new(), leases: BTreeMap::new(), books: Books::default() }
+        Self { site, mesh: None, meshes: BTreeMap::new(), leases: BTreeMap::new(), books: Books::default(), ruled: BTreeMap::new() }
     }
 
     /// The lines as they stand after the records taken so far, by key.
@@ -159,11 +166,25 @@ impl Audit {
             Entry::Objected(objection) => self.polls(objection.body.mesh)?.take_objection(objection),
             Entry::Cast(ballot) => self.polls(ballot.body.mesh)?.take_ballot(ballot),
             Entry::Decided(decision) => self.polls(decision.motion.body.mesh)?.take_decision(decision),
+            Entry::Ruled(ruled) => self.take_ruled(ruled),
+            Entry::Noted { with, .. } => require(*with != self.site, Finding::NotOurs),
             Entry::Convicted { bundle, .. } => {
                 self.require_mesh(bundle.charge().mesh)?;
                 require(matches!(bundle.judge(), Verdict::Convicted(_)), Finding::BadStatement)
             }
         }
+    }
+
+    fn take_ruled(&mut self, ruled: &Ruled) -> Result<(), Finding> {
+        let round = &ruled.round.body;
+        self.require_mesh(round.mesh)?;
+        require(ruled.is_good(), Finding::BadStatement)?;
+        require(round.place(&self.site).is_some(), Finding::NotOurs)?;
+        if round.initiator() != Some(self.site) {
+            return Ok(());
+        }
+        let before = self.ruled.entry(round.digest()).or_insert(ruled.ruling.body.moves);
+        require(*before == ruled.ruling.body.moves, Finding::RuledTwice)
     }
 
     fn polls(&mut self, mesh: MeshId) -> Result<&mut Polls, Finding> {
@@ -211,16 +232,16 @@ impl Audit {
     }
 
     fn take_proposal(&mut self, with: SiteId, proposal: &Proposal) -> Result<(), Finding> {
-        let (key, charter) = self.line(with, proposal.claim.as_ref())?;
+        let (key, charter) = self.line(with, proposal.claim.as_ref(), proposal.step.as_ref())?;
         let is_ours = key.low == self.site && proposal.state.is_signed_by(&self.site, &proposal.low_sig);
         require(is_ours && proposal.state.line == key.id(), Finding::NotOurs)?;
-        self.books.propose(key, &proposal.state, &charter)
+        self.books.propose(key, &proposal.state, proposal.step.as_ref(), &charter)
     }
 
     fn take_receipt(&mut self, with: SiteId, receipt: &Receipt) -> Result<(), Finding> {
-        let (key, charter) = self.line(with, receipt.claim.as_ref())?;
+        let (key, charter) = self.line(with, receipt.claim.as_ref(), receipt.step.as_ref())?;
         require(receipt.is_good(&key), Finding::BadReceipt)?;
-        let shift = self.books.agree(key, &receipt.state, &charter)?;
+        let shift = self.books.agree(key, &receipt.state, receipt.step.as_ref(), &charter)?;
         let (Some(claim), true) = (&receipt.claim, shift != Credit::ZERO) else { return Ok(()) };
         let (earner, amount) = if shift > Credit::ZERO { (key.low, shift) } else { (key.high, Credit(shift.0.saturating_neg())) };
         let payer = if earner == key.low { key.high } else { key.low };
@@ -232,15 +253,20 @@ impl Audit {
         Ok(())
     }
 
-    /// The line to a partner in the mesh of the last founding, and the rules under which the lease of `claim` was allotted.
-    fn line(&self, with: SiteId, claim: Option<&Claim>) -> Result<(LineKey, Charter), Finding> {
+    /// The line to a partner in the mesh of the last founding, and the rules under which the lease of `claim` was allotted, or the round
+    /// that `step` locks was written.
+    fn line(&self, with: SiteId, claim: Option<&Claim>, step: Option<&Step>) -> Result<(LineKey, Charter), Finding> {
         let mesh = self.mesh.ok_or(Finding::NoMesh)?;
         let between = |(owner, lease): &(SiteId, LeaseId), claim: &Claim| *lease == claim.lease && (*owner == with || *owner == self.site);
         let version = claim.map(|claim| {
             let mut leases = self.leases.iter().filter(|(name, _)| between(name, claim)).map(|(_, lease)| &lease.allotment);
             leases.find(|allotment| allotment.owner == with || allotment.helper == with).map(|allotment| allotment.charter)
         });
-        let charter = self.require_mesh(mesh)?.charter(version.flatten().unwrap_or(1))?;
+        let locked = match step {
+            Some(Step::Lock(round)) => Some(round.body.charter),
+            _ => None,
+        };
+        let charter = self.require_mesh(mesh)?.charter(version.flatten().or(locked).unwrap_or(1))?;
         Ok((LineKey::between(mesh, self.site, with), charter.clone()))
     }
 }

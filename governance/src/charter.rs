@@ -152,6 +152,20 @@ charter! {
         "Which share of its limits a capped member may owe.";
     committee_size: u32, "members", 4, 64, 96, principle 8,
         "How many agents sign a decision at most; in a larger mesh they are drawn anew for each motion.";
+    breach_shrink: Permille, "permille", 0, 250, 1_000, principle 5,
+        "Which share of what a partner may come to owe is taken off for each breach that a member saw itself.";
+    breach_memory: Seconds, "seconds", 3_600, 2_592_000, 31_536_000, principle 5,
+        "How long such a breach counts.";
+    dispute_length: Seconds, "seconds", 60, 604_800, 7_776_000, principle 6,
+        "How long a line that one end disputes carries no new lease, unless that end takes it back before.";
+    clearing_pause: Seconds, "seconds", 1, 3_600, 2_592_000, principle 5,
+        "How long a member waits between two searches for debts that run in a circle.";
+    clearing_share: Permille, "permille", 0, 250, 500, principle 5,
+        "Which share of a line's limit debts that are being cleared may lock at most; 0: nothing is cleared.";
+    clearing_patience: Seconds, "seconds", 1, 60, 3_600, principle 6,
+        "How long the member that clears a circle of debts waits for all its lines before it gives up.";
+    clearing_grace: Seconds, "seconds", 1, 86_400, 7_776_000, principle 6,
+        "How long a lock waits for the word of a member that belongs no more before both ends open it.";
 }
 
 impl Default for Charter {

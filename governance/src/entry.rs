@@ -10,12 +10,14 @@ use crate::{
     allotment::Allotment,
     ballot::{Ballot, Stage},
     claim::Claim,
+    clearing::Ruled,
     decision::Decision,
     evidence::Bundle,
     invite::{Admission, Departure, Founding, Invite},
-    line::{Proposal, Receipt},
+    line::{Proposal, Receipt, Step},
     motion::{Motion, Objection, Second},
     payword::LeaseId,
+    regard::Note,
     site::{Signed, SiteId, Statement},
     time::Date,
     units::Credit,
@@ -73,6 +75,17 @@ pub enum Entry {
     Cast(Signed<Ballot>),
     /// A motion was decided.
     Decided(Box<Decision>),
+    /// How a circle of debts came out, by our own ruling or as it was shown to us.
+    Ruled(Box<Ruled>),
+    /// What this site saw of a partner, or either end said of the line: it binds nobody else.
+    Noted {
+        /// The partner.
+        with: SiteId,
+        /// What.
+        note: Note,
+        /// When.
+        date: Date,
+    },
     /// A member contradicted itself, and when this site heard of it: the sanction counts from then.
     Convicted {
         /// The proof.
@@ -105,24 +118,24 @@ impl fmt::Display for Entry {
             Self::Taken(Claim { lease, serial, requests, bytes, .. }) => {
                 write!(f, "Lease {lease}: served {requests} requests and {bytes} so far, up to ticket {serial}.")
             }
-            Self::Proposed { with, proposal: Proposal { state, claim, .. } } => {
+            Self::Proposed { with, proposal: Proposal { state, claim, step, .. } } => {
                 write!(
                     f,
                     "Proposed to {}: state {}, balance {} as the lower key sees it{}.",
                     with.short(),
                     state.seq,
                     state.balance,
-                    For(claim)
+                    For(claim, step)
                 )
             }
-            Self::Agreed { with, receipt: Receipt { state, claim, .. } } => {
+            Self::Agreed { with, receipt: Receipt { state, claim, step, .. } } => {
                 write!(
                     f,
                     "Agreed with {}: state {}, balance {} as the lower key sees it{}.",
                     with.short(),
                     state.seq,
                     state.balance,
-                    For(claim)
+                    For(claim, step)
                 )
             }
             Self::LeaseEnded { lease } => write!(f, "Lease {lease} ended."),
@@ -149,6 +162,13 @@ impl fmt::Display for Entry {
                 write!(f, "The agent of {} {done} {how} for motion {}, try {}.", voter.short(), motion.short(), epoch.saturating_add(1))
             }
             Self::Decided(decision) => decision.fmt(f),
+            Self::Ruled(ruled) => {
+                let (round, moves) = (&ruled.round.body, ruled.ruling.body.moves);
+                let (name, by) = (round.digest().short(), round.initiator().map(|site| site.short()).unwrap_or_default());
+                let what = if moves { "is cleared" } else { "is not cleared" };
+                write!(f, "Round {name} of {by}: {} in a circle of {} {what}.", round.amount, round.cycle.len())
+            }
+            Self::Noted { with, note, date } => write!(f, "Of {} it was noted on {date}: {note}.", with.short()),
             Self::Convicted { bundle, heard } => write!(f, "Convicted, as heard of on {heard}: {}", bundle.charge()),
         }
     }
@@ -170,13 +190,13 @@ pub struct Seen<'a> {
 
 impl fmt::Display for Seen<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (with, state, claim, done) = match self.entry {
-            Entry::Proposed { with, proposal: Proposal { state, claim, .. } } => (with, state, claim, "Proposed to"),
-            Entry::Agreed { with, receipt: Receipt { state, claim, .. } } => (with, state, claim, "Agreed with"),
+        let (with, state, cause, done) = match self.entry {
+            Entry::Proposed { with, proposal: Proposal { state, claim, step, .. } } => (with, state, For(claim, step), "Proposed to"),
+            Entry::Agreed { with, receipt: Receipt { state, claim, step, .. } } => (with, state, For(claim, step), "Agreed with"),
             other => return other.fmt(f),
         };
         let partner = with.short();
-        write!(f, "{done} {partner}{}: state {}, in which ", For(claim), state.seq)?;
+        write!(f, "{done} {partner}{cause}: state {}, in which ", state.seq)?;
         let ours = if self.site < *with { state.balance } else { state.balance.checked_neg().unwrap_or(state.balance) };
         let amount = ours.max(ours.checked_neg().unwrap_or(ours));
         match ours.cmp(&Credit::ZERO) {
@@ -188,13 +208,18 @@ impl fmt::Display for Seen<'_> {
 }
 
 /// What a state was signed for, as the end of a sentence.
-struct For<'a>(&'a Option<Claim>);
+struct For<'a>(&'a Option<Claim>, &'a Option<Step>);
 
 impl fmt::Display for For<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(Claim { lease, requests, bytes, .. }) => write!(f, ", for {requests} requests and {bytes} under lease {lease}"),
-            None => Ok(()),
+            None => match self.1 {
+                Some(Step::Lock(round)) => write!(f, ", to lock {} for round {}", round.body.amount, round.body.digest().short()),
+                Some(Step::Release(ruling)) if ruling.body.moves => write!(f, ", to clear round {}", ruling.body.round.short()),
+                Some(step) => write!(f, ", to open the lock of round {}", step.round().short()),
+                None => Ok(()),
+            },
         }
     }
 }

@@ -39,6 +39,7 @@ pub mod ballot;
 pub mod chain;
 pub mod charter;
 pub mod claim;
+pub mod clearing;
 pub mod codec;
 pub mod decision;
 pub mod digest;
@@ -57,6 +58,7 @@ pub mod motion;
 pub mod payword;
 #[cfg(feature = "planted")]
 pub mod planted;
+pub mod regard;
 pub mod register;
 pub mod roster;
 pub mod site;

@@ -54,3 +54,13 @@ pub const CONVICTIONS_MAX: usize = 4_096;
 pub const SEATS_MAX: usize = 96;
 /// Fewest voices with which the cap on a sponsor's branch makes sense: of three, none can be outvoted by a third.
 pub const VOICES_MIN: usize = 4;
+/// Breaches of one partner that are remembered: beyond that it is granted next to nothing anyway.
+pub const BREACHES_KEPT: usize = 16;
+/// Breaches nearer to each other count as one: whatever went wrong, went wrong once.
+pub const BREACH_PAUSE: core::time::Duration = core::time::Duration::from_secs(3_600);
+/// Fewest members of a circle of debts: two settle on their line.
+pub const CYCLE_MIN: usize = 3;
+/// Most members of a circle of debts: longer ones are rarely found, and every further member can fail.
+pub const CYCLE_MAX: usize = 5;
+/// Locks open at once on one line: one that nobody rules on leaves room for others.
+pub const LOCKS_MAX: usize = 4;

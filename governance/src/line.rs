@@ -20,14 +20,17 @@ use crate::{
     digest::Digest,
     invite::MeshId,
     site::{Key, Signature, SiteId, Statement},
+    time::Date,
     units::Credit,
 };
 
 mod fork;
 mod machine;
+mod step;
 
 pub use fork::Fork;
 pub use machine::{Concluded, Examined, Line, LineError, Moves};
+pub use step::{Locks, Step};
 
 /// Names a line: the digest of its [`LineKey`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -84,9 +87,15 @@ pub struct LineState {
     pub limit_low: Credit,
     /// How far the higher end lets the lower end owe it.
     pub limit_high: Credit,
+    /// What open locks keep free for the lower end, which owes at least that much when they are made.
+    pub locked_low: Credit,
+    /// The same for the higher end.
+    pub locked_high: Credit,
+    /// The date of the newest round that was locked; an older one cannot be.
+    pub round: Date,
     /// Digest of the state before.
     pub prev: Digest,
-    /// Digest of the claim that this state settles; [`Digest::ZERO`] for none.
+    /// Digest of the claim that this state settles, or of the step that it takes; [`Digest::ZERO`] for none.
     pub cause: Digest,
 }
 
@@ -98,7 +107,9 @@ impl LineState {
     /// The state before the first: nobody owes anything, both limits are the newcomer's.
     pub fn first(line: LineId, charter: &Charter) -> Self {
         let limit = charter.newcomer_limit;
-        Self { line, seq: 0, balance: Credit::ZERO, limit_low: limit, limit_high: limit, prev: Digest::ZERO, cause: Digest::ZERO }
+        let (locked_low, locked_high, round) = (Credit::ZERO, Credit::ZERO, Date::default());
+        let (limit_low, limit_high, prev, cause) = (limit, limit, Digest::ZERO, Digest::ZERO);
+        Self { line, seq: 0, balance: Credit::ZERO, limit_low, limit_high, locked_low, locked_high, round, prev, cause }
     }
 
     /// The state after this one, in which the line moved by `shift` (positive: towards the lower end) because of `cause`.
@@ -112,20 +123,22 @@ impl LineState {
             Some(grown.min(charter.line_limit_cap).max(limit))
         };
         Some(Self {
-            line: self.line,
             seq: self.seq.checked_add(1)?,
             balance: self.balance.checked_add(shift)?,
             limit_low: grown(self.limit_low, shift.checked_neg()?)?,
             limit_high: grown(self.limit_high, shift)?,
             prev: self.digest(),
             cause,
+            ..*self
         })
     }
 
-    /// Tells whether both ends' limits hold.
+    /// Tells whether both ends' limits hold, and go on to hold whatever becomes of open locks.
     #[must_use]
     pub fn is_within_limits(&self) -> bool {
-        self.balance <= self.limit_low && self.balance.checked_neg().is_some_and(|owed| owed <= self.limit_high)
+        let low = self.balance.checked_add(self.locked_low);
+        let high = self.balance.checked_neg().and_then(|owed| owed.checked_add(self.locked_high));
+        low.is_some_and(|low| low <= self.limit_low) && high.is_some_and(|high| high <= self.limit_high)
     }
 }
 
@@ -138,6 +151,8 @@ pub struct Proposal {
     pub low_sig: Signature,
     /// The claim that it settles, as accepted.
     pub claim: Option<Claim>,
+    /// The step of clearing that it takes; then there is no claim.
+    pub step: Option<Step>,
 }
 
 /// A state that both ends signed: the only thing that credit is.
@@ -151,6 +166,8 @@ pub struct Receipt {
     pub high_sig: Signature,
     /// The claim that it settles, as accepted.
     pub claim: Option<Claim>,
+    /// The step of clearing that it takes; then there is no claim.
+    pub step: Option<Step>,
 }
 
 impl Receipt {
@@ -158,15 +175,19 @@ impl Receipt {
     #[must_use]
     pub fn is_good(&self, key: &LineKey) -> bool {
         self.state.line == key.id()
-            && self.state.cause == cause_of(self.claim.as_ref())
+            && cause_of(self.claim.as_ref(), self.step.as_ref()) == Some(self.state.cause)
             && self.state.is_signed_by(&key.low, &self.low_sig)
             && self.state.is_signed_by(&key.high, &self.high_sig)
     }
 }
 
-/// What a state that settles `claim` names as its cause.
-fn cause_of(claim: Option<&Claim>) -> Digest {
-    claim.map_or(Digest::ZERO, Statement::digest)
+/// What a state names as its cause that settles a claim or takes a step; `None` when it would do both.
+fn cause_of(claim: Option<&Claim>, step: Option<&Step>) -> Option<Digest> {
+    match (claim, step) {
+        (Some(_), Some(_)) => None,
+        (claim, None) => Some(claim.map_or(Digest::ZERO, Statement::digest)),
+        (None, Some(step)) => Some(step.cause()),
+    }
 }
 
 fn signed(state: &LineState, key: &Key) -> Signature {

@@ -102,6 +102,14 @@ bugs! {
     RepairsNoVotes,
     /// Who was removed while it was away is not told.
     BuriesSilently,
+    /// A circle of debts is ruled to move before all of it is locked.
+    RulesTooEarly,
+    /// A ruling leaves before it is in the ledger.
+    RulesUnwritten,
+    /// A ruling that moves is believed without the proof of its locks.
+    BelievesAnyRuling,
+    /// Locks are never opened.
+    OpensNothing,
 }
 
 std::thread_local! {

@@ -280,7 +280,7 @@ impl Roster {
     }
 
     /// When a site ceased to be a member.
-    fn end(&self, site: &SiteId) -> Option<Date> {
+    pub fn end(&self, site: &SiteId) -> Option<Date> {
         let removed = self.removed.get(site).map(|(date, _)| *date);
         [self.gone.get(site).copied(), removed, self.fallen.get(site).copied()].into_iter().flatten().min()
     }

@@ -2,7 +2,10 @@
 
 use alloc::{boxed::Box, string::String};
 
-use overspill_governance::{digest::Digest, evidence::Bundle, line::Fork, payword::LeaseId, site::SiteId, time::Date, units::Credit};
+use overspill_governance::{
+    clearing::DoubleRuling, digest::Digest, evidence::Bundle, line::Fork, payword::LeaseId, regard::Note, site::SiteId, time::Date,
+    units::Credit,
+};
 
 /// Something worth telling. The driver maps each to one log line and to metrics.
 #[derive(Debug, Clone, PartialEq)]
@@ -170,6 +173,38 @@ pub enum Event {
         /// Who.
         site: SiteId,
     },
+    /// Something was noted of a partner: a breach that we saw, or a dispute.
+    Noted {
+        /// Who.
+        partner: SiteId,
+        /// What.
+        note: Note,
+    },
+    /// A line is locked for a round of clearing.
+    Locked {
+        /// The round.
+        round: Digest,
+        /// The line's other end.
+        partner: SiteId,
+        /// How much.
+        amount: Credit,
+    },
+    /// Debts that ran in a circle through us are cancelled: both our lines moved.
+    Cleared {
+        /// The round.
+        round: Digest,
+        /// How much of each debt.
+        amount: Credit,
+        /// How many members the circle has.
+        members: usize,
+    },
+    /// A member signed two rulings on one round of clearing: proof that any third party can check.
+    RuledTwice {
+        /// Who.
+        peer: SiteId,
+        /// The proof.
+        proof: Box<DoubleRuling>,
+    },
     /// Something that a person should look at.
     Warned {
         /// In words.
@@ -204,6 +239,13 @@ pub enum Answer {
         motion: Digest,
         /// Until when members may object.
         deadline: Date,
+    },
+    /// A line is disputed, or not any more.
+    Disputed {
+        /// The line's other end.
+        partner: SiteId,
+        /// Whether it is.
+        open: bool,
     },
     /// A motion was seconded, or objected to.
     Noted {

@@ -122,6 +122,13 @@ pub enum Command {
         /// All for whom nothing is carried.
         members: BTreeSet<SiteId>,
     },
+    /// Disputes the line with a partner, or takes that back.
+    Dispute {
+        /// The partner.
+        partner: SiteId,
+        /// Whether it is disputed.
+        open: bool,
+    },
     /// Moves a change.
     Propose {
         /// What is to be different.

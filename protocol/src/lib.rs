@@ -27,6 +27,7 @@ pub mod report;
 pub mod site;
 pub mod ticket;
 pub mod timer;
+pub mod together;
 pub mod wire;
 
 mod bucket;

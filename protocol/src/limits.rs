@@ -200,3 +200,26 @@ pub const STANDBY_FRESH_MIN: Duration = Duration::from_secs(60);
 pub const FETCHES_MAX: usize = 64;
 /// Slices that one peer may have asked of us and not yet got.
 pub const FILLS_OUTSTANDING_MAX: usize = 16;
+
+/// Smallest debt worth clearing, in micro-credits: a mebibyte served.
+pub const CLEARED_MIN: i64 = 1_000;
+/// Creditors to whom a search for a circle of debts goes, at each step: the largest debts close the largest circles.
+pub const SEEK_FANOUT: usize = 3;
+/// Searches of others that are looked at in each second: thirty partners search once an hour.
+pub const SEEKS_PER_SECOND: u32 = 2;
+/// Searches of others that are looked at at once.
+pub const SEEKS_BURST: u32 = 60;
+/// Searches that are remembered, so that none is passed on twice.
+pub const SEEKS_KEPT: usize = 64;
+/// Rounds of one initiator that may be without a ruling here, before we lock nothing more for it.
+pub const ROUNDS_OF_ONE_MAX: usize = 2;
+
+/// Load, in thousandths, from which a site is busy when histories are compared: beyond it, it has little to offer.
+pub const BUSY_PERMILLE: u16 = 800;
+/// How long one window of a load history is: a crowd fills one, and adverts come several times in each.
+pub const TOGETHER_WINDOW: Duration = Duration::from_secs(600);
+/// Weeks of load histories that are kept.
+pub const TOGETHER_WEEKS: usize = 4;
+/// Rulings that are remembered after their round is over: a lock is not made later than [`overspill_governance::time::SKEW_MAX`] after its round
+/// was written, and nobody sees so many rounds in that time.
+pub const RULINGS_KEPT: usize = 256;

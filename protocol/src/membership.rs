@@ -157,6 +157,8 @@ impl Membership {
     pub(crate) fn turn_to(&mut self, date: Date) -> Vec<SiteId> {
         self.date = date;
         self.bury();
+        // Not while a ledger is read: what stands in it after the vote still rests on the mesh.
+        self.left |= self.roster.as_ref().is_some_and(|roster| roster.is_removed(&self.us));
         core::mem::take(&mut self.removed)
     }
 
@@ -173,7 +175,6 @@ impl Membership {
             roster.bury(removal.member, removal.from, &removal.keeps);
         }
         self.buried = buried;
-        self.left |= roster.is_removed(&self.us);
         self.removed.extend(before.into_iter().filter(|site| !roster.contains(site)));
     }
 

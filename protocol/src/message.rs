@@ -8,6 +8,7 @@ use alloc::{string::String, vec::Vec};
 use overspill_governance::{
     allotment::Allotment,
     claim::Claim,
+    clearing::{Locked, Round, Ruled},
     codec::{Decode, Encode},
     digest::{Digest, ObjectDigest},
     docket::Paper,
@@ -17,7 +18,7 @@ use overspill_governance::{
     roster::Notice,
     site::{Signature, Signed, SiteId, Statement},
     time::Date,
-    units::{ByteRate, Bytes, RequestRate},
+    units::{ByteRate, Bytes, Credit, RequestRate},
 };
 
 use crate::{
@@ -94,6 +95,16 @@ messages! {
     VoteAsk(VoteAsk), BATCH_BYTES_MAX;
     /// Papers of votes: by gossip a new one, in answer to a question those that the asker lacks.
     VoteTell(Vec<Paper>), BATCH_BYTES_MAX;
+    /// A debtor looks for a circle of debts, along those who are owed.
+    Seek(Seek), SMALL_BYTES_MAX;
+    /// A debtor wants its line locked for a round of clearing.
+    Lock(LockAsk), SMALL_BYTES_MAX;
+    /// Somebody with a lock wants to know what was ruled.
+    RulingAsk(RulingAsk), SMALL_BYTES_MAX;
+    /// What was ruled on a round, with its proof.
+    Ruled(Ruled), SMALL_BYTES_MAX;
+    /// Whether the sender disputes the line: while it does, neither end takes or holds a new lease.
+    Dispute(bool), SMALL_BYTES_MAX;
 }
 
 impl Message {
@@ -109,7 +120,10 @@ impl Message {
             | Self::Claim(_)
             | Self::ClaimAnswer(_)
             | Self::Propose(_)
-            | Self::Agree(_) => true,
+            | Self::Agree(_)
+            | Self::Lock(_)
+            | Self::Ruled(_)
+            | Self::Dispute(_) => true,
             Self::Hello(_)
             | Self::JoinAsk(_)
             | Self::JoinRefused(_)
@@ -121,7 +135,9 @@ impl Message {
             | Self::LeaseClosed(_)
             | Self::Manifest(_)
             | Self::ClaimAsk(_)
-            | Self::Preposition(_) => false,
+            | Self::Preposition(_)
+            | Self::Seek(_)
+            | Self::RulingAsk(_) => false,
         }
     }
 }
@@ -246,6 +262,8 @@ pub enum LeaseRefusal {
     Taken,
     /// The helper's ledger cannot be written.
     Silent,
+    /// One end disputes the line.
+    Disputed,
 }
 
 impl LeaseRefusal {
@@ -259,6 +277,7 @@ impl LeaseRefusal {
             Self::NoCredit => "the line to the helper has no credit left",
             Self::Taken => "the lease's name is in use with other terms",
             Self::Silent => "the helper's ledger cannot be written",
+            Self::Disputed => "the line with the helper is disputed",
         }
     }
 }
@@ -329,4 +348,34 @@ pub struct StandbyObject {
     pub digest: ObjectDigest,
     /// How many.
     pub size: Bytes,
+}
+
+/// A search for a circle of debts.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Seek {
+    /// Who began it, and through whom it came: each owes the next, and the last owes the receiver. At most
+    /// [`overspill_governance::limits::CYCLE_MAX`].
+    pub path: Vec<SiteId>,
+    /// How much of every debt on the way could be cleared.
+    pub amount: Credit,
+    /// Chosen by who began it.
+    pub number: u64,
+}
+
+/// A debtor's wish that its line with the receiver is locked.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct LockAsk {
+    /// The round.
+    pub round: Signed<Round>,
+    /// Proofs of the locks so far, from the initiator's debt on; at most one for each line of the circle.
+    pub locks: Vec<Locked>,
+}
+
+/// A question for the ruling on a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct RulingAsk {
+    /// The round.
+    pub round: Digest,
+    /// The asker knows of none, and would open the lock because the round's initiator belongs no more.
+    pub gone: bool,
 }

@@ -193,7 +193,7 @@ fn is_usable(owned: &Owned) -> bool {
 fn is_closed(desk: &Desk, from: Sources<'_>, guest: &Guest) -> bool {
     let owner = guest.terms.owner();
     let over = !matches!(guest.terms.phase, Phase::Held | Phase::Draining);
-    let credit = from.lines.service_room(from.membership, owner, from.helper.unsettled(&owner));
+    let credit = from.lines.service_room(from.membership, owner, from.helper.unsettled(&owner), desk.now.date);
     let spent = credit <= Credit::ZERO && !planted!(ServesOnCredit);
     over || spent || from.helper.is_stopped(&owner) || from.helper.month_left(desk.now.date) == Bytes::ZERO
 }

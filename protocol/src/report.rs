@@ -12,7 +12,7 @@ use overspill_governance::{
     units::{ByteRate, Bytes, Credit, RequestRate},
 };
 
-use crate::{advert::Offer, lease::table::Phase, site::Site};
+use crate::{advert::Offer, lease::table::Phase, site::Site, together::AllBusy};
 
 mod votes;
 
@@ -39,6 +39,10 @@ pub struct Report {
     pub leases: Vec<LeaseReport>,
     /// Credit lines on which anything ever moved.
     pub lines: Vec<LineReport>,
+    /// Rounds of clearing that are not over.
+    pub rounds: Vec<RoundReport>,
+    /// That all partners are busy when we are.
+    pub all_busy: AllBusy,
     /// Peers that are connected without belonging.
     pub strangers: usize,
     /// Rules and votes.
@@ -127,14 +131,37 @@ pub struct LineReport {
     pub limit_given: Credit,
     /// How far we may owe the partner.
     pub limit_taken: Credit,
+    /// How much of the limits open locks keep free, both ways together.
+    pub locked: Credit,
     /// Place of the last state that both signed.
     pub seq: u64,
+    /// How much of the limit that it has from us is granted for new service, after what we saw of it.
+    pub granted: Credit,
+    /// Breaches that we saw and still count.
+    pub breaches: usize,
+    /// Either end disputes it: it carries no new lease.
+    pub disputed: bool,
+    /// That the partner is busy when we are, as measured, in millionths.
+    pub beside: u64,
     /// A proposal of ours waits for its answer.
     pub pending: bool,
     /// Nothing is signed on it any more.
     pub frozen: bool,
     /// The other end has left the mesh, or was removed: what waits for its answer waits for ever.
     pub left: bool,
+}
+
+/// One round of clearing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoundReport {
+    /// Its name.
+    pub round: Digest,
+    /// The members of the circle, the initiator first.
+    pub members: Vec<SiteId>,
+    /// How much of each debt.
+    pub amount: Credit,
+    /// Its ruling is known: whether it moves.
+    pub ruling: Option<bool>,
 }
 
 impl Site {
@@ -158,7 +185,9 @@ impl Site {
             offer: self.helper.offer(now.date),
             partners: self.partner_reports(now),
             leases: self.lease_reports(),
-            lines: self.line_reports(),
+            lines: self.line_reports(now),
+            rounds: self.settle.rounds.reports(),
+            all_busy: self.together.all_busy(self.partners.iter().map(|(site, _)| site), now.date),
             strangers: self.strangers.peers().len(),
             council: self.council_report(),
         }
@@ -210,13 +239,21 @@ impl Site {
         owned.chain(hosted).collect()
     }
 
-    fn line_reports(&self) -> Vec<LineReport> {
+    fn line_reports(&self, now: Now) -> Vec<LineReport> {
+        let charter = self.membership.charter();
+        let regard = |partner: &SiteId| self.settle.lines.regard(partner).zip(charter);
         let lines = self.settle.lines.iter().map(|(partner, account)| LineReport {
             partner: *partner,
             balance: account.line.balance(),
             limit_given: account.line.limit_given(),
             limit_taken: account.line.limit_taken(),
+            locked: account.line.locked(),
             seq: account.line.state().seq,
+            granted: regard(partner)
+                .map_or(account.line.limit_given(), |(regard, charter)| regard.granted(account.line.limit_given(), charter, now.date)),
+            breaches: regard(partner).map_or(0, |(regard, charter)| regard.breaches(charter, now.date)),
+            disputed: self.settle.lines.is_disputed(&self.membership, partner, now.date),
+            beside: self.together.beside(partner, now.date),
             pending: account.line.pending().is_some(),
             frozen: account.frozen,
             left: self.membership.has_left(partner),

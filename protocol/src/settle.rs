@@ -39,7 +39,9 @@ use crate::{
     message::{Agree, ClaimAnswer, ClaimMade, Message},
 };
 
+pub(crate) mod clearing;
 pub(crate) mod lines;
+pub(crate) mod regard;
 pub(crate) mod schedule;
 
 use lines::{Lines, moved};
@@ -55,6 +57,7 @@ pub(crate) struct Ends<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Settle {
     pub(crate) lines: Lines,
+    pub(crate) rounds: clearing::Rounds,
 }
 
 impl Settle {
@@ -216,13 +219,18 @@ impl Settle {
 
     /// As higher end: examines a proposal, checks what it is for, and countersigns it once.
     pub(crate) fn on_propose(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, from: SiteId, proposal: &Proposal) -> Option<&'static str> {
-        let (mesh, charter) = (ends.membership.mesh()?, rules(ends, from, proposal.claim.as_ref())?);
+        let charter = match &proposal.step {
+            Some(step) => clearing::charter_of(ends.membership, step)?,
+            None => rules(ends, from, proposal.claim.as_ref())?,
+        };
+        let mesh = ends.membership.mesh()?;
         let account = self.lines.open(desk.id, from, mesh, charter)?;
         if account.frozen || desk.is_silent() {
             return None;
         }
         let moves = match account.line.examine(proposal, charter) {
             Ok(Examined::Next(moves)) => moves,
+            Ok(Examined::Step(_)) => return self.on_step(desk, ends, from, proposal),
             Ok(Examined::Again(receipt)) => {
                 desk.send(from, Message::Agree(Agree { seq: receipt.state.seq, signature: receipt.high_sig }));
                 return None;
@@ -278,7 +286,10 @@ impl Settle {
     fn settled(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, partner: SiteId, before: Credit, receipt: &Receipt) {
         let Some(balance) = self.lines.account(&partner).map(|account| account.line.balance()) else { return };
         let shift = balance.checked_sub(before).unwrap_or(Credit::ZERO);
-        desk.tell(Event::Settled { partner, moved: shift, balance });
+        self.stepped(desk, partner, receipt);
+        if shift != Credit::ZERO {
+            desk.tell(Event::Settled { partner, moved: shift, balance });
+        }
         book(ends, partner, receipt.claim.as_ref(), moved(before, balance).unwrap_or(Credit::ZERO));
         let waits = |ends: &Ends<'_>| -> Vec<LeaseId> {
             let theirs = ends.owner.leases.iter().filter(|(_, owned)| owned.terms.helper() == partner && owned.claimed.is_some());

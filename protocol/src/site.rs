@@ -36,8 +36,9 @@ use crate::{
     membership::{Membership, strangers::Strangers},
     partners::Partners,
     planner::{Planner, Sources},
-    settle::{Ends, Settle, book},
+    settle::{Ends, Settle, book, clearing::Around},
     timer::Reason,
+    together::Together,
 };
 
 mod crowds;
@@ -55,6 +56,7 @@ pub struct Site {
     pub(crate) owner: OwnerSide,
     pub(crate) helper: HelperSide,
     pub(crate) settle: Settle,
+    pub(crate) together: Together,
     planner: Planner,
     /// Whom we do not talk to for what they were convicted of.
     expelled: BTreeSet<SiteId>,
@@ -89,6 +91,7 @@ impl Site {
             owner: OwnerSide::new(run_of(&config.seed)),
             helper: HelperSide::new(config.guest, config.caps),
             settle: Settle::default(),
+            together: Together::default(),
             planner: Planner::default(),
             expelled: BTreeSet::new(),
             desk: Desk::new(config.key, config.seed, now),
@@ -112,6 +115,7 @@ impl Site {
         site.desk.timers.set(Reason::Settle, now.time);
         site.desk.timers.set(Reason::Lease, now.time);
         site.desk.timers.set(Reason::Vote, now.time);
+        site.desk.timers.set(Reason::Clear, now.time);
         Ok(site)
     }
 
@@ -122,11 +126,20 @@ impl Site {
             Entry::Allotted(allotment) if allotment.body.helper == us => self.helper.restore(*allotment, self.desk.now.time),
             Entry::Allotted(_) => return false,
             Entry::Taken(claim) => self.helper.restore_taken(claim),
-            Entry::Proposed { with, proposal } => return self.settle.lines.restore_proposed(us, with, &proposal, &self.membership),
-            Entry::Agreed { with, receipt } => {
-                let Some(amount) = self.settle.lines.restore_agreed(us, with, &receipt, &self.membership) else { return false };
+            Entry::Proposed { with, ref proposal } => {
+                let restored = self.settle.lines.restore_proposed(us, with, proposal, &self.membership);
+                self.settle.restore_round(us, &entry, &self.membership, self.desk.now.time);
+                return restored;
+            }
+            Entry::Ruled(_) => self.settle.restore_round(us, &entry, &self.membership, self.desk.now.time),
+            Entry::Agreed { with, ref receipt } => {
+                let Some(amount) = self.settle.lines.restore_agreed(us, with, receipt, &self.membership) else { return false };
                 let mut ends = Ends { membership: &self.membership, owner: &mut self.owner, helper: &mut self.helper };
                 book(&mut ends, with, receipt.claim.as_ref().filter(|_| !planted!(ForgetsSettled)), amount);
+                self.settle.restore_round(us, &entry, &self.membership, self.desk.now.time);
+            }
+            Entry::Noted { with, note, date } => {
+                let _ = self.settle.lines.note(with, note, date);
             }
             Entry::LeaseEnded { lease } => {
                 self.owner.leases.remove(&lease);
@@ -235,6 +248,7 @@ impl Site {
             }
             Command::Propose { wish, discuss } => self.council.propose(&mut self.desk, &self.membership, wish, discuss).map(Some),
             Command::Second { motion } => self.council.second(&mut self.desk, &self.membership, &motion).map(Some),
+            Command::Dispute { partner, open } => self.settle.dispute(&mut self.desk, &self.membership, partner, open).map(Some),
             Command::Object { motion, reason } => self.council.object(&mut self.desk, &self.membership, &motion, reason).map(Some),
         };
         match answer {
@@ -273,6 +287,12 @@ impl Site {
     fn refresh_plan(&mut self) {
         let Self { desk, membership, partners, owner, helper, settle, planner, .. } = self;
         planner.refresh(desk, Sources { membership, partners, owner, helper, lines: &settle.lines });
+    }
+
+    /// Moves rounds of clearing on.
+    fn tend_rounds(&mut self) {
+        let around = Around { membership: &self.membership, partners: &self.partners };
+        self.settle.tend_rounds(&mut self.desk, around);
     }
 
     /// The parts that settling works on, beside the lines.

@@ -27,9 +27,11 @@ pub enum Reason {
     Leave,
     /// A vote has come to a date, or a change comes into force.
     Vote,
+    /// A round of clearing waits, or debts in a circle are to be looked for.
+    Clear,
 }
 
-const REASONS: [Reason; 11] = [
+const REASONS: [Reason; 12] = [
     Reason::Join,
     Reason::Stranger,
     Reason::Dial,
@@ -41,6 +43,7 @@ const REASONS: [Reason; 11] = [
     Reason::Plan,
     Reason::Leave,
     Reason::Vote,
+    Reason::Clear,
 ];
 
 /// When each reason comes due; one time for each, so that the table cannot grow.

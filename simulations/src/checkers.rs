@@ -15,6 +15,7 @@
 //! | no ERROR line | [`errors`] | at every event |
 //! | service is never far ahead of receipts | [`exposure`] | at every guest |
 //! | no two decisions of one epoch, nobody votes twice | [`vote_safety`] | at every entry and message |
+//! | clearing: whoever moves, moves on both lines, once; nobody rules twice | [`clearing`] | at every entry and message, and at ledgers, at the end |
 //! | credit is conserved | [`conservation`] | at ledgers, at the end |
 //! | a claim is settled once | [`single_settlement`] | at ledgers, at the end |
 //! | a ledger makes sense to a stranger | [`sense`] | at ledgers, at the end |
@@ -33,6 +34,7 @@ use overspill_protocol::{
 use crate::server::Visit;
 
 pub mod bounds;
+pub mod clearing;
 pub mod conservation;
 pub mod convictions;
 pub mod errors;
@@ -66,6 +68,7 @@ pub struct Checkers {
     harm: harm::Harm,
     honest: honest::Honest,
     exposure: exposure::Exposure,
+    clearing: clearing::Clearing,
     /// What really went out and was served, for the reference model.
     pub truth: reference::Truth,
     violations: Vec<String>,
@@ -105,6 +108,7 @@ impl Checkers {
         self.violations.extend(found);
         self.violations.extend(self.votes.on_entry(site, entry));
         self.convictions.on_entry(site, entry);
+        self.violations.extend(self.clearing.on_entry(site, entry));
         self.violations.extend(self.lease_caps.on_entry(site, entry));
         self.exposure.on_entry(site, entry);
         self.violations.extend(self.truth.on_entry(entry));
@@ -118,7 +122,8 @@ impl Checkers {
             return;
         }
         self.violations.extend(self.forks.on_message(site, message));
-        self.violations.extend(self.votes_told(site, message));
+        self.on_papers(site, message);
+        self.violations.extend(self.clearing.on_message(site, message));
         self.violations.extend(self.harm.on_message(site, message, now));
         self.violations.extend(bounds::on_message(site, message));
         self.signed.on_message(site, message, now);
@@ -130,14 +135,16 @@ impl Checkers {
     pub fn on_broadcast(&mut self, site: SiteId, message: &Message) {
         if !self.blind {
             self.violations.extend(self.forks.on_message(site, message));
-            self.violations.extend(self.votes_told(site, message));
+            self.on_papers(site, message);
             self.clip();
         }
     }
 
-    /// Who lies hears its own lies again, and passes them on.
-    fn votes_told(&self, site: SiteId, message: &Message) -> Option<String> {
-        self.votes.on_message(site, message).filter(|_| self.is_honest(&site))
+    /// Papers of votes are told. Whoever signs two things hears the one that it did not write down from others, and passes it on.
+    fn on_papers(&mut self, site: SiteId, message: &Message) {
+        if self.honest.is_honest(&site) {
+            self.violations.extend(self.votes.on_message(site, message));
+        }
     }
 
     /// A plan is handed to a data plane; `local` is the site's own time.

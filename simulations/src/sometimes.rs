@@ -102,6 +102,10 @@ conditions! {
     Removed,
     /// A member signed two outcomes of one vote.
     VotedTwice,
+    /// A line was locked for a round of clearing.
+    Locked,
+    /// Debts that ran in a circle were cancelled.
+    Cleared,
 }
 
 impl fmt::Display for Sometimes {

@@ -12,7 +12,7 @@ use overspill_protocol::{
 };
 
 use crate::{
-    checkers::{bounds, conservation, liveness, paid, sense, single_settlement},
+    checkers::{bounds, clearing, conservation, liveness, paid, sense, single_settlement},
     world::{Faults, World},
 };
 
@@ -54,6 +54,7 @@ pub fn judge(world: &World, settled: bool) -> Vec<String> {
     let honest = |site: &SiteId| world.checkers.is_honest(site);
     if settled {
         wrong.extend(conservation::check(&ledgers, honest));
+        wrong.extend(clearing::check(&ledgers, honest));
     }
     for (site, entries) in &ledgers {
         wrong.extend(single_settlement::check(entries));
@@ -80,7 +81,8 @@ pub struct Story {
 
 /// A charter that settles often, so that a short story has much of it.
 pub fn brisk() -> Charter {
-    Charter::default().with("settle_window", 2).and_then(|charter| charter.with("lease_length", 10)).unwrap_or_default()
+    let rules = [("settle_window", 2), ("lease_length", 10), ("clearing_pause", 10), ("clearing_patience", 10)];
+    rules.into_iter().try_fold(Charter::default(), |charter, (name, value)| charter.with(name, value)).unwrap_or_default()
 }
 
 impl Story {

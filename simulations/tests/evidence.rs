@@ -39,17 +39,15 @@ fn who_forks_is_convicted_by_everybody_and_by_nobody_forgotten() {
         assert!(heard.iter().all(|report| report.standing == Standing::Capped && report.until.is_some()), "{heard:?}");
         assert!(story.ledger(*site).iter().any(|entry| matches!(entry, Entry::Convicted { .. })));
     }
-    story.world.behave(forker, Conduct::Honest);
     let before: Vec<_> = others.iter().map(|site| convicted(&story, *site)).collect();
     for site in &others {
         story.world.crash(*site, std::time::Duration::from_secs(1));
     }
     story.heal();
-    assert_eq!(
-        before,
-        others.iter().map(|site| convicted(&story, *site)).collect::<Vec<_>>(),
-        "a restart neither forgets nor begins a term anew"
-    );
+    for (site, before) in others.iter().zip(before) {
+        let after = convicted(&story, *site);
+        assert!(before.iter().all(|report| after.contains(report)), "site {site}: a restart neither forgets nor begins a term anew");
+    }
     story.check();
 }
 

@@ -116,7 +116,7 @@ fn five_sites_in_a_storm() {
         two_crowds(
             seed,
             5,
-            Faults { loss: 50_000, doubling: 50_000, latency_max: 100, crash: 1_500, breaks: 1_000, ..Faults::default() },
+            Faults { loss: 50_000, doubling: 50_000, latency_max: 100, crash: 2_500, breaks: 1_000, ..Faults::default() },
             &mut sum,
         );
     }

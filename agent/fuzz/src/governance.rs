@@ -60,6 +60,10 @@ fn stored() -> Vec<Vec<u8>> {
         "entry-objected",
         "entry-cast",
         "entry-decided",
+        "entry-proposed-lock",
+        "entry-agreed-lock",
+        "entry-ruled",
+        "entry-noted",
         "entry-convicted",
         "allotment",
         "receipt"

@@ -50,6 +50,16 @@ pub(super) fn log(event: &Event) {
             let crime = bundle.crime();
             tracing::warn!(peer = %peer, crime = crime.word(), sentence = crime.sentence(), "a member is convicted; `overspill judge --list` shows it");
         }
+        Event::Noted { partner, note } => tracing::info!(partner = %partner.short(), what = %note, "noted of a partner, for our own line"),
+        Event::Locked { round, partner, amount } => {
+            tracing::debug!(round = %round.short(), partner = %partner.short(), %amount, "a line is locked for a round of clearing");
+        }
+        Event::Cleared { round, amount, members } => {
+            tracing::info!(round = %round.short(), %amount, members, "debts in a circle are cancelled: we owe less, and are owed less");
+        }
+        Event::RuledTwice { peer, .. } => {
+            tracing::warn!(peer = %peer, "a member ruled twice on one round of clearing: anybody can check the proof");
+        }
         Event::Warned { reason } => tracing::warn!(reason, "look at this"),
         Event::Silent { reason } => tracing::error!(reason, "the ledger cannot be written: nothing is signed until that is mended"),
     }

@@ -12,7 +12,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use overspill_edge::{Clock, Handle, Identity};
-use overspill_governance::charter::Charter;
+use overspill_governance::{charter::Charter, site::SiteId};
 use overspill_protocol::{
     event::Answer,
     io::{Command, Keeps, Wish},
@@ -139,7 +139,7 @@ impl Agent {
             }
             Ask::Amend { parameter, to, discuss } => self.propose(Wish::Amend { parameter, to }, discuss).await,
             Ask::Remove { member, keep, discuss } => {
-                let site = |name: &str| name.parse().map_err(|_| About::read(name).err().unwrap_or_else(no_mesh));
+                let site = |name: &str| name.parse::<SiteId>().map_err(|_| About::read(name).err().unwrap_or_else(no_mesh));
                 let keeps = match keep.iter().map(String::as_str).collect::<Vec<_>>()[..] {
                     [] => Keeps::Unsaid,
                     ["all"] => Keeps::All,

@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use super::{Account, Finding, require};
 use crate::{
     charter::Charter,
-    line::{LineKey, LineState},
+    line::{LineKey, LineState, Locks, Step},
     site::{SiteId, Statement},
     units::Credit,
 };
@@ -20,6 +20,7 @@ struct Book {
     state: LineState,
     /// The last state that this site proposed.
     proposed: Option<LineState>,
+    locks: Locks,
     receipts: u64,
     /// Moved towards the lower end, in all, and towards the higher.
     to_low: Credit,
@@ -45,18 +46,18 @@ impl Books {
     }
 
     /// This site, the lower end, signed `state`.
-    pub(super) fn propose(&mut self, key: LineKey, state: &LineState, charter: &Charter) -> Result<(), Finding> {
+    pub(super) fn propose(&mut self, key: LineKey, state: &LineState, step: Option<&Step>, charter: &Charter) -> Result<(), Finding> {
         let book = self.book(key, charter);
         if let Some(proposed) = book.proposed.filter(|proposed| proposed.seq >= state.seq) {
             return require(proposed == *state, Finding::SignedTwice);
         }
-        book.check_next(state, charter)?;
+        book.check_next(&key, state, step, charter)?;
         book.proposed = Some(*state);
         Ok(())
     }
 
     /// Both ends signed `state`; returns by how much it moved the line towards the lower end.
-    pub(super) fn agree(&mut self, key: LineKey, state: &LineState, charter: &Charter) -> Result<Credit, Finding> {
+    pub(super) fn agree(&mut self, key: LineKey, state: &LineState, step: Option<&Step>, charter: &Charter) -> Result<Credit, Finding> {
         let book = self.book(key, charter);
         if state.seq <= book.state.seq {
             return require(*state == book.state, Finding::SignedTwice).map(|()| Credit::ZERO);
@@ -66,9 +67,15 @@ impl Books {
         }
         // An end that lost its ledger takes the head from the other: the states between are not here to be checked.
         let is_next = book.state.seq.checked_add(1) == Some(state.seq);
-        let shift = if is_next { book.check_next(state, charter)? } else { Credit::ZERO };
-        let total = if shift > Credit::ZERO { &mut book.to_low } else { &mut book.to_high };
-        *total = Credit(total.0.saturating_add(shift.0.saturating_abs()));
+        let shift = if is_next { book.check_next(&key, state, step, charter)? } else { Credit::ZERO };
+        match step {
+            // What is cleared is neither earned nor spent.
+            Some(step) => book.locks.take(step),
+            None => {
+                let total = if shift > Credit::ZERO { &mut book.to_low } else { &mut book.to_high };
+                *total = Credit(total.0.saturating_add(shift.0.saturating_abs()));
+            }
+        }
         book.state = *state;
         book.receipts += 1;
         Ok(shift)
@@ -76,7 +83,7 @@ impl Books {
 
     fn book(&mut self, key: LineKey, charter: &Charter) -> &mut Book {
         let state = LineState::first(key.id(), charter);
-        let new = Book { state, proposed: None, receipts: 0, to_low: Credit::ZERO, to_high: Credit::ZERO };
+        let new = Book { state, proposed: None, locks: Locks::default(), receipts: 0, to_low: Credit::ZERO, to_high: Credit::ZERO };
         let book = self.0.entry(key).or_insert(new);
         if book.state.seq == 0 && book.proposed.is_none() {
             // Nothing was signed yet: the line starts under the rules of what is signed first.
@@ -88,8 +95,12 @@ impl Books {
 
 impl Book {
     /// Checks that `state` follows from the agreed one; returns the shift.
-    fn check_next(&self, state: &LineState, charter: &Charter) -> Result<Credit, Finding> {
+    fn check_next(&self, key: &LineKey, state: &LineState, step: Option<&Step>, charter: &Charter) -> Result<Credit, Finding> {
         let shift = state.balance.checked_sub(self.state.balance).ok_or(Finding::NotNext)?;
+        if let Some(step) = step {
+            let lawful = self.locks.after(&self.state, step, key, charter).map_err(|_| Finding::NotNext)?;
+            return require(lawful == *state, Finding::NotNext).map(|()| shift);
+        }
         let lawful = self.state.next(shift, state.cause, charter).ok_or(Finding::NotNext)?;
         require(lawful == *state && lawful.prev == self.state.digest() && lawful.is_within_limits(), Finding::NotNext)?;
         Ok(shift)

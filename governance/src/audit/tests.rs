@@ -193,7 +193,7 @@ fn two_signatures_at_one_place_are_found() {
     let Entry::Proposed { proposal, .. } = owners[4].clone() else { panic!("the first proposal") };
     let mut state = proposal.state;
     state.cause = Digest::ZERO;
-    let twin = Proposal { low_sig: state.sign(&owner), state, claim: None };
+    let twin = Proposal { low_sig: state.sign(&owner), state, claim: None, step: None };
     owners.insert(5, Entry::Proposed { with: helper.site(), proposal });
     assert!(audit(owner.site(), &owners).is_ok(), "the same bytes again are no second signature");
     owners.insert(6, Entry::Proposed { with: helper.site(), proposal: twin.clone() });

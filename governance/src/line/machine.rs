@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::fmt;
 
-use super::{Fork, LineKey, LineState, Proposal, Receipt, cause_of, signed};
+use super::{Fork, LineKey, LineState, Locks, Proposal, Receipt, Step, cause_of, signed};
 use crate::{
     charter::Charter,
     claim::Claim,
@@ -22,6 +22,8 @@ pub struct Line {
     receipt: Option<Receipt>,
     /// Lower end only: signed by us, not answered yet.
     pending: Option<Proposal>,
+    /// Rounds that are locked, by the agreed state.
+    locks: Locks,
 }
 
 /// What a proposal does.
@@ -39,6 +41,8 @@ pub struct Moves {
 pub enum Examined {
     /// A lawful next state: check what it is for, then [`Line::countersign`] it.
     Next(Moves),
+    /// A lawful step of clearing: check that it may be taken, then [`Line::countersign`] it.
+    Step(Step),
     /// Countersigned before: send that signature again. Nothing is to be persisted.
     Again(Box<Receipt>),
     /// Older than what is agreed: a late copy, of no consequence.
@@ -81,6 +85,10 @@ pub enum LineError {
     LimitReached,
     /// The amount is not positive, or a number would leave its range.
     OutOfRange,
+    /// The debt, the charter's share of the limit, or the number of locks leaves no room for this one, or the round is an old one.
+    NotLockable,
+    /// No lock of that round is open.
+    NotLocked,
 }
 
 impl fmt::Display for LineError {
@@ -96,6 +104,8 @@ impl fmt::Display for LineError {
             }
             Self::LimitReached => f.write_str("the move would exceed the line's limit; wait until the balance has moved back"),
             Self::OutOfRange => f.write_str("the amount is out of range"),
+            Self::NotLockable => f.write_str("the line has no room for this lock; nothing is locked"),
+            Self::NotLocked => f.write_str("no lock of that round is open; nothing moves"),
         }
     }
 }
@@ -106,7 +116,7 @@ impl Line {
     /// The end of a new line that `me` holds; `None` when `me` is not one of its ends, or both ends are one.
     pub fn new(key: LineKey, me: SiteId, charter: &Charter) -> Option<Self> {
         key.partner_of(me).filter(|partner| key.low < key.high && *partner != me)?;
-        Some(Self { key, me, state: LineState::first(key.id(), charter), receipt: None, pending: None })
+        Some(Self { key, me, state: LineState::first(key.id(), charter), receipt: None, pending: None, locks: Locks::default() })
     }
 
     /// Which line.
@@ -156,12 +166,28 @@ impl Line {
         if self.is_low() { self.state.limit_high } else { self.state.limit_low }
     }
 
+    /// The rounds that are locked, by the agreed state.
+    pub fn locks(&self) -> &Locks {
+        &self.locks
+    }
+
+    /// How much of the limits open locks keep free, both ways together.
+    pub fn locked(&self) -> Credit {
+        // Each is within a limit.
+        self.state.locked_low.checked_add(self.state.locked_high).unwrap_or(Credit::ZERO)
+    }
+
+    /// How much of what `debtor`, one of the two ends, owes the other can be locked for clearing.
+    pub fn clearable(&self, debtor: SiteId, charter: &Charter) -> Credit {
+        self.state.clearable(debtor == self.key.low, charter)
+    }
+
     /// How much further the line may move towards `earner`, by the agreed state; zero for a stranger.
     pub fn headroom(&self, earner: SiteId) -> Credit {
-        let LineState { balance, limit_low, limit_high, .. } = self.state;
+        let LineState { balance, limit_low, limit_high, locked_low, locked_high, .. } = self.state;
         let room = match earner {
-            _ if earner == self.key.low => limit_low.checked_sub(balance),
-            _ if earner == self.key.high => limit_high.checked_add(balance),
+            _ if earner == self.key.low => limit_low.checked_sub(balance).and_then(|room| room.checked_sub(locked_low)),
+            _ if earner == self.key.high => limit_high.checked_add(balance).and_then(|room| room.checked_sub(locked_high)),
             _ => None,
         };
         room.unwrap_or(Credit::ZERO).max(Credit::ZERO)
@@ -185,11 +211,29 @@ impl Line {
             return Err(LineError::Busy);
         }
         let shift = self.shift(moves)?;
-        let state = self.state.next(shift, cause_of(claim.as_ref()), charter).ok_or(LineError::OutOfRange)?;
+        let cause = cause_of(claim.as_ref(), None).ok_or(LineError::OutOfRange)?;
+        let state = self.state.next(shift, cause, charter).ok_or(LineError::OutOfRange)?;
         if moves.amount > self.headroom(moves.earner) {
             return Err(LineError::LimitReached);
         }
-        let proposal = Proposal { low_sig: signed(&state, key), state, claim };
+        let proposal = Proposal { low_sig: signed(&state, key), state, claim, step: None };
+        self.pending = Some(proposal.clone());
+        Ok(proposal)
+    }
+
+    /// Lower end: signs the next state, which takes a step of clearing. Persist it, then send it until it is answered.
+    ///
+    /// # Errors
+    /// [`LineError`]; nothing is signed.
+    pub fn propose_step(&mut self, key: &Key, step: Step, charter: &Charter) -> Result<Proposal, LineError> {
+        if !self.is_low() || key.site() != self.me {
+            return Err(LineError::WrongEnd);
+        }
+        if self.pending.is_some() {
+            return Err(LineError::Busy);
+        }
+        let state = self.locks.after(&self.state, &step, &self.key, charter)?;
+        let proposal = Proposal { low_sig: signed(&state, key), state, claim: None, step: Some(step) };
         self.pending = Some(proposal.clone());
         Ok(proposal)
     }
@@ -224,8 +268,13 @@ impl Line {
 
     fn examine_next(&self, proposal: &Proposal, charter: &Charter) -> Result<Examined, LineError> {
         let state = &proposal.state;
+        let cause = cause_of(proposal.claim.as_ref(), proposal.step.as_ref()).ok_or(LineError::NotNext)?;
+        if let Some(step) = &proposal.step {
+            let lawful = self.locks.after(&self.state, step, &self.key, charter)?;
+            return if lawful == *state { Ok(Examined::Step(step.clone())) } else { Err(LineError::NotNext) };
+        }
         let shift = state.balance.checked_sub(self.state.balance).ok_or(LineError::OutOfRange)?;
-        let lawful = self.state.next(shift, cause_of(proposal.claim.as_ref()), charter).ok_or(LineError::OutOfRange)?;
+        let lawful = self.state.next(shift, cause, charter).ok_or(LineError::OutOfRange)?;
         if lawful != *state {
             return Err(LineError::NotNext);
         }
@@ -248,9 +297,9 @@ impl Line {
         if key.site() != self.me {
             return Err(LineError::WrongEnd);
         }
-        let Examined::Next(_) = self.examine(proposal, charter)? else { return Err(LineError::NotNext) };
-        let Proposal { state, low_sig, claim } = proposal.clone();
-        let receipt = Receipt { state, low_sig, high_sig: signed(&state, key), claim };
+        let (Examined::Next(_) | Examined::Step(_)) = self.examine(proposal, charter)? else { return Err(LineError::NotNext) };
+        let Proposal { state, low_sig, claim, step } = proposal.clone();
+        let receipt = Receipt { state, low_sig, high_sig: signed(&state, key), claim, step };
         self.advance(receipt.clone());
         Ok(receipt)
     }
@@ -267,11 +316,11 @@ impl Line {
             return Ok(Concluded::Old);
         }
         let ahead = LineError::Ahead { ours: self.state.seq, theirs: seq };
-        let Proposal { state, low_sig, claim } = self.pending.clone().filter(|pending| pending.state.seq == seq).ok_or(ahead)?;
+        let Proposal { state, low_sig, claim, step } = self.pending.clone().filter(|pending| pending.state.seq == seq).ok_or(ahead)?;
         if !state.is_signed_by(&self.key.high, &high_sig) {
             return Err(LineError::BadSignature);
         }
-        let receipt = Receipt { state, low_sig, high_sig, claim };
+        let receipt = Receipt { state, low_sig, high_sig, claim, step };
         self.advance(receipt.clone());
         Ok(Concluded::New(Box::new(receipt)))
     }
@@ -327,6 +376,9 @@ impl Line {
 
     fn advance(&mut self, receipt: Receipt) {
         self.state = receipt.state;
+        if let Some(step) = &receipt.step {
+            self.locks.take(step);
+        }
         self.receipt = Some(receipt);
         // What is pending is the next state or none, so the new state answers it.
         self.pending = None;

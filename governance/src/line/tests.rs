@@ -135,7 +135,7 @@ fn what_does_not_follow_is_not_signed() {
     let bent = |bend: fn(&mut LineState)| {
         let mut state = proposal.state;
         bend(&mut state);
-        theirs.examine(&Proposal { state, low_sig: state.sign(&low), claim: proposal.claim }, &charter())
+        theirs.examine(&Proposal { state, low_sig: state.sign(&low), claim: proposal.claim, step: None }, &charter())
     };
     assert_eq!(bent(|state| state.limit_high.0 += 1), Err(LineError::NotNext));
     assert_eq!(bent(|state| state.limit_low.0 -= 1), Err(LineError::NotNext));
@@ -155,7 +155,7 @@ fn a_limit_that_the_lower_end_ignores_holds_at_the_higher() {
     let (low, high, _, theirs) = ends();
     for shift in [Credit(1_001), Credit(-1_001)] {
         let state = theirs.state().next(shift, Digest::ZERO, &charter()).unwrap();
-        let proposal = Proposal { state, low_sig: state.sign(&low), claim: None };
+        let proposal = Proposal { state, low_sig: state.sign(&low), claim: None, step: None };
         assert_eq!(theirs.examine(&proposal, &charter()), Err(LineError::LimitReached));
         assert_eq!(theirs.clone().countersign(&high, &proposal, &charter()), Err(LineError::LimitReached));
     }
@@ -238,6 +238,110 @@ fn an_old_receipt_in_the_log_does_not_turn_time_back() {
         ours.restore_agreed(receipt).unwrap();
     }
     assert_eq!((ours.state().seq, ours.balance()), (2, Credit(3)));
+}
+
+mod steps {
+    use super::*;
+    use crate::{
+        clearing::{Round, Ruling},
+        site::Signed,
+        time::Date,
+    };
+    use alloc::vec;
+
+    fn third() -> Key {
+        Key::from_seed([7; 32])
+    }
+
+    /// A round of the third member's, in which the lower end owes the higher.
+    fn round(amount: i64, minute: u64) -> Signed<Round> {
+        let (low, high) = keys();
+        let (cycle, date) = (vec![third().site(), low.site(), high.site()], Date::from_millis(60_000 * minute));
+        Signed::new(Round { mesh: MeshId(Digest::ZERO), charter: 1, cycle, amount: Credit(amount), date }, &third())
+    }
+
+    fn ruling(round: &Signed<Round>, moves: bool) -> Step {
+        Step::Release(Signed::new(Ruling { round: round.body.digest(), moves }, &third()))
+    }
+
+    /// One step, at both ends.
+    fn take(ours: &mut Line, theirs: &mut Line, step: Step) -> Result<Receipt, LineError> {
+        let (low, high) = keys();
+        let proposal = ours.propose_step(&low, step, &charter())?;
+        let receipt = theirs.countersign(&high, &proposal, &charter())?;
+        let _ = ours.conclude(receipt.state.seq, receipt.high_sig)?;
+        assert!(receipt.is_good(ours.key()) && ours.state() == theirs.state());
+        Ok(receipt)
+    }
+
+    #[test]
+    fn what_is_locked_is_kept_free_and_moves_when_it_is_ruled() {
+        let (_, high, mut ours, mut theirs) = ends();
+        agree(&mut ours, &mut theirs, earns(&high, 600));
+        let free = ours.headroom(ours.key().low);
+        let (first, second) = (round(200, 1), round(50, 2));
+        take(&mut ours, &mut theirs, Step::Lock(first.clone().into())).unwrap();
+        take(&mut ours, &mut theirs, Step::Lock(second.clone().into())).unwrap();
+        assert_eq!((ours.headroom(ours.key().low), ours.locked(), ours.balance()), (Credit(free.0 - 250), Credit(250), Credit(-600)));
+        take(&mut ours, &mut theirs, ruling(&first, true)).unwrap();
+        assert_eq!((ours.balance(), ours.locked()), (Credit(-400), Credit(50)));
+        take(&mut ours, &mut theirs, ruling(&second, false)).unwrap();
+        assert_eq!((theirs.balance(), theirs.locked()), (Credit(400), Credit::ZERO));
+        assert_eq!(ours.limit_given(), Credit(1_300), "as service has made it: clearing is none");
+    }
+
+    #[test]
+    fn no_more_is_locked_than_is_owed_and_than_the_share_of_the_limit() {
+        let (_, high, mut ours, mut theirs) = ends();
+        let lock =
+            |ours: &mut Line, theirs: &mut Line, amount, minute| take(ours, theirs, Step::Lock(round(amount, minute).into())).map(|_| ());
+        assert_eq!(lock(&mut ours, &mut theirs, 1, 1), Err(LineError::NotLockable), "nothing is owed");
+        agree(&mut ours, &mut theirs, earns(&high, 100));
+        assert_eq!(lock(&mut ours, &mut theirs, 101, 1), Err(LineError::NotLockable));
+        agree(&mut ours, &mut theirs, earns(&high, 800));
+        assert_eq!(lock(&mut ours, &mut theirs, 363, 1), Err(LineError::NotLockable), "a quarter of 1,450");
+        for minute in 1..=4 {
+            assert_eq!(lock(&mut ours, &mut theirs, 10, minute), Ok(()));
+        }
+        assert_eq!(lock(&mut ours, &mut theirs, 10, 5), Err(LineError::NotLockable), "four are open");
+    }
+
+    #[test]
+    fn a_round_is_locked_once_and_only_newer_ones_after_it() {
+        let (_, high, mut ours, mut theirs) = ends();
+        agree(&mut ours, &mut theirs, earns(&high, 600));
+        let done = round(10, 5);
+        take(&mut ours, &mut theirs, Step::Lock(done.clone().into())).unwrap();
+        take(&mut ours, &mut theirs, ruling(&done, true)).unwrap();
+        assert_eq!(take(&mut ours, &mut theirs, ruling(&done, true)).err(), Some(LineError::NotLocked), "moved once");
+        for late in [done, round(20, 4), round(20, 5)] {
+            assert_eq!(take(&mut ours, &mut theirs, Step::Lock(late.into())).err(), Some(LineError::NotLockable));
+        }
+        take(&mut ours, &mut theirs, Step::Lock(round(20, 6).into())).unwrap();
+    }
+
+    #[test]
+    fn steps_are_signed_by_whom_they_name_and_lead_over_this_line() {
+        let (low, high, mut ours, mut theirs) = ends();
+        agree(&mut ours, &mut theirs, earns(&high, 600));
+        let open = round(10, 1);
+        take(&mut ours, &mut theirs, Step::Lock(open.clone().into())).unwrap();
+        let by_us = Step::Release(Signed::new(Ruling { round: open.body.digest(), moves: true }, &low));
+        assert_eq!(ours.propose_step(&low, by_us, &charter()), Err(LineError::BadSignature));
+        let forged = Signed { signature: open.signature, body: round(20, 2).body };
+        assert_eq!(ours.propose_step(&low, Step::Lock(forged.into()), &charter()), Err(LineError::BadSignature));
+        let cycle = vec![third().site(), low.site(), Key::from_seed([8; 32]).site(), high.site()];
+        let elsewhere = Signed::new(Round { cycle, ..round(10, 3).body }, &third());
+        assert_eq!(ours.propose_step(&low, Step::Lock(elsewhere.into()), &charter()), Err(LineError::BadSignature));
+        assert_eq!(theirs.propose_step(&high, ruling(&open, true), &charter()), Err(LineError::WrongEnd));
+        let lock = ours.propose_step(&low, ruling(&open, true), &charter()).unwrap();
+        let with_claim = Proposal { claim: Some(claim(1)), ..lock.clone() };
+        assert_eq!(theirs.examine(&with_claim, &charter()), Err(LineError::NotNext));
+        let mut state = lock.state;
+        state.balance.0 += 1;
+        let more = Proposal { low_sig: state.sign(&low), state, ..lock };
+        assert_eq!(theirs.examine(&more, &charter()), Err(LineError::NotNext));
+    }
 }
 
 #[test]

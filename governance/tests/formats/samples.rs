@@ -5,6 +5,7 @@ use overspill_governance::{
     ballot::{Ballot, Equivocation, Outcome, Stage},
     charter::Charter,
     claim::Claim,
+    clearing::{Locked, Round, Ruled, Ruling},
     decision::Decision,
     digest::{Digest, ObjectDigest},
     docket::Paper,
@@ -12,9 +13,10 @@ use overspill_governance::{
     entry::Entry,
     evidence::{Bundle, Overpaid, Pair},
     invite::{Admission, Departure, Founding, Redeemed, token::Token},
-    line::{Fork, Line, LineKey, LineState, Moves, Proposal, Receipt},
+    line::{Fork, Line, LineKey, LineState, Moves, Proposal, Receipt, Step},
     motion::{Change, Motion, Objection, Second},
     payword::{Chain, LeaseId},
+    regard::Note,
     roster::{DoubleAdmission, Notice},
     site::{Key, Signed, Statement},
     time::Date,
@@ -97,6 +99,47 @@ pub(super) fn settlement() -> (Proposal, Receipt) {
     (proposal, receipt)
 }
 
+/// A third member, who owes the owner, whom the helper owes.
+pub(super) fn third() -> Key {
+    Key::from_seed([6; 32])
+}
+
+/// Of debts in a circle, from the owner's on.
+pub(super) fn round() -> Signed<Round> {
+    let cycle = vec![owner().site(), helper().site(), third().site()];
+    Signed::new(Round { mesh: founding().body.mesh(), charter: 1, cycle, amount: Credit(5_000), date: NOON }, &owner())
+}
+
+/// The lock on a line, from proposal to receipt, after a debt of 10,900.
+fn lock(debtor: &Key, creditor: &Key) -> (Proposal, Receipt) {
+    let (low, high) = if debtor.site() < creditor.site() { (debtor, creditor) } else { (creditor, debtor) };
+    let key = LineKey::between(founding().body.mesh(), low.site(), high.site());
+    let charter = Charter::default();
+    let moves = Moves { earner: creditor.site(), amount: Credit(10_900) };
+    let mut ours = Line::new(key, low.site(), &charter).unwrap();
+    let mut theirs = Line::new(key, high.site(), &charter).unwrap();
+    let debt = ours.propose(low, moves, None, &charter).unwrap();
+    let agreed = theirs.countersign(high, &debt, &charter).unwrap();
+    let _ = ours.conclude(1, agreed.high_sig).unwrap();
+    let proposal = ours.propose_step(low, Step::Lock(round().into()), &charter).unwrap();
+    let receipt = theirs.countersign(high, &proposal, &charter).unwrap();
+    (proposal, receipt)
+}
+
+pub(super) fn clearing() -> (Proposal, Receipt) {
+    lock(&owner(), &helper())
+}
+
+pub(super) fn ruled() -> Ruled {
+    let ruling = Signed::new(Ruling { round: round().body.digest(), moves: true }, &owner());
+    let proof = |debtor: Key, creditor: Key| {
+        let Receipt { state, low_sig, high_sig, .. } = lock(&debtor, &creditor).1;
+        Locked { state, low_sig, high_sig }
+    };
+    let locks = vec![proof(owner(), helper()), proof(helper(), third()), proof(third(), owner())];
+    Ruled { round: round(), ruling, locks }
+}
+
 /// Every kind of entry, in the order of a short life.
 pub(super) fn entries() -> Vec<Entry> {
     let (proposal, receipt) = settlement();
@@ -114,6 +157,10 @@ pub(super) fn entries() -> Vec<Entry> {
         Entry::Objected(objection()),
         Entry::Cast(ballot(Stage::Prepare)),
         Entry::Decided(decision().into()),
+        Entry::Proposed { with: helper().site(), proposal: clearing().0 },
+        Entry::Agreed { with: helper().site(), receipt: clearing().1 },
+        Entry::Ruled(ruled().into()),
+        Entry::Noted { with: helper().site(), note: Note::Undelivered, date: NOON },
         Entry::Departed(departure()),
         Entry::Convicted { bundle: bundles().remove(0).into(), heard: NOON },
     ]

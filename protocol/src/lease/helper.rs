@@ -197,7 +197,8 @@ impl HelperSide {
     }
 
     /// Moves every lease on that time moves on.
-    pub(crate) fn on_time(&mut self, desk: &mut Desk, membership: &Membership, partners: &Partners, release: bool) {
+    /// Tells which members never settled what they were served.
+    pub(crate) fn on_time(&mut self, desk: &mut Desk, membership: &Membership, partners: &Partners, release: bool) -> Vec<SiteId> {
         let now = desk.now.time;
         let turn = |guest: &Guest| {
             let owner = guest.terms.owner();
@@ -214,9 +215,13 @@ impl HelperSide {
             }
         };
         let turns: Vec<_> = self.leases.iter().filter_map(|(id, guest)| turn(guest).map(|turn| (*id, turn))).collect();
+        let unpaid = turns.iter().filter(|(_, turn)| *turn == Turn::GivenUp).filter_map(|(lease, _)| self.leases.get(lease));
+        let unpaid = unpaid.filter(|guest| guest.unsettled() > Credit::ZERO && membership.is_member(&guest.terms.owner()));
+        let unpaid = unpaid.map(|guest| guest.terms.owner()).collect();
         for (lease, turn) in turns {
             self.turn(desk, lease, turn);
         }
+        unpaid
     }
 
     /// Moves one lease on, and does what that entails. What the table does not foresee changes nothing.

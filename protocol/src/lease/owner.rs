@@ -198,7 +198,8 @@ impl OwnerSide {
     }
 
     /// Moves every lease on that time moves on.
-    pub(crate) fn on_time(&mut self, desk: &mut Desk, membership: &Membership, partners: &Partners, release: bool) {
+    /// Tells which members were lost in the middle of helping.
+    pub(crate) fn on_time(&mut self, desk: &mut Desk, membership: &Membership, partners: &Partners, release: bool) -> Vec<SiteId> {
         let now = desk.now.time;
         let turns: Vec<(LeaseId, Turn)> = self
             .leases
@@ -221,11 +222,14 @@ impl OwnerSide {
                 Some((*id, turn))
             })
             .collect();
+        let lost = turns.iter().filter(|(_, turn)| *turn == Turn::Lost).filter_map(|(lease, _)| self.leases.get(lease));
+        let lost = lost.map(|owned| owned.terms.helper()).filter(|helper| membership.is_member(helper)).collect();
         for (lease, turn) in turns {
             self.turn(desk, lease, turn);
         }
         self.ask_again(desk);
         self.give_up_oldest(desk);
+        lost
     }
 
     /// Moves one lease on, and does what that entails. What the table does not foresee changes nothing.

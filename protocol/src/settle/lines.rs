@@ -8,8 +8,10 @@ use overspill_governance::{
     invite::MeshId,
     line::{Line, LineKey, Proposal, Receipt},
     planted,
+    regard::{Note, Regard},
     site::SiteId,
-    time::Time,
+    standing::Standing,
+    time::{Date, Time},
     units::Credit,
 };
 
@@ -33,12 +35,15 @@ pub(crate) struct Account {
 
 /// All lines.
 #[derive(Debug, Default)]
-pub(crate) struct Lines(BTreeMap<SiteId, Account>);
+pub(crate) struct Lines {
+    accounts: BTreeMap<SiteId, Account>,
+    regards: BTreeMap<SiteId, Regard>,
+}
 
 impl Lines {
     /// The account with `partner`, opened when there is none yet.
     pub(crate) fn open(&mut self, us: SiteId, partner: SiteId, mesh: MeshId, charter: &Charter) -> Option<&mut Account> {
-        match self.0.entry(partner) {
+        match self.accounts.entry(partner) {
             Entry::Occupied(account) => {
                 let account = account.into_mut();
                 if account.line.state().seq == 0 && account.line.pending().is_none() {
@@ -56,28 +61,28 @@ impl Lines {
 
     /// The account with `partner`, if anything ever happened on it.
     pub(crate) fn account(&self, partner: &SiteId) -> Option<&Account> {
-        self.0.get(partner)
+        self.accounts.get(partner)
     }
 
     /// The account with `partner`, to be changed.
     pub(crate) fn account_mut(&mut self, partner: &SiteId) -> Option<&mut Account> {
-        self.0.get_mut(partner)
+        self.accounts.get_mut(partner)
     }
 
     /// All accounts, by the partners' keys.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&SiteId, &Account)> {
-        self.0.iter()
+        self.accounts.iter()
     }
 
     /// All accounts, to be changed.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&SiteId, &mut Account)> {
-        self.0.iter_mut()
+        self.accounts.iter_mut()
     }
 
     /// How much further the line between us, who would owe, and `helper`, who would earn, may move; zero when it is frozen, or the helper's
     /// standing lets nobody lease from it.
     pub(crate) fn headroom(&self, membership: &Membership, us: SiteId, helper: SiteId) -> Credit {
-        match (self.0.get(&helper), membership.charter()) {
+        match (self.accounts.get(&helper), membership.charter()) {
             (Some(account), _) if account.frozen || us == helper => Credit::ZERO,
             _ if !membership.standing(&helper).may_lease() => Credit::ZERO,
             (Some(account), _) => account.line.headroom(helper),
@@ -86,11 +91,21 @@ impl Lines {
         }
     }
 
-    /// How much more service may be given to `owner` with `unsettled` outstanding before a receipt is insisted on, or its standing lets it owe no more.
-    pub(crate) fn service_room(&self, membership: &Membership, owner: SiteId, unsettled: Credit) -> Credit {
+    /// How much more service may be given to `owner` with `unsettled` outstanding before a receipt is insisted on, or before it owes what its
+    /// standing lets it owe, or what we grant it after what we saw of it.
+    pub(crate) fn service_room(&self, membership: &Membership, owner: SiteId, unsettled: Credit, date: Date) -> Credit {
         let Some(charter) = membership.charter() else { return Credit::ZERO };
-        let standing = membership.standing(&owner);
-        match self.0.get(&owner) {
+        let lawful = self.lawful_room(charter, membership.standing(&owner), owner, unsettled);
+        let Some(regard) = self.regards.get(&owner) else { return lawful };
+        let line = self.accounts.get(&owner).map(|account| &account.line);
+        let (limit, balance) = line.map_or((charter.newcomer_limit, Credit::ZERO), |line| (line.limit_given(), line.balance()));
+        let granted = regard.granted(limit, charter, date).checked_sub(balance).and_then(|room| room.checked_sub(unsettled));
+        lawful.min(granted.unwrap_or(Credit::ZERO)).max(Credit::ZERO)
+    }
+
+    /// The same by what can be proven alone: what both ends signed, and convictions.
+    fn lawful_room(&self, charter: &Charter, standing: Standing, owner: SiteId, unsettled: Credit) -> Credit {
+        match self.accounts.get(&owner) {
             Some(account) if account.frozen => Credit::ZERO,
             Some(account) => {
                 let share = standing.share(account.line.limit_given(), charter);
@@ -102,6 +117,22 @@ impl Lines {
                 limit.min(charter.unsettled_cap).checked_sub(unsettled).unwrap_or(Credit::ZERO).max(Credit::ZERO)
             }
         }
+    }
+
+    /// Takes note of what was seen of a partner; tells whether it changes anything.
+    pub(crate) fn note(&mut self, with: SiteId, note: Note, date: Date) -> bool {
+        self.regards.entry(with).or_default().take(note, date)
+    }
+
+    /// What we make of a partner.
+    pub(crate) fn regard(&self, partner: &SiteId) -> Option<&Regard> {
+        self.regards.get(partner)
+    }
+
+    /// Whether either end disputes the line with a partner: it carries no new lease.
+    pub(crate) fn is_disputed(&self, membership: &Membership, partner: &SiteId, date: Date) -> bool {
+        let regard = self.regards.get(partner).zip(membership.charter());
+        regard.is_some_and(|(regard, charter)| regard.is_disputed(charter, date))
     }
 
     /// Takes back our own half from the ledger.

@@ -19,6 +19,7 @@ use crate::{
     observation::Observation,
     plan::FillWanted,
     timer::Reason,
+    together::MILLION,
 };
 
 impl Site {
@@ -30,7 +31,9 @@ impl Site {
         self.helper.on_observed(&seen.hosted, seen.site.under_pressure, now.date);
         self.helper.certified.clone_from(&seen.certified);
         self.owner.publisher.on_hot(&seen.hot, seen.generation);
-        if self.owner.crowd.on_observed(seen, now.time) == Some(Change::Began) {
+        let change = self.owner.crowd.on_observed(seen, now.time);
+        self.together.on_ours(self.owner.crowd.load_permille(), now.date);
+        if change == Some(Change::Began) {
             self.desk.tell(Event::CrowdBegan);
             self.take_leases();
             self.tend_soon();
@@ -113,13 +116,21 @@ impl Site {
         }
     }
 
-    /// Offers that may be taken now, the least loaded and largest first.
+    /// Offers that may be taken now: the least loaded first, of those who kept their promises and are not struck with us, and the largest.
     fn offers(&self, now: Time) -> Vec<(SiteId, Offer)> {
+        let (date, charter) = (self.desk.now.date, self.membership.charter());
+        let broken =
+            |site: &SiteId| self.settle.lines.regard(site).zip(charter).map_or(0, |(regard, charter)| regard.breaches(charter, date));
         let https = self.membership.is_https();
         let fit = |(site, partner): (&SiteId, &crate::partners::Partner)| {
             let offer = partner.offer(now).filter(|offer| offer.https || !https)?;
             let load = partner.heard.as_ref().map_or(0, |heard| heard.advert.load_permille);
-            self.owner.may_ask(site, now).then_some((load / 250, core::cmp::Reverse(offer.bytes), *site, offer))
+            self.owner.may_ask(site, now).then_some((
+                (load / 250, broken(site), self.together.beside(site, date) * 4 / MILLION),
+                core::cmp::Reverse(offer.bytes),
+                *site,
+                offer,
+            ))
         };
         let mut offers: Vec<_> = self.partners.iter().filter_map(fit).collect();
         offers.sort_unstable_by_key(|(load, bytes, site, _)| (*load, *bytes, *site));

@@ -16,6 +16,7 @@ use crate::{
     limits::{BEAT_PAUSE, LEASES_MAX},
     manifest::Manifest,
     message::{Beat, Hello, Message},
+    settle::clearing::Around,
     wire,
 };
 
@@ -57,6 +58,8 @@ impl Site {
         self.owner.close_lost(&mut self.desk, peer);
         let (desk, settle, mut ends, _) = self.ends();
         settle.on_connected(desk, &mut ends, &peer);
+        settle.rounds.on_connected(desk, &peer);
+        settle.say_dispute(desk, peer);
     }
 
     fn say_hello(&mut self, peer: SiteId) {
@@ -159,9 +162,10 @@ impl Site {
                 council.on_vote_tell(desk, membership, partners, &from, papers)
             }
             Message::Advert(signed) => {
-                let (roster, votes) = (signed.body.roster, signed.body.votes);
+                let (roster, votes, load) = (signed.body.roster, signed.body.votes, signed.body.load_permille);
                 let fault = self.partners.on_advert(&mut self.desk, &self.membership, from, signed);
                 if fault.is_none() {
+                    self.together.on_theirs(from, load, self.desk.now.date);
                     self.membership.compare(&mut self.desk, &mut self.partners, &from, roster);
                     self.council.compare(&mut self.desk, &self.membership, &mut self.partners, &from, votes);
                 }
@@ -226,8 +230,9 @@ impl Site {
     }
 
     fn on_settling_message(&mut self, from: SiteId, message: Message) -> Fault {
-        let (desk, settle, mut ends, _) = self.ends();
-        match message {
+        let (desk, settle, mut ends, partners) = self.ends();
+        let around = Around { membership: ends.membership, partners };
+        let fault = match message {
             Message::Claim(made) => settle.on_claim(desk, &mut ends, from, made),
             Message::ClaimAsk(ask) => {
                 settle.on_claim_ask(desk, &mut ends, from, ask.lease);
@@ -236,8 +241,21 @@ impl Site {
             Message::ClaimAnswer(answer) => settle.on_answer(desk, &mut ends, from, answer),
             Message::Propose(proposal) => settle.on_propose(desk, &mut ends, from, &proposal),
             Message::Agree(agree) => settle.on_agree(desk, &mut ends, from, &agree),
+            Message::Seek(seek) => settle.on_seek(desk, around, from, seek),
+            Message::Lock(ask) => settle.on_lock_ask(desk, around, from, ask),
+            Message::RulingAsk(ask) => {
+                settle.on_ruling_ask(desk, around, from, ask);
+                None
+            }
+            Message::Ruled(ruled) => settle.on_ruled(desk, ruled),
+            Message::Dispute(open) => {
+                settle.on_dispute(desk, from, open);
+                None
+            }
             _ => None,
-        }
+        };
+        settle.tend_rounds(desk, around);
+        fault
     }
 
     /// A heartbeat: each end says what it holds, so that what one has forgotten does not live on at the other.
@@ -323,6 +341,7 @@ impl Site {
             self.desk.put(Output::Hang { peer });
         }
         self.partners.sync(&mut self.desk, &self.membership);
+        self.together.retain(|site| self.partners.partner(site).is_some());
         for peer in self.strangers.peers() {
             if self.membership.is_member(&peer) {
                 self.strangers.remove(&peer);

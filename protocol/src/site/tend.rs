@@ -2,7 +2,10 @@
 
 use core::time::Duration;
 
-use overspill_governance::site::{Signed, SiteId};
+use overspill_governance::{
+    regard::Note,
+    site::{Signed, SiteId},
+};
 
 use super::Site;
 use crate::{
@@ -40,6 +43,7 @@ impl Site {
             Reason::Plan => {}
             Reason::Leave => self.tend_leaving(),
             Reason::Vote => self.council.tend(&mut self.desk, &mut self.membership),
+            Reason::Clear => self.tend_rounds(),
         }
     }
 
@@ -67,8 +71,10 @@ impl Site {
         }
         let leaving = self.membership.leaving().is_some();
         let release = !self.owner.crowd.is_on() || leaving;
-        self.owner.on_time(&mut self.desk, &self.membership, &self.partners, release);
-        self.helper.on_time(&mut self.desk, &self.membership, &self.partners, leaving);
+        let lost = self.owner.on_time(&mut self.desk, &self.membership, &self.partners, release);
+        let unpaid = self.helper.on_time(&mut self.desk, &self.membership, &self.partners, leaving);
+        lost.into_iter().for_each(|helper| self.settle.note(&mut self.desk, helper, Note::Undelivered));
+        unpaid.into_iter().for_each(|owner| self.settle.note(&mut self.desk, owner, Note::Unpaid));
         self.take_leases();
         if self.owner.crowd.is_on() || !self.owner.leases.is_empty() || !self.helper.leases.is_empty() {
             self.tend_soon();
@@ -122,7 +128,7 @@ impl Site {
         // Who has left before us answers nothing any more.
         let waits = |partner: &SiteId| !self.membership.has_left(partner);
         let pending = self.settle.lines.iter().any(|(partner, account)| account.line.pending().is_some() && waits(partner));
-        let open = !self.owner.leases.is_empty() || !self.helper.leases.is_empty() || pending;
+        let open = !self.owner.leases.is_empty() || !self.helper.leases.is_empty() || pending || self.settle.rounds.count() > 0;
         if open && self.desk.now.time < leaving.until {
             self.desk.wake_in(Reason::Leave, LEASE_LOOK);
             return;

@@ -6,12 +6,13 @@ use overspill_governance::{
     allotment::Allotment,
     ballot::{Ballot, Outcome, Stage},
     claim::Claim,
+    clearing::{Locked, Round, Ruled, Ruling},
     decision::Decision,
     digest::{Digest, ObjectDigest},
     docket::Paper,
     invite::MeshId,
-    limits::{KEEPS_MAX, LINK_BYTES_MAX, OBJECTION_BYTES_MAX},
-    line::{LineId, LineState, Proposal},
+    limits::{CYCLE_MAX, KEEPS_MAX, LINK_BYTES_MAX, OBJECTION_BYTES_MAX},
+    line::{LineId, LineState, Proposal, Step},
     motion::{Change, Motion, Objection, Second},
     payword::{LeaseId, Word},
     site::{Key, Signature, Signed, SiteId},
@@ -27,7 +28,7 @@ use crate::{
     manifest::{Manifest, Object},
     message::{
         Agree, Beat, ClaimAnswer, ClaimAsk, ClaimMade, Generation, Hello, LeaseClosed, LeaseHeld, LeaseRefusal, LeaseRefused, LeaseTake,
-        RosterAsk, VoteAsk,
+        LockAsk, RosterAsk, RulingAsk, Seek, VoteAsk,
     },
     ticket::TicketKey,
 };
@@ -45,6 +46,10 @@ fn signed<T>(body: T) -> Signed<T> {
 
 fn claim() -> Claim {
     Claim { lease: LEASE, serial: 3, word: Word([6; 16]), requests: 2, bytes: Bytes(40_000) }
+}
+
+fn round() -> Round {
+    Round { mesh: MESH, charter: 1, cycle: vec![OWNER, HELPER, SiteId([21; 32])], amount: Credit(5_000), date: DATE }
 }
 
 /// One paper of every kind.
@@ -108,9 +113,14 @@ fn specimens() -> Vec<Message> {
         balance: Credit(-5),
         limit_low: Credit(2_000_000),
         limit_high: Credit(2_000_000),
+        locked_low: Credit::ZERO,
+        locked_high: Credit::ZERO,
+        round: DATE,
         prev: Digest([11; 32]),
         cause: Digest([12; 32]),
     };
+    let lock = Locked { state, low_sig: SIGNATURE, high_sig: SIGNATURE };
+    let ruling = Ruling { round: Digest([20; 32]), moves: true };
     let generation = Generation { owner: OWNER, newest: 4, floor: 3, manifest: Digest([13; 32]), date: DATE };
     vec![
         Message::Hello(Hello { mesh: MESH, admission: None }),
@@ -139,10 +149,16 @@ fn specimens() -> Vec<Message> {
         Message::Claim(ClaimMade { lease: LEASE, claim: Some(claim()), last: true }),
         Message::ClaimAsk(ClaimAsk { lease: LEASE }),
         Message::ClaimAnswer(ClaimAnswer { lease: LEASE, accepted: Some(claim()), done: false, reason: String::new() }),
-        Message::Propose(Proposal { state, low_sig: SIGNATURE, claim: Some(claim()) }),
+        Message::Propose(Proposal { state, low_sig: SIGNATURE, claim: Some(claim()), step: None }),
         Message::Agree(Agree { seq: 1, signature: SIGNATURE }),
         Message::VoteAsk(VoteAsk { known: vec![Digest([17; 32])] }),
         Message::VoteTell(papers()),
+        Message::Propose(Proposal { state, low_sig: SIGNATURE, claim: None, step: Some(Step::Lock(signed(round()).into())) }),
+        Message::Seek(Seek { path: vec![OWNER, HELPER], amount: Credit(5_000), number: 7 }),
+        Message::Lock(LockAsk { round: signed(round()), locks: vec![lock] }),
+        Message::RulingAsk(RulingAsk { round: Digest([20; 32]), gone: false }),
+        Message::Ruled(Ruled { round: signed(round()), ruling: signed(ruling), locks: vec![lock; 3] }),
+        Message::Dispute(true),
     ]
 }
 
@@ -169,10 +185,16 @@ fn every_kind_has_its_golden_bytes() {
     Claim          56 01000d000000 b59a97961f15d524
     ClaimAsk       14 01000e000000 73beb4d142cac20a
     ClaimAnswer    64 01000f000000 02255d9b71e31061
-    Propose       239 010010000000 13f5d1dfea016fac
+    Propose       264 010010000000 f2eba9de065f2be6
     Agree          78 010011000000 d8887eb713ca9746
     VoteAsk        46 010013000000 a157debe9a718cf3
     VoteTell     1184 010014000000 5f5958eef3207b78
+    Propose       448 010010000000 af63477de5b35c3c
+    Seek           94 010015000000 37ae3fc44eab92de
+    Lock          514 010016000000 b2dc443098a7125e
+    RulingAsk      39 010017000000 b16f1e9094d00237
+    Ruled        1171 010018000000 1f2da584e07883fb
+    Dispute         7 010019000000 b09cff0fd1556506
     ");
 }
 
@@ -218,6 +240,22 @@ fn every_paper_that_is_gossiped_fits_the_gossip() {
     let objection = Objection { mesh: MESH, motion: Digest([1; 32]), objector: OWNER, reason };
     for paper in [Paper::Moved(signed(longest)), Paper::Objected(signed(objection))] {
         assert!(decode_small(&encode(&Message::VoteTell(vec![paper]))).is_ok());
+    }
+}
+
+/// Rounds are not gossiped, but are as small: the longest circle with every lock fits what a stranger might say.
+#[test]
+fn the_longest_ruling_fits_its_kind() {
+    let message = specimens().into_iter().find_map(|message| match message {
+        Message::Ruled(ruled) => Some(ruled),
+        _ => None,
+    });
+    let mut ruled = message.unwrap();
+    ruled.round.body.cycle = vec![OWNER; CYCLE_MAX];
+    ruled.locks = vec![ruled.locks[0]; CYCLE_MAX];
+    let ask = LockAsk { round: ruled.round.clone(), locks: ruled.locks.clone() };
+    for message in [Message::Ruled(ruled), Message::Lock(ask)] {
+        assert!(decode_small(&encode(&message)).is_ok());
     }
 }
 

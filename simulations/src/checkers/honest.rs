@@ -34,6 +34,7 @@ impl Honest {
                 let innocent = self.is_honest(peer);
                 return innocent.then(|| format!("{} is honest, and {} convicts it: {}", peer.short(), site.short(), bundle.charge()));
             }
+            Event::RuledTwice { peer, proof } => (peer, format!("accuses it of two rulings, which holds: {}", proof.convicts())),
             _ => return None,
         };
         let innocent = self.is_honest(peer) && self.is_honest(&site);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use overspill_governance::site::SiteId;
 use overspill_protocol::report::Report;
 
 use crate::world::World;
@@ -31,7 +32,7 @@ pub fn unrest(world: &World) -> Vec<String> {
 }
 
 fn of_site(world: &World, at: usize, report: &Report) -> Vec<String> {
-    let honest = |site| world.checkers.is_honest(site);
+    let honest = |site: &SiteId| world.checkers.is_honest(site);
     let leases = report.leases.iter().filter(|lease| honest(&lease.partner));
     let mut open: Vec<String> = leases.map(|lease| format!("site {at} keeps a lease: {lease:?}")).collect();
     open.extend(
@@ -42,6 +43,8 @@ fn of_site(world: &World, at: usize, report: &Report) -> Vec<String> {
             .filter(|line| (line.pending || line.frozen) && honest(&line.partner) && !line.left)
             .map(|line| format!("site {at} waits for an answer: {line:?}")),
     );
+    let rounds = report.rounds.iter().filter(|round| round.members.iter().all(honest));
+    open.extend(rounds.map(|round| format!("site {at} keeps a round open: {round:?}")));
     if report.silent {
         open.push(format!("site {at} is silent"));
     }

@@ -104,10 +104,14 @@ impl Truth {
         let mut wrong = Vec::new();
         let mut last: BTreeMap<(SiteId, LeaseId), (SiteId, Claim)> = BTreeMap::new();
         let mut states: BTreeMap<LineId, (SiteId, Credit)> = BTreeMap::new();
+        let mut cleared: BTreeMap<SiteId, i128> = BTreeMap::new();
         for entry in entries {
             let Entry::Agreed { with, receipt } = entry else { continue };
             let balance = if site < *with { receipt.state.balance } else { Credit(-receipt.state.balance.0) };
-            states.insert(receipt.state.line, (*with, balance));
+            let before = states.insert(receipt.state.line, (*with, balance)).map_or(0, |(_, before)| before.0);
+            if receipt.step.is_some() {
+                *cleared.entry(*with).or_default() += i128::from(balance.0) - i128::from(before);
+            }
             if let Some(claim) = receipt.claim {
                 last.insert((*with, claim.lease), (*with, claim));
             }
@@ -117,7 +121,7 @@ impl Truth {
             wrong.extend(self.compare(site, with, claim, &honest));
         }
         for (with, balance) in states.values() {
-            let sum = self.balance(with, &last);
+            let sum = self.balance(with, &last) + cleared.get(with).copied().unwrap_or_default();
             if sum != i128::from(balance.0) {
                 wrong.push(format!("{} and {} stand at {balance}, by their leases at {sum}", site.short(), with.short()));
             }

@@ -32,6 +32,8 @@ const VOTE_MS: u64 = 1_000 * (600 + 120 + 300 + 600 + 300 + 60);
 
 /// The shortest plot: crowds and mishaps need so much room.
 pub const EPISODE_MIN: Duration = Duration::from_secs(20);
+/// How long each of a circle's members is struck, in milliseconds.
+const CIRCLE_PART: u64 = 7_000;
 /// Calm between two episodes of a long plot, in milliseconds: from and to.
 const CALM: (u64, u64) = (20 * 60_000, 40 * 60_000);
 
@@ -78,6 +80,8 @@ impl Plot {
             plot.draw_more(&mut dice, episode, end);
         } else if dice.happens(VOTED_ON) {
             plot.draw_votes(&mut dice);
+        } else {
+            plot.draw_circle(&mut Dice::new(seed ^ 0x517c_c1b7_2722_0a95), end);
         }
         let end = plot.length.as_millis() as u64;
         // A site is not muted to itself, and what comes after the end does not come.
@@ -114,6 +118,30 @@ impl Plot {
         if dice.happens(150_000) {
             self.actions.push((dice.between(first, end), Action::Leave(dice.below(self.members))));
         }
+    }
+
+    /// Now and then debts in a circle at the end: each of three is struck while it reaches only the next. Something goes wrong while they are
+    /// cleared.
+    fn draw_circle(&mut self, dice: &mut Dice, from: u64) {
+        if self.members < 3 || !dice.happens(250_000) {
+            return;
+        }
+        let first = dice.below(self.members);
+        let ring = [first, (first + 1) % self.members, (first + 2) % self.members];
+        for (at, struck) in ring.into_iter().enumerate() {
+            let (at, next) = (from + at as u64 * CIRCLE_PART, ring[(at + 1) % 3]);
+            for other in (0..self.members).filter(|other| *other != struck && *other != next) {
+                self.actions
+                    .extend([(at, Action::Cut(struck, other, true)), (at + CIRCLE_PART - 1_000, Action::Cut(struck, other, false))]);
+            }
+            self.actions.extend([(at + 500, Action::Want(struck, 80)), (at + CIRCLE_PART - 2_500, Action::Want(struck, 0))]);
+        }
+        let clears = from + 3 * CIRCLE_PART;
+        for _ in 0..dice.between(0, 3) {
+            let (at, pause) = (clears + dice.between(0, 9_000), dice.between(500, 6_000));
+            self.mishap(dice, at, at + pause, ring[0]);
+        }
+        self.length = Duration::from_millis(clears + 16_000);
     }
 
     /// What a plot of a given size has beside its first episode.
@@ -258,7 +286,7 @@ fn link(dice: &mut Dice) -> Link {
 /// At most one member that is up to no good, and perhaps one of another version.
 fn conducts(dice: &mut Dice, members: usize) -> Vec<(usize, Conduct)> {
     let mut conducts = Vec::new();
-    if dice.happens(350_000) {
+    if dice.happens(550_000) {
         conducts.push((dice.below(members), dice.one_of(&CONDUCTS[3..9])));
     }
     if dice.happens(300_000) {

@@ -57,7 +57,7 @@ pub enum Expectation {
 }
 
 /// Names of the events that [`Quantity::Told`] may ask for.
-pub const EVENTS: [&str; 26] = [
+pub const EVENTS: [&str; 30] = [
     "admitted",
     "joiner-refused",
     "departed",
@@ -82,6 +82,10 @@ pub const EVENTS: [&str; 26] = [
     "lapsed",
     "rules-changed",
     "removed",
+    "noted",
+    "locked",
+    "cleared",
+    "ruled-twice",
     "warned",
     "silent",
 ];

@@ -12,6 +12,7 @@ shipped! {
     "a_site_joins_and_helps",
     "an_evening_with_a_flood",
     "an_objection_stops_a_motion",
+    "debts_in_a_circle_are_cleared",
     "disk_full",
     "everyone_struck_at_once",
     "forger_is_shunned",

@@ -215,6 +215,8 @@ impl World {
             Event::Decided { adopts: false, .. } => Sometimes::Stopped,
             Event::RulesChanged { .. } => Sometimes::RulesChanged,
             Event::Removed { .. } => Sometimes::Removed,
+            Event::Locked { .. } => Sometimes::Locked,
+            Event::Cleared { .. } => Sometimes::Cleared,
             Event::Answered { answer: Ok(Answer::Joined), .. } => Sometimes::Joined,
             Event::Answered { answer: Ok(Answer::Left), .. } => Sometimes::Left,
             _ => return,
@@ -263,6 +265,7 @@ fn is_signed(message: &Message) -> bool {
         Message::Beat(beat) => beat.generation.is_some(),
         Message::Advert(_) | Message::Manifest(_) | Message::LeaseTake(_) | Message::Propose(_) | Message::Agree(_) => true,
         Message::JoinAsk(_) | Message::JoinDone(_) | Message::RosterTell(_) | Message::VoteTell(_) => true,
+        Message::Lock(_) | Message::Ruled(_) => true,
         _ => false,
     }
 }

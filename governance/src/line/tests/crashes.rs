@@ -1,7 +1,12 @@
 //! Two ends, a bad network, and power cuts: whatever happens, no end signs twice at one place and no credit appears or vanishes.
 
 use super::*;
-use alloc::{collections::BTreeMap, vec};
+use crate::{
+    clearing::{Round, Ruling},
+    limits::LOCKS_MAX,
+    site::Signed,
+};
+use alloc::{boxed::Box, collections::BTreeMap, vec};
 use proptest::prelude::*;
 
 /// What happens next.
@@ -9,6 +14,10 @@ use proptest::prelude::*;
 enum Act {
     /// The lower end would like to settle something.
     Propose { low_earns: bool, amount: i64 },
+    /// The lower end would like to lock what somebody owes, for a round of that minute: each is another round.
+    Lock { low_owes: bool, amount: i64, minute: u64 },
+    /// The lower end would like to open a lock: as ruled, or because nobody will rule. Initiators of this world rule as they like, and twice.
+    Open { which: usize, how: How },
     /// The lower end sends its pending proposal again.
     Resend,
     /// Some message arrives, and stays in the network: it may arrive again, in any order.
@@ -21,9 +30,28 @@ enum Act {
     CrashBeforeSpeaking,
 }
 
+#[derive(Debug, Clone, Copy)]
+enum How {
+    Moves,
+    Ends,
+    Gone,
+}
+
+fn initiator() -> Key {
+    Key::from_seed([7; 32])
+}
+
+fn round(low_owes: bool, amount: i64, minute: u64) -> Signed<Round> {
+    let (low, high) = keys();
+    let (debtor, creditor) = if low_owes { (low, high) } else { (high, low) };
+    let cycle = vec![initiator().site(), debtor.site(), creditor.site()];
+    let date = Date::from_millis(60_000 * minute);
+    Signed::new(Round { mesh: MeshId(Digest::ZERO), charter: 1, cycle, amount: Credit(amount), date }, &initiator())
+}
+
 #[derive(Debug, Clone)]
 enum Said {
-    Proposal(Proposal),
+    Proposal(Box<Proposal>),
     Answer { seq: u64, high_sig: Signature },
 }
 
@@ -58,12 +86,26 @@ impl World {
                 let moves = Moves { earner, amount: Credit(amount) };
                 if let Ok(proposal) = self.ours.propose(&self.low, moves, None, &charter()) {
                     self.logs[0].push(Logged::Proposed(proposal.clone()));
-                    self.say(true, Said::Proposal(proposal));
+                    self.say(true, Said::Proposal(proposal.into()));
                 }
+            }
+            Act::Lock { low_owes, amount, minute } => {
+                let _ = self.step(Step::Lock(round(low_owes, amount, minute).into()));
+            }
+            Act::Open { which, how } => {
+                let open: Vec<Digest> = self.ours.locks().iter().map(|(name, _)| *name).collect();
+                let Some(name) = open.get(which % open.len().max(1)).copied() else { return };
+                let ruling = |moves| Step::Release(Signed::new(Ruling { round: name, moves }, &initiator()));
+                let step = match how {
+                    How::Moves => ruling(true),
+                    How::Ends => ruling(false),
+                    How::Gone => Step::Gone(name),
+                };
+                assert!(matches!(self.step(step), Ok(()) | Err(LineError::Busy)), "an open lock can always be opened");
             }
             Act::Resend => {
                 if let Some(proposal) = self.ours.pending().cloned() {
-                    self.say(true, Said::Proposal(proposal));
+                    self.say(true, Said::Proposal(proposal.into()));
                 }
             }
             Act::Deliver(which) if !self.network.is_empty() => {
@@ -77,6 +119,13 @@ impl World {
             Act::Crash { low } => self.restart(low),
             Act::CrashBeforeSpeaking => self.mute = true,
         }
+    }
+
+    fn step(&mut self, step: Step) -> Result<(), LineError> {
+        let proposal = self.ours.propose_step(&self.low, step, &charter())?;
+        self.logs[0].push(Logged::Proposed(proposal.clone()));
+        self.say(true, Said::Proposal(proposal.into()));
+        Ok(())
     }
 
     /// Says it, or crashes instead, if that was ordered.
@@ -96,7 +145,7 @@ impl World {
     fn hear(&mut self, said: Said) {
         match said {
             Said::Proposal(proposal) => match self.theirs.examine(&proposal, &charter()) {
-                Ok(Examined::Next(_)) => {
+                Ok(Examined::Next(_) | Examined::Step(_)) => {
                     let receipt = self.theirs.countersign(&self.high, &proposal, &charter()).unwrap();
                     self.logs[1].push(Logged::Agreed(receipt.clone()));
                     self.say(false, Said::Answer { seq: receipt.state.seq, high_sig: receipt.high_sig });
@@ -147,6 +196,8 @@ impl World {
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let act = prop_oneof![
         4 => (any::<bool>(), 1_i64..1_500).prop_map(|(low_earns, amount)| Act::Propose { low_earns, amount }),
+        3 => (any::<bool>(), 1_i64..400, 1_u64..40).prop_map(|(low_owes, amount, minute)| Act::Lock { low_owes, amount, minute }),
+        2 => (any::<usize>(), prop_oneof![Just(How::Moves), Just(How::Ends), Just(How::Gone)]).prop_map(|(which, how)| Act::Open { which, how }),
         2 => Just(Act::Resend),
         8 => any::<usize>().prop_map(Act::Deliver),
         2 => any::<usize>().prop_map(Act::Lose),
@@ -156,6 +207,27 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     proptest::collection::vec(act, 0..60)
 }
 
+/// What open locks keep free for each end, and that no round was ever locked or opened twice.
+fn check_locks(line: &Line, log: &[Logged]) {
+    let (mut low, mut high) = (0, 0);
+    for (_, round) in line.locks().iter() {
+        let sum = if round.body.debtor_on(line.key()) == Some(line.key().low) { &mut low } else { &mut high };
+        *sum += round.body.amount.0;
+    }
+    let state = line.state();
+    assert_eq!((state.locked_low.0, state.locked_high.0), (low, high));
+    assert!(line.locks().iter().count() <= LOCKS_MAX);
+    let share = |limit| charter().clearing_share.of(limit);
+    assert!(state.locked_low <= share(state.limit_low) && state.locked_high <= share(state.limit_high));
+    let mut done: BTreeMap<(Digest, bool), u32> = BTreeMap::new();
+    for logged in log {
+        if let Logged::Agreed(Receipt { step: Some(step), .. }) = logged {
+            *done.entry((step.round(), matches!(step, Step::Lock(_)))).or_default() += 1;
+        }
+    }
+    assert!(done.values().all(|times| *times == 1), "a round was locked or opened twice");
+}
+
 proptest! {
     #[test]
     fn no_end_signs_twice_and_no_credit_appears_or_vanishes(acts in acts()) {
@@ -163,16 +235,21 @@ proptest! {
         for act in acts {
             world.act(act);
             prop_assert!(world.ours.state().is_within_limits() && world.theirs.state().is_within_limits());
+            check_locks(&world.ours, &world.logs[0]);
+            check_locks(&world.theirs, &world.logs[1]);
         }
         world.heal();
         prop_assert_eq!(world.ours.pending(), None);
         prop_assert_eq!(world.ours.state(), world.theirs.state());
+        prop_assert_eq!(world.ours.locks(), world.theirs.locks());
         prop_assert_eq!(world.ours.balance().checked_add(world.theirs.balance()), Some(Credit::ZERO));
         prop_assert_eq!(World::settled(&world.logs[0]), World::settled(&world.logs[1]));
         for low in [true, false] {
             let before = *(if low { &world.ours } else { &world.theirs }).state();
             world.restart(low);
-            prop_assert_eq!(*(if low { &world.ours } else { &world.theirs }).state(), before);
+            let line = if low { &world.ours } else { &world.theirs };
+            prop_assert_eq!(*line.state(), before);
+            check_locks(line, &world.logs[usize::from(!low)]);
         }
     }
 }

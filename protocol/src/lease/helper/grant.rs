@@ -92,8 +92,11 @@ impl HelperSide {
         if !partners.is_proved(&from) {
             return Err(LeaseRefusal::Unproven);
         }
-        if lines.service_room(membership, from, self.unsettled(&from)) <= Credit::ZERO {
+        if lines.service_room(membership, from, self.unsettled(&from), desk.now.date) <= Credit::ZERO {
             return Err(LeaseRefusal::NoCredit);
+        }
+        if lines.is_disputed(membership, &from, desk.now.date) {
+            return Err(LeaseRefusal::Disputed);
         }
         let replaced = take.replaces.filter(|old| self.leases.get(old).is_some_and(|guest| guest.terms.owner() == from));
         let (requests, bytes) = self.free(replaced);

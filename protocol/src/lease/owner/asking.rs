@@ -39,7 +39,7 @@ impl OwnerSide {
         replaces: Option<LeaseId>,
     ) -> Option<LeaseId> {
         let (mesh, charter) = (membership.mesh()?, membership.charter()?);
-        if desk.is_silent() || self.unended() >= LEASES_MAX {
+        if desk.is_silent() || self.unended() >= LEASES_MAX || lines.is_disputed(membership, &helper, desk.now.date) {
             return None;
         }
         let reserved = if planted!(SpendsTwice) { Credit::ZERO } else { self.reserved(&helper) };

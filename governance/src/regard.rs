@@ -1,0 +1,173 @@
+//! Regard: what a member makes of a partner by what it saw itself, on its own lines alone.
+//!
+//! What cannot be proven to a stranger convicts nobody. It lets whoever saw it grant less: for each breach, as long as it is remembered, the
+//! charter's share is taken off what the partner may come to owe for new service. The co-signed limit stays, so that the two ends never
+//! disagree on what is lawful. A dispute is said aloud: until whoever disputes a line takes it back, or its time is over, the line carries no
+//! new lease. What is owed, and what is locked, is settled as ever.
+
+use alloc::collections::VecDeque;
+use core::fmt;
+
+use bincode::{Decode, Encode};
+
+use crate::{
+    charter::Charter,
+    limits::{BREACH_PAUSE, BREACHES_KEPT},
+    time::Date,
+    units::Credit,
+};
+
+/// Something about a partner that a member notes for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum Note {
+    /// It did not settle what it was served.
+    Unpaid,
+    /// It promised to help and was gone in the middle.
+    Undelivered,
+    /// We dispute the line.
+    WeDispute,
+    /// We do so no more.
+    WeWithdraw,
+    /// It disputes the line.
+    TheyDispute,
+    /// It does so no more.
+    TheyWithdraw,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unpaid => "it did not settle what it was served",
+            Self::Undelivered => "it was gone in the middle of helping",
+            Self::WeDispute => "we dispute our line",
+            Self::WeWithdraw => "we take back our dispute",
+            Self::TheyDispute => "it disputes our line",
+            Self::TheyWithdraw => "it takes back its dispute",
+        })
+    }
+}
+
+/// What is remembered of one partner.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Regard {
+    breaches: VecDeque<Date>,
+    ours: Option<Date>,
+    theirs: Option<Date>,
+}
+
+impl Regard {
+    /// Takes a note of `date`; tells whether it changes anything, so that it is worth an entry. Breaches within [`BREACH_PAUSE`] of one that
+    /// was noted are one: a bad hour is one bad hour.
+    pub fn take(&mut self, note: Note, date: Date) -> bool {
+        let (dispute, made) = match note {
+            Note::Unpaid | Note::Undelivered => return self.breach(date),
+            Note::WeDispute => (&mut self.ours, true),
+            Note::WeWithdraw => (&mut self.ours, false),
+            Note::TheyDispute => (&mut self.theirs, true),
+            Note::TheyWithdraw => (&mut self.theirs, false),
+        };
+        let changes = dispute.is_some() != made;
+        if changes {
+            *dispute = made.then_some(date);
+        }
+        changes
+    }
+
+    fn breach(&mut self, date: Date) -> bool {
+        if self.breaches.back().is_some_and(|last| date < last.after(BREACH_PAUSE)) {
+            return false;
+        }
+        if self.breaches.len() >= BREACHES_KEPT {
+            self.breaches.pop_front();
+        }
+        self.breaches.push_back(date);
+        true
+    }
+
+    /// Breaches that still count on a date.
+    pub fn breaches(&self, charter: &Charter, date: Date) -> usize {
+        self.breaches.iter().filter(|breach| date < breach.after(charter.breach_memory.span())).count()
+    }
+
+    /// How much of `limit` is granted on a date.
+    pub fn granted(&self, limit: Credit, charter: &Charter, date: Date) -> Credit {
+        let less = |left: Credit, _| left.checked_sub(charter.breach_shrink.of(left)).unwrap_or(Credit::ZERO).max(Credit::ZERO);
+        (0..self.breaches(charter, date)).fold(limit.max(Credit::ZERO), less)
+    }
+
+    /// Whether either end's dispute still holds on a date.
+    #[must_use]
+    pub fn is_disputed(&self, charter: &Charter, date: Date) -> bool {
+        [self.ours, self.theirs].into_iter().flatten().any(|made| date < made.after(charter.dispute_length.span()))
+    }
+
+    /// Whether the dispute is ours.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.ours.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{Permille, Seconds};
+    use core::time::Duration;
+    use proptest::prelude::*;
+
+    fn charter() -> Charter {
+        Charter { breach_shrink: Permille(500), breach_memory: Seconds(100_000), dispute_length: Seconds(1_000), ..Charter::default() }
+    }
+
+    fn date(seconds: u64) -> Date {
+        Date::from_millis(1_000_000_000).after(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn each_breach_takes_its_share_until_it_is_forgotten() {
+        let (mut regard, charter) = (Regard::default(), charter());
+        assert!(regard.take(Note::Unpaid, date(0)) && regard.take(Note::Undelivered, date(5_000)));
+        assert_eq!(regard.granted(Credit(1_000), &charter, date(6_000)), Credit(250));
+        assert_eq!(regard.granted(Credit(1_000), &charter, date(100_000)), Credit(500), "the first is forgotten");
+        assert_eq!(regard.granted(Credit(1_000), &charter, date(105_000)), Credit(1_000));
+    }
+
+    #[test]
+    fn a_bad_hour_is_one_breach() {
+        let mut regard = Regard::default();
+        let counted = (0..60).filter(|minute| regard.take(Note::Undelivered, date(minute * 60))).count();
+        assert_eq!((counted, regard.breaches(&charter(), date(3_600))), (1, 1));
+        assert!(regard.take(Note::Undelivered, date(3_600)));
+    }
+
+    #[test]
+    fn a_dispute_ends_when_who_made_it_takes_it_back_or_by_time() {
+        let (mut regard, charter) = (Regard::default(), charter());
+        assert!(regard.take(Note::TheyDispute, date(0)) && !regard.take(Note::TheyDispute, date(900)), "once is once");
+        assert!(!regard.take(Note::WeWithdraw, date(1)), "it is not ours to take back");
+        assert!(regard.is_disputed(&charter, date(999)) && !regard.is_disputed(&charter, date(1_000)));
+        assert!(regard.take(Note::WeDispute, date(500)) && regard.take(Note::TheyWithdraw, date(501)));
+        assert!(regard.is_disputed(&charter, date(999)) && regard.is_ours());
+        assert!(regard.take(Note::WeWithdraw, date(502)) && !regard.is_disputed(&charter, date(503)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_grant_is_never_more_than_the_limit_nor_less_than_nothing_and_recovers(
+            limit in -5_i64..1 << 50, at in prop::collection::vec(0_u64..200_000, 0..40), shrink in 0_u32..=1_000, now in 0_u64..400_000,
+        ) {
+            let charter = Charter { breach_shrink: Permille(shrink), ..charter() };
+            let mut regard = Regard::default();
+            let mut at = at;
+            at.sort_unstable();
+            for seconds in &at {
+                regard.take(Note::Undelivered, date(*seconds));
+            }
+            let (limit, whole) = (Credit(limit), Credit(limit.max(0)));
+            let granted = regard.granted(limit, &charter, date(now));
+            prop_assert!(Credit::ZERO <= granted && granted <= whole);
+            prop_assert!(granted <= regard.granted(limit, &charter, date(now + 50_000).max(date(200_000))) || now < 200_000);
+            prop_assert_eq!(regard.granted(limit, &charter, date(300_000)), whole, "everything is forgotten in the end");
+        }
+    }
+}
