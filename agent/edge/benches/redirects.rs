@@ -1,9 +1,11 @@
 //! Redirects with tickets, end to end: `cargo bench -p overspill-edge --bench redirects`.
 //!
-//! An edge whose link pays for nothing sends every visitor to one of five helpers. It has one thread on the first core, `wrk` asks from the
-//! second. Needs `wrk` and `taskset` (Debian: wrk, util-linux) and two cores; says so where they are missing.
+//! An edge whose link pays for nothing sends every visitor to one of five helpers. It has one thread on the first core, the load comes from
+//! the second.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
+#[path = "common/load.rs"]
+mod load;
 #[path = "../../benches/common/origin.rs"]
 mod origin;
 
@@ -11,13 +13,12 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
-    path::Path,
-    process::{Command, id},
     sync::Arc,
     thread,
     time::Duration,
 };
 
+use load::Load;
 use overspill_edge::{Clock, Config, start};
 use overspill_governance::{
     digest::{Digest, ObjectDigest},
@@ -33,6 +34,7 @@ use overspill_protocol::{
     plan::{Plan, Spill},
     ticket::TicketKey,
 };
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -43,6 +45,9 @@ const HELPERS: u8 = 5;
 const LEASED: Duration = Duration::from_millis(120);
 const LEASES: u8 = 60;
 const ROUNDS: usize = 5;
+const CONNECTIONS: usize = 64;
+/// The name of its thread.
+const LOAD: &str = "load";
 const OWNER: SiteId = SiteId([1; 32]);
 
 fn main() {
@@ -50,12 +55,13 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    let has = |program: &str| std::env::var("PATH").unwrap_or_default().split(':').any(|folder| Path::new(folder).join(program).is_file());
-    if !has("wrk") || !has("taskset") {
-        println!("passed over: needs wrk and taskset; on Debian: apt-get install wrk util-linux");
+    if thread::available_parallelism().is_ok_and(|cores| cores.get() < 2) {
+        println!("passed over: needs two cores");
         return;
     }
-    assert!(Command::new("taskset").args(["-a", "-c", "-p", "0", &id().to_string()]).output().unwrap().status.success());
+    let mut first = CpuSet::new();
+    first.set(0);
+    sched_setaffinity(None, &first).unwrap();
     let clock = Clock::new();
     let mut config = Config::new(origin::start().to_string().parse().unwrap());
     (config.threads, config.uplink) = (1, Some(ByteRate(1)));
@@ -69,7 +75,8 @@ fn main() {
     // The full bucket pays once.
     while !get(edge.local_addr(), &path).starts_with("HTTP/1.1 302 ") {}
     thread::scope(|scope| {
-        let load = scope.spawn(|| (0..ROUNDS).map(|_| round(edge.local_addr(), &path)).collect::<Vec<_>>());
+        let load = || rounds(edge.local_addr(), &path).unwrap();
+        let load = thread::Builder::new().name(LOAD.into()).spawn_scoped(scope, load).unwrap();
         for at in 1..usize::from(LEASES) {
             edge.apply(plan(at));
             thread::sleep(LEASED);
@@ -87,23 +94,27 @@ fn main() {
     });
 }
 
-/// Redirects a second, and processor time of this process for each, in microseconds.
-fn round(at: SocketAddr, path: &str) -> (f64, f64) {
-    let before = cpu_us();
-    let output =
-        Command::new("taskset").args(["-c", "1", "wrk", "-t", "1", "-c", "64", "-d", "1s"]).arg(format!("http://{at}{path}")).output();
-    let cpu = cpu_us() - before;
-    let text = String::from_utf8(output.unwrap().stdout).unwrap();
-    // It counts redirects among the good ones, and refusals among the others.
-    assert!(!text.contains("Non-2xx"), "{text}");
-    let rate = text.lines().find_map(|line| line.strip_prefix("Requests/sec:")).unwrap().trim().parse().unwrap();
-    let count: f64 = text.split(" requests in ").next().unwrap().rsplit(char::is_whitespace).next().unwrap().parse().unwrap();
-    (rate, cpu / count)
+/// Redirects a second, and processor time of the edge for each, in microseconds.
+fn rounds(at: SocketAddr, path: &str) -> load::Outcome<Vec<(f64, f64)>> {
+    let mut second = CpuSet::new();
+    second.set(1);
+    sched_setaffinity(None, &second)?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {at}\r\n\r\n");
+    let mut load = Load::start(at, request.as_bytes(), 302, CONNECTIONS)?;
+    load.warm_up()?;
+    let mut round = || {
+        let before = cpu_us();
+        let told = load.run(Duration::from_secs(1))?;
+        Ok((told.per_second, (cpu_us() - before) / told.requests as f64))
+    };
+    (0..ROUNDS).map(|_| round()).collect()
 }
 
+/// Of all threads but the load's.
 fn cpu_us() -> f64 {
-    let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
-    let spent = tasks.filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok());
+    let tasks = fs::read_dir("/proc/self/task").unwrap().flatten().map(|task| task.path());
+    let edges = tasks.filter(|task| fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim() != LOAD));
+    let spent = edges.filter_map(|task| fs::read_to_string(task.join("schedstat")).ok());
     spent.filter_map(|text| text.split(' ').next()?.parse::<f64>().ok()).sum::<f64>() / 1e3
 }
 

@@ -2,10 +2,12 @@
 
     python3 agent/edge/benches/side_by_side.py AGENT [--tables hits,tls,h2,pass] [--sizes 1,16,100,1024] [--connections 64,512]
                                                [--rounds 5] [--seconds 2] [--servers overspill,nginx,varnish,haproxy] [--json FILE]
-                                               [--check] [--congestion reno] [--awake]
+                                               [--generator PROGRAM] [--check] [--congestion reno] [--awake]
 
 AGENT is the `overspill` program. Each server has the first core and one thread that serves, the load generator (`wrk`; `h2load` for HTTP/2)
-has the second. Whoever is missing is passed over, and said to be; on Debian: apt-get install nginx varnish haproxy wrk nghttp2-client openssl.
+has the second. wrk copies every body, which takes it as long as a server takes to send it, so that with one core each it is wrk that is measured: name
+a PROGRAM that does not, for HTTP/1.1 in the clear: the edge's example `load`, `cargo build --profile dist -p overspill-edge --example load`.
+Whoever is missing is passed over, and said to be; on Debian: apt-get install nginx varnish haproxy wrk nghttp2-client openssl.
 Connections have the machine's congestion control, or, in a network namespace of the comparison's own (as root), the one that is named: with
 BBR, which paces, servers that write a body in several pieces wait on loopback for no reason but that.
 On a virtual machine a core that has nothing to do for a moment is given away, and comes back late. With --awake each core has a process that
@@ -144,9 +146,10 @@ def nginx_command(folder, rules):
 
 def nginx(place, origin, pages):
     port, tls_port, folder = free_port(), free_port(), place / "nginx"
-    # As its documentation advises for a cache: files kept open, sent by the kernel.
+    # As its documentation advises for a cache: files kept open, sent by the kernel. Not with `tcp_nopush`: it leaves Nagle's algorithm on, so that the end
+    # of a file waits up to 40 ms for a receiver that reads all there is at once.
     command = nginx_command(folder, f"""
-        sendfile on; tcp_nopush on; open_file_cache max=1000 inactive=1h; proxy_cache_path {folder}/cache keys_zone=hits:10m;
+        sendfile on; open_file_cache max=1000 inactive=1h; proxy_cache_path {folder}/cache keys_zone=hits:10m;
         ssl_certificate {place}/cert.pem; ssl_certificate_key {place}/key.pem; ssl_session_cache shared:s:10m;
         upstream pages {{ server {pages}; keepalive 512; }}
         server {{
@@ -213,25 +216,38 @@ def page_server(place):
     return process, f"127.0.0.1:{port}"
 
 
-def load(server, table, size, connections, seconds):
+def load(server, table, size, connections, seconds, generator):
     """Requests a second, processor time of the server for each, and the 99th percentile of latency in milliseconds."""
     scheme, port = ("http", server.port) if table in ("hits", "pass") else ("https", server.tls_port)
     url = f"{scheme}://127.0.0.1:{port}/" + ("page" if table == "pass" else str(size << 10))
-    before = server.processor_time()
+    generator = generator if scheme == "http" else None
     if table == "h2":
         command = pinned(1, "h2load", "-t", 1, "-c", connections, "-m", 10, "-D", seconds, url)
+    elif generator:
+        command = pinned(1, generator, url, "--connections", connections, "--seconds", seconds)
     else:
         command = pinned(1, "wrk", "-t", 1, "-c", connections, "-d", f"{seconds}s", "--latency", "--timeout", "20s", url)
-    try:
-        text = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + PATIENCE).stdout
-    except subprocess.TimeoutExpired:
+    before = server.processor_time()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as loading:
         # h2load does not stop connections that came in after its time was over.
-        raise SystemExit(f"{server.name}, {url}: the load did not end by itself; fewer connections, or more seconds") from None
-    spent = server.processor_time() - before
+        patience = threading.Timer(seconds + PATIENCE, loading.kill)
+        patience.start()
+        if generator:
+            # It says when the connections are made, and everything is as it will be.
+            loading.stdout.readline()
+            before = server.processor_time()
+        text = loading.stdout.read()
+        spent = server.processor_time() - before
+    patience.cancel()
+    if loading.returncode:
+        raise SystemExit(f"{server.name}, {url}: the load failed, or did not end by itself (fewer connections, or more seconds)")
     if table == "h2":
         rate = float(re.search(r"finished in .*?, ([\d.]+) req/s", text)[1])
         done, bad = int(re.search(r"(\d+) succeeded", text)[1]), re.search(r"([1-9]\d*) (?:failed|errored)", text)
         late = None
+    elif generator:
+        told = json.loads(text)
+        rate, done, bad, late = told["requests_per_s"], told["requests"], False, told["p99_us"] / 1e3
     else:
         rate, done = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]), int(re.search(r"(\d+) requests in", text)[1])
         bad = "Non-2xx" in text or "Socket errors" in text
@@ -239,7 +255,7 @@ def load(server, table, size, connections, seconds):
         late = float(number) * {"us": 1e-3, "ms": 1, "s": 1e3}[unit]
     if not done and not bad and seconds < PATIENCE:
         # Of many large bodies none may be whole by then.
-        return load(server, table, size, connections, 2 * seconds)
+        return load(server, table, size, connections, 2 * seconds, generator)
     if bad or not done:
         raise SystemExit(f"{server.name}, {url}: not all was answered:\n{text}")
     return {"requests_per_s": rate, "cpu_us": spent / done, "p99_ms": late}
@@ -264,7 +280,7 @@ def answer(server, table, path):
         connection.close()
 
 
-def check(servers, table, size, connections):
+def check(servers, table, size, connections, generator):
     """Has every server answer before a load, under it and after it."""
     path, length = ("/page", 1024) if table == "pass" else (f"/{size << 10}", size << 10)
     for server in servers:
@@ -273,7 +289,7 @@ def check(servers, table, size, connections):
             if status not in (None, 200) or body != b"x" * length:
                 raise SystemExit(f"{server.name}, {TABLES[table]}, {path}, {moment}: status {status}, {len(body)} bytes for {length}")
             if moment == "before":
-                load(server, table, size, connections, 1)
+                load(server, table, size, connections, 1, generator)
         print(f"{size:>5} KiB {connections:>5}  {server.name:<10} right", flush=True)
 
 
@@ -302,10 +318,10 @@ def middle(rounds, what):
 def compare(servers, table, size, connections, options):
     measured = {server.name: [] for server in servers}
     for server in servers:
-        load(server, table, size, connections, 1)
+        load(server, table, size, connections, 1, options.generator)
     for _ in range(options.rounds):
         for server in servers:
-            measured[server.name].append(load(server, table, size, connections, options.seconds))
+            measured[server.name].append(load(server, table, size, connections, options.seconds, options.generator))
     ours, rows = measured[servers[0].name], []
     for name, rounds in measured.items():
         ratio = lambda what: statistics.median(mine[what] / theirs[what] for mine, theirs in zip(ours, rounds))
@@ -331,6 +347,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--servers", type=words, default=list(SERVERS))
     parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--generator", type=lambda text: pathlib.Path(text).resolve(strict=True))
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--congestion")
     parser.add_argument("--awake", action="store_true")
@@ -383,7 +400,7 @@ def main():
                     print(f"\n{TABLES[table]}")
                     for size in [1] if table == "pass" else options.sizes:
                         for connections in options.connections:
-                            check(able, table, size, connections)
+                            check(able, table, size, connections, options.generator)
                     continue
                 print(f"\n{TABLES[table]}; {options.rounds} rounds of {options.seconds} s; medians, ratios of {able[0].name} to each")
                 print(f"{'body':>9} {'conns':>5}  {'server':<10} {'requests/s':>10} {'CPU us':>9} {'p99 ms':>9} {'requests':>9} {'CPU':>6}")
