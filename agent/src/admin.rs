@@ -4,6 +4,8 @@ pub mod carry;
 pub mod control;
 pub mod denials;
 pub mod http;
+pub mod lines;
+pub mod members;
 pub mod status;
 pub mod talk;
 pub mod votes;

@@ -17,9 +17,12 @@ mod ask;
 pub mod carry;
 pub mod config;
 pub mod deny;
+pub mod dispute;
 pub mod exit;
 pub mod judge;
 pub mod ledger;
+pub mod lines;
+pub mod members;
 pub mod mesh;
 pub mod out;
 #[cfg(test)]
@@ -74,8 +77,14 @@ enum Command {
     Status(Json),
     /// Shows with whom this site is in a mesh.
     Partners(Json),
+    /// Shows who belongs to the mesh, who once did, and who brought in whom.
+    Members(Json),
+    /// Shows every credit line of this site, and how its limits come about.
+    Lines(Json),
     /// Shows what this site owes and is owed.
     Statement(Json),
+    /// Disputes the line with a member, or takes that back.
+    Dispute(dispute::Dispute),
     /// Denies a URL to everybody, here and at helpers, or shows what is denied.
     Deny(deny::Deny),
     /// Denies a URL no longer.
@@ -182,6 +191,9 @@ fn carry_out(line: Line) -> Outcome {
         Command::Leave(Json { json }) => mesh::leave(json, &directory()?),
         Command::Status(Json { json }) => show::status(&directory()?, json),
         Command::Partners(Json { json }) => show::partners(&directory()?, json),
+        Command::Members(Json { json }) => members::run(&directory()?, json),
+        Command::Lines(Json { json }) => lines::run(&directory()?, json),
+        Command::Dispute(options) => dispute::dispute(&options, &directory()?, bare),
         Command::Statement(Json { json }) => show::statement(&directory()?, json),
         Command::Deny(options) => deny::deny(options, &directory()?),
         Command::Allow(options) => deny::allow(&options, &directory()?),
@@ -241,6 +253,9 @@ mod tests {
             &["leave"],
             &["deny"],
             &["carry", "stop"],
+            &["lines"],
+            &["members"],
+            &["dispute"],
             &["ledger", "verify"],
             &["demo"],
             &["rules"],

@@ -182,6 +182,7 @@ fn wait(world: &World, pause: Duration, reason: &str) -> bool {
                 match ask {
                     Ask::Command(_, answer) => drop(answer.send(Err(reason()))),
                     Ask::Report(answer) => drop(answer.send(Err(reason()))),
+                    Ask::Members(answer) => drop(answer.send(Err(reason()))),
                     Ask::Counts(answer) => drop(answer.send(Vec::new())),
                     Ask::Die => {}
                 }

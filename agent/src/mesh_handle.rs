@@ -4,7 +4,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use overspill_protocol::{event::Answer, io::Command, report::Report};
+use overspill_protocol::{
+    event::Answer,
+    io::Command,
+    report::{MembersReport, Report},
+};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 /// Wishes and questions waiting for the mesh: people ask few, scripts wait for answers.
@@ -19,6 +23,8 @@ pub enum Ask {
     Command(Command, oneshot::Sender<Result<Answer, String>>),
     /// How things stand.
     Report(oneshot::Sender<Result<Report, String>>),
+    /// Who belongs, and who once did.
+    Members(oneshot::Sender<Result<Option<MembersReport>, String>>),
     /// What the transport counted.
     Counts(oneshot::Sender<Vec<(&'static str, u64)>>),
     /// Dies at once, as by a fault of ours: for trials of the rule that the site serves on.
@@ -56,6 +62,14 @@ impl MeshHandle {
     /// In words, when the mesh is not running.
     pub async fn report(&self) -> Result<Report, String> {
         self.ask(Ask::Report).await?
+    }
+
+    /// Says who belongs, and who once did; `None` without a mesh.
+    ///
+    /// # Errors
+    /// In words, when the mesh is not running.
+    pub async fn members(&self) -> Result<Option<MembersReport>, String> {
+        self.ask(Ask::Members).await?
     }
 
     /// Says what the transport counted: names and values, none while it is closed.

@@ -1,17 +1,26 @@
-//! A site without its body: carries out the wishes that need nothing but a ledger, under the lock of the state directory.
+//! A site without its body: carries out the wishes that need nothing but a ledger, under the lock of the state directory, and tells what the
+//! ledger says.
 
 use std::path::Path;
 
 use overspill_edge::Clock;
-use overspill_governance::{chain::Verdict, site::Key};
+use overspill_governance::{
+    chain::Verdict,
+    site::Key,
+    time::Now,
+    units::{ByteRate, Bytes, RequestRate},
+};
 use overspill_protocol::{
     event::{Answer, Event},
-    io::{Command, Config, Input, Output},
+    io::{Caps, Command, Config, Input, Output},
     site::Site,
 };
 
 use crate::{
-    cli::exit::{Exit, Failure},
+    cli::{
+        exit::{Exit, Failure},
+        ledger,
+    },
     config::table::Settings,
     entropy,
     ledger::Ledger,
@@ -37,6 +46,30 @@ pub fn wish(settings: &Settings, command: Command) -> Result<(Answer, String), F
         .ok_or_else(|| Failure::new(Exit::Failed, "this cannot be done while the agent is not running", "start it with `overspill run`"))?;
     let answer = answer.map_err(|reason| Failure::new(Exit::Refused, reason, "nothing was changed"))?;
     Ok((answer, site.to_string()))
+}
+
+/// The site as the ledger of a directory describes it, for commands that only look: nothing is locked, and nothing that it would do is done.
+///
+/// # Errors
+/// When there is no ledger, or it cannot be read to its end.
+pub fn look(directory: &Path) -> Result<(Site, Now), Failure> {
+    let unreadable = |error| Failure::of_system("the ledger cannot be read", error);
+    let mut records = ledger::read(directory)?;
+    let key = state::peek_key(directory).map_err(|error| state_failure(&error))?;
+    let nothing = Caps { requests: RequestRate(0), bytes: ByteRate(0), month: Bytes::ZERO, storage: Bytes::ZERO };
+    let (canonical, addresses) = (String::new(), Vec::new());
+    let config = Config { key, seed: entropy::seed().map_err(unreadable)?, canonical, addresses, guest: None, caps: nothing };
+    let now = Clock::shifted(0).now();
+    let site = Site::restore(config, records.by_ref().map(|record| record.entry), now);
+    if let Some(error) = records.failure() {
+        return Err(unreadable(error));
+    }
+    let damaged = |what: String| Failure::new(Exit::Damaged, what, "nothing was changed; see `overspill ledger verify`");
+    match (records.finish(), site) {
+        (Verdict::Corrupt { at, reason }, _) => Err(damaged(format!("the ledger is damaged at byte {at}: {reason}"))),
+        (_, Err(foreign)) => Err(damaged(foreign.to_string())),
+        (_, Ok(site)) => Ok((site, now)),
+    }
 }
 
 fn restore(settings: &Settings, state: &State, ledger: &Ledger, path: &Path, clock: &Clock) -> Result<Site, Failure> {

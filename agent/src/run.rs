@@ -37,6 +37,7 @@ pub mod agent;
 mod agentless;
 pub(crate) mod carrying;
 mod denying;
+pub(crate) mod disputing;
 mod edge;
 pub(crate) mod keep;
 

@@ -1,11 +1,26 @@
-//! What a ledger says of this site's lines: balances, service given and taken, what still waits for a signature.
+//! What a ledger says of this site's lines: balances, service given and taken, debts cleared in circles, what waits or is disputed.
 //!
 //! Made of the ledger's records alone, so that it can be read with or without an agent running, and by either end of a line.
 
 use std::collections::BTreeMap;
 
-use overspill_governance::{chain::Record, entry::Entry, line::Receipt, payword::LeaseId, site::SiteId, units::Bytes};
+use overspill_governance::{
+    chain::Record,
+    entry::Entry,
+    line::Receipt,
+    minutes::Minutes,
+    payword::LeaseId,
+    regard::{Dispute, Regard},
+    site::SiteId,
+    time::Date,
+    units::Bytes,
+};
 use serde::{Deserialize, Serialize};
+
+mod circles;
+
+use circles::Circles;
+pub use circles::Cleared;
 
 /// Name and version of the JSON form.
 pub const SCHEMA: &str = "overspill.statement/1";
@@ -21,8 +36,14 @@ pub struct Statement {
     pub mesh: Option<Mesh>,
     /// Sum of all balances, seen from here: positive when the mesh owes this site.
     pub balance_micro: i64,
-    /// Sum of all credit that receipts moved, either way.
+    /// Sum of all credit that moved for service, either way.
     pub moved_micro: i64,
+    /// What this site owed and clearing cancelled.
+    pub cleared_of_ours_micro: i64,
+    /// What this site was owed and clearing cancelled: as much, but for a round that has moved on one of its two lines so far.
+    pub cleared_of_theirs_micro: i64,
+    /// The newest clearings.
+    pub cleared: Vec<Cleared>,
     /// One for each partner with whom anything was agreed or proposed.
     pub lines: Vec<LineStatement>,
 }
@@ -43,10 +64,20 @@ pub struct LineStatement {
     pub partner: String,
     /// Positive when the partner owes this site.
     pub balance_micro: i64,
-    /// Credit that came here by receipts.
+    /// Credit that came here for service.
     pub earned_micro: i64,
-    /// Credit that went there by receipts.
+    /// Credit that went there for service.
     pub spent_micro: i64,
+    /// What this site owed and clearing cancelled.
+    pub cleared_of_ours_micro: i64,
+    /// What the partner owed and clearing cancelled.
+    pub cleared_of_theirs_micro: i64,
+    /// `co-signed`, `waiting` for the other end's signature, or `disputed`.
+    pub condition: Condition,
+    /// Until when a dispute of this site freezes the line.
+    pub our_dispute_until: Option<String>,
+    /// Until when a dispute of the partner does.
+    pub their_dispute_until: Option<String>,
     /// Counts the states that both ends signed.
     pub seq: u64,
     /// Digest of the last of these states; both ends hold the same.
@@ -59,6 +90,30 @@ pub struct LineStatement {
     pub given: Service,
     /// Service that this site took and that is settled.
     pub taken: Service,
+}
+
+/// How a line stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Condition {
+    /// Both ends have signed all that there is.
+    #[default]
+    CoSigned,
+    /// A state that only this end has signed waits for its answer.
+    Waiting,
+    /// Either end disputes it.
+    Disputed,
+}
+
+impl Condition {
+    /// In one word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::CoSigned => "co-signed",
+            Self::Waiting => "waiting",
+            Self::Disputed => "disputed",
+        }
+    }
 }
 
 /// Settled service.
@@ -82,12 +137,24 @@ pub struct Clerk {
     settled: BTreeMap<LeaseId, (u32, Bytes)>,
     /// Who serves under a lease.
     helpers: BTreeMap<LeaseId, SiteId>,
+    circles: Circles,
+    regards: BTreeMap<SiteId, Regard>,
+    minutes: Option<Minutes>,
 }
 
 impl Clerk {
     /// Begins the account of `site`.
     pub fn new(site: SiteId) -> Self {
-        Self { site, mesh: None, lines: BTreeMap::new(), settled: BTreeMap::new(), helpers: BTreeMap::new() }
+        Self {
+            site,
+            mesh: None,
+            lines: BTreeMap::new(),
+            settled: BTreeMap::new(),
+            helpers: BTreeMap::new(),
+            circles: Circles::default(),
+            regards: BTreeMap::new(),
+            minutes: None,
+        }
     }
 
     /// Takes the next record.
@@ -95,29 +162,65 @@ impl Clerk {
         match &record.entry {
             Entry::Founded(founding) => {
                 self.mesh = Some(Mesh { name: founding.body.name.clone(), id: founding.body.mesh().to_string() });
+                self.minutes = Some(Minutes::new(founding.body.charter.clone(), founding.body.date));
             }
             Entry::Allotted(allotment) => {
                 self.helpers.insert(allotment.body.lease, allotment.body.helper);
             }
             Entry::Proposed { with, proposal } => self.line(*with).proposed_seq = Some(proposal.state.seq),
-            Entry::Agreed { with, receipt } => self.agreed(*with, receipt),
+            Entry::Agreed { with, receipt } => self.agreed(*with, receipt, record.date),
+            Entry::Noted { with, note, date } => {
+                self.regards.entry(*with).or_default().take(note.clone(), *date);
+            }
+            Entry::Decided(decision) => {
+                if let Some(minutes) = &mut self.minutes {
+                    minutes.record((**decision).clone());
+                }
+            }
             // Who belongs and what members vote on moves no credit.
             Entry::Invited(_) | Entry::Admitted(_) | Entry::Departed(_) | Entry::Taken(_) | Entry::LeaseEnded { .. } => {}
-            Entry::Moved { .. } | Entry::Seconded(_) | Entry::Objected(_) | Entry::Cast(_) | Entry::Decided(_) | Entry::Ruled(_) => {}
-            Entry::Noted { .. } | Entry::Convicted { .. } => {}
+            Entry::Moved { .. } | Entry::Seconded(_) | Entry::Objected(_) | Entry::Cast(_) | Entry::Ruled(_) | Entry::Convicted { .. } => {}
         }
     }
 
-    /// The account so far.
-    pub fn finish(self) -> Statement {
+    /// The account so far, as it stands on a date.
+    pub fn finish(mut self, now: Date) -> Statement {
+        self.judge(now);
         let lines: Vec<_> = self.lines.into_values().collect();
+        let sum = |of: fn(&LineStatement) -> i64| lines.iter().map(of).fold(0, i64::saturating_add);
         Statement {
             schema: SCHEMA.to_owned(),
             site: self.site.to_string(),
             mesh: self.mesh,
-            balance_micro: lines.iter().fold(0, |sum, line| sum.saturating_add(line.balance_micro)),
-            moved_micro: lines.iter().fold(0, |sum, line| sum.saturating_add(line.earned_micro).saturating_add(line.spent_micro)),
+            balance_micro: sum(|line| line.balance_micro),
+            moved_micro: sum(|line| line.earned_micro.saturating_add(line.spent_micro)),
+            cleared_of_ours_micro: sum(|line| line.cleared_of_ours_micro),
+            cleared_of_theirs_micro: sum(|line| line.cleared_of_theirs_micro),
+            cleared: self.circles.cleared(),
             lines,
+        }
+    }
+
+    /// Says of each line how it stands: a dispute holds until its time is over.
+    fn judge(&mut self, now: Date) {
+        let charter = self.minutes.as_ref().map(|minutes| minutes.in_force(now).clone()).unwrap_or_default();
+        for (partner, regard) in std::mem::take(&mut self.regards) {
+            let until = |dispute: Option<&Dispute>| dispute.map(|dispute| dispute.until(&charter)).filter(|until| now < *until);
+            let (ours, theirs) = (until(regard.ours()), until(regard.theirs()));
+            if ours.or(theirs).is_some() {
+                let line = self.line(partner);
+                (line.our_dispute_until, line.their_dispute_until) =
+                    (ours.map(|date| date.to_string()), theirs.map(|date| date.to_string()));
+            }
+        }
+        for line in self.lines.values_mut() {
+            line.condition = if line.our_dispute_until.is_some() || line.their_dispute_until.is_some() {
+                Condition::Disputed
+            } else if line.proposed_seq.is_some() {
+                Condition::Waiting
+            } else {
+                Condition::CoSigned
+            };
         }
     }
 
@@ -125,7 +228,7 @@ impl Clerk {
         self.lines.entry(partner).or_insert_with(|| LineStatement { partner: partner.to_string(), ..LineStatement::default() })
     }
 
-    fn agreed(&mut self, with: SiteId, receipt: &Receipt) {
+    fn agreed(&mut self, with: SiteId, receipt: &Receipt, date: Date) {
         let state = &receipt.state;
         // Positive means that the higher key's end owes the lower's.
         let balance = if self.site < with { state.balance.0 } else { state.balance.0.saturating_neg() };
@@ -138,13 +241,18 @@ impl Clerk {
             };
             (self.helpers.get(&claim.lease) == Some(&self.site), new)
         });
-        let line = self.line(with);
-        let moved = balance.saturating_sub(line.balance_micro);
-        if moved >= 0 {
-            line.earned_micro = line.earned_micro.saturating_add(moved);
-        } else {
-            line.spent_micro = line.spent_micro.saturating_sub(moved);
+        let moved = balance.saturating_sub(self.line(with).balance_micro);
+        if let Some(step) = &receipt.step {
+            self.circles.take(with, step, moved, date);
         }
+        let line = self.line(with);
+        let sum = match (&receipt.step, moved >= 0) {
+            (None, true) => &mut line.earned_micro,
+            (None, false) => &mut line.spent_micro,
+            (Some(_), true) => &mut line.cleared_of_ours_micro,
+            (Some(_), false) => &mut line.cleared_of_theirs_micro,
+        };
+        *sum = sum.saturating_add(moved.saturating_abs());
         line.balance_micro = balance;
         line.seq = state.seq;
         line.state = overspill_governance::site::Statement::digest(state).to_string();
@@ -168,12 +276,14 @@ mod tests {
         claim::Claim,
         digest::Digest,
         invite::MeshId,
-        line::{LineKey, LineState},
+        line::{LineKey, LineState, Proposal, Step},
         payword::Word,
+        regard::Note,
         site::{Key, Signed, Statement as _},
         time::Date,
         units::Credit,
     };
+    use proptest::prelude::*;
 
     const LEASE: LeaseId = LeaseId([5; 8]);
 
@@ -222,7 +332,7 @@ mod tests {
         for (seq, entry) in (1..).zip(std::iter::once(Entry::Allotted(Box::new(Signed::new(allotment, owner)))).chain(agreed)) {
             clerk.take(&Record { seq, date: Date::from_millis(0), entry, at: 0 });
         }
-        clerk.finish()
+        clerk.finish(Date::from_millis(2))
     }
 
     #[test]
@@ -234,6 +344,51 @@ mod tests {
         assert_eq!((mirror.balance_micro, mirror.earned_micro, mirror.spent_micro), (-500, 0, 500));
         assert_eq!(ours.balance_micro + theirs.balance_micro, 0);
         assert_eq!((line.seq, &line.state, line.receipts), (mirror.seq, &mirror.state, mirror.receipts));
+    }
+
+    proptest! {
+        /// Whatever moves on a line, for service or by clearing, its balance is what came less what went.
+        #[test]
+        fn a_balance_is_what_its_parts_add_up_to(moves in prop::collection::vec((any::<bool>(), -1_000_i64..1_000), 0..40), we_are_low: bool) {
+            let (low, high) = keys();
+            let (us, them) = if we_are_low { (&low, &high) } else { (&high, &low) };
+            let mut state = LineState::first(LineKey::between(MeshId(Digest::ZERO), low.site(), high.site()).id(), &Charter::default());
+            let mut clerk = Clerk::new(us.site());
+            for (seq, (clears, shift)) in (1..).zip(moves) {
+                state = LineState { seq, balance: Credit(state.balance.0 + shift), ..state };
+                let step = clears.then_some(Step::Gone(Digest::ZERO));
+                let receipt = Receipt { state, low_sig: state.sign(&low), high_sig: state.sign(&high), claim: None, step };
+                clerk.take(&Record { seq, date: Date::from_millis(0), entry: Entry::Agreed { with: them.site(), receipt }, at: 0 });
+            }
+            let statement = clerk.finish(Date::from_millis(1));
+            for line in &statement.lines {
+                let parts = line.earned_micro - line.spent_micro + line.cleared_of_ours_micro - line.cleared_of_theirs_micro;
+                prop_assert_eq!(line.balance_micro, parts);
+                prop_assert_eq!(line.balance_micro, if we_are_low { state.balance.0 } else { -state.balance.0 });
+            }
+            prop_assert_eq!(statement.balance_micro, statement.lines.iter().map(|line| line.balance_micro).sum::<i64>());
+        }
+    }
+
+    #[test]
+    fn a_line_waits_while_only_we_have_signed_and_is_disputed_until_that_ends() {
+        let (low, high) = keys();
+        let mut state = LineState::first(LineKey::between(MeshId(Digest::ZERO), low.site(), high.site()).id(), &Charter::default());
+        state.seq = 1;
+        let proposal = Proposal { state, low_sig: state.sign(&low), claim: None, step: None };
+        let noted = |note| Entry::Noted { with: high.site(), note, date: Date::from_millis(0) };
+        let condition = |entries: &[Entry], days: u64| {
+            let mut clerk = Clerk::new(low.site());
+            for (seq, entry) in (1..).zip(entries) {
+                clerk.take(&Record { seq, date: Date::from_millis(0), entry: entry.clone(), at: 0 });
+            }
+            clerk.finish(Date::from_millis(days * 86_400_000)).lines[0].condition
+        };
+        let proposed = Entry::Proposed { with: high.site(), proposal };
+        assert_eq!(condition(std::slice::from_ref(&proposed), 0), Condition::Waiting);
+        let disputed = [proposed, noted(Note::TheyDispute("No.".into()))];
+        assert_eq!((condition(&disputed, 6), condition(&disputed, 7)), (Condition::Disputed, Condition::Waiting));
+        assert_eq!(condition(&[disputed.as_slice(), &[noted(Note::TheyWithdraw)]].concat(), 6), Condition::Waiting);
     }
 
     #[test]

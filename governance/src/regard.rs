@@ -5,7 +5,7 @@
 //! disagree on what is lawful. A dispute is said aloud: until whoever disputes a line takes it back, or its time is over, the line carries no
 //! new lease. What is owed, and what is locked, is settled as ever.
 
-use alloc::collections::VecDeque;
+use alloc::{collections::VecDeque, string::String, vec::Vec};
 use core::fmt;
 
 use bincode::{Decode, Encode};
@@ -18,32 +18,32 @@ use crate::{
 };
 
 /// Something about a partner that a member notes for itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum Note {
     /// It did not settle what it was served.
     Unpaid,
     /// It promised to help and was gone in the middle.
     Undelivered,
-    /// We dispute the line.
-    WeDispute,
+    /// We dispute the line, for this reason.
+    WeDispute(String),
     /// We do so no more.
     WeWithdraw,
-    /// It disputes the line.
-    TheyDispute,
+    /// It disputes the line, for this reason.
+    TheyDispute(String),
     /// It does so no more.
     TheyWithdraw,
 }
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unpaid => "it did not settle what it was served",
-            Self::Undelivered => "it was gone in the middle of helping",
-            Self::WeDispute => "we dispute our line",
-            Self::WeWithdraw => "we take back our dispute",
-            Self::TheyDispute => "it disputes our line",
-            Self::TheyWithdraw => "it takes back its dispute",
-        })
+        match self {
+            Self::Unpaid => f.write_str("it did not settle what it was served"),
+            Self::Undelivered => f.write_str("it was gone in the middle of helping"),
+            Self::WeDispute(reason) => write!(f, "we dispute our line, \"{}\"", reason.escape_debug()),
+            Self::WeWithdraw => f.write_str("we take back our dispute"),
+            Self::TheyDispute(reason) => write!(f, "it disputes our line, \"{}\"", reason.escape_debug()),
+            Self::TheyWithdraw => f.write_str("it takes back its dispute"),
+        }
     }
 }
 
@@ -51,24 +51,40 @@ impl fmt::Display for Note {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Regard {
     breaches: VecDeque<Date>,
-    ours: Option<Date>,
-    theirs: Option<Date>,
+    ours: Option<Dispute>,
+    theirs: Option<Dispute>,
+}
+
+/// One end's word that a line is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dispute {
+    /// When it was said, as the one whose ledger it stands in heard it.
+    pub made: Date,
+    /// Why, in its words.
+    pub reason: String,
+}
+
+impl Dispute {
+    /// Until when it freezes the line, if nobody takes it back.
+    pub fn until(&self, charter: &Charter) -> Date {
+        self.made.after(charter.dispute_length.span())
+    }
 }
 
 impl Regard {
     /// Takes a note of `date`; tells whether it changes anything, so that it is worth an entry. Breaches within [`BREACH_PAUSE`] of one that
     /// was noted are one: a bad hour is one bad hour.
     pub fn take(&mut self, note: Note, date: Date) -> bool {
-        let (dispute, made) = match note {
+        let (dispute, said) = match note {
             Note::Unpaid | Note::Undelivered => return self.breach(date),
-            Note::WeDispute => (&mut self.ours, true),
-            Note::WeWithdraw => (&mut self.ours, false),
-            Note::TheyDispute => (&mut self.theirs, true),
-            Note::TheyWithdraw => (&mut self.theirs, false),
+            Note::WeDispute(reason) => (&mut self.ours, Some(reason)),
+            Note::WeWithdraw => (&mut self.ours, None),
+            Note::TheyDispute(reason) => (&mut self.theirs, Some(reason)),
+            Note::TheyWithdraw => (&mut self.theirs, None),
         };
-        let changes = dispute.is_some() != made;
+        let changes = dispute.is_some() != said.is_some();
         if changes {
-            *dispute = made.then_some(date);
+            *dispute = said.map(|reason| Dispute { made: date, reason });
         }
         changes
     }
@@ -84,27 +100,37 @@ impl Regard {
         true
     }
 
-    /// Breaches that still count on a date.
-    pub fn breaches(&self, charter: &Charter, date: Date) -> usize {
-        self.breaches.iter().filter(|breach| date < breach.after(charter.breach_memory.span())).count()
+    /// When the breaches were that still count on a date, the oldest first.
+    pub fn breaches(&self, charter: &Charter, date: Date) -> Vec<Date> {
+        self.breaches.iter().filter(|breach| date < breach.after(charter.breach_memory.span())).copied().collect()
     }
 
     /// How much of `limit` is granted on a date.
     pub fn granted(&self, limit: Credit, charter: &Charter, date: Date) -> Credit {
         let less = |left: Credit, _| left.checked_sub(charter.breach_shrink.of(left)).unwrap_or(Credit::ZERO).max(Credit::ZERO);
-        (0..self.breaches(charter, date)).fold(limit.max(Credit::ZERO), less)
+        self.breaches(charter, date).into_iter().fold(limit.max(Credit::ZERO), less)
     }
 
     /// Whether either end's dispute still holds on a date.
     #[must_use]
     pub fn is_disputed(&self, charter: &Charter, date: Date) -> bool {
-        [self.ours, self.theirs].into_iter().flatten().any(|made| date < made.after(charter.dispute_length.span()))
+        [&self.ours, &self.theirs].into_iter().flatten().any(|dispute| date < dispute.until(charter))
     }
 
-    /// Whether the dispute is ours.
+    /// Whether there is nothing to remember.
     #[must_use]
-    pub fn is_ours(&self) -> bool {
-        self.ours.is_some()
+    pub fn is_blank(&self) -> bool {
+        self.breaches.is_empty() && self.ours.is_none() && self.theirs.is_none()
+    }
+
+    /// Our own dispute, until we take it back; its time may be over.
+    pub fn ours(&self) -> Option<&Dispute> {
+        self.ours.as_ref()
+    }
+
+    /// The partner's, until it takes it back; its time may be over.
+    pub fn theirs(&self) -> Option<&Dispute> {
+        self.theirs.as_ref()
     }
 }
 
@@ -136,18 +162,20 @@ mod tests {
     fn a_bad_hour_is_one_breach() {
         let mut regard = Regard::default();
         let counted = (0..60).filter(|minute| regard.take(Note::Undelivered, date(minute * 60))).count();
-        assert_eq!((counted, regard.breaches(&charter(), date(3_600))), (1, 1));
+        assert_eq!((counted, regard.breaches(&charter(), date(3_600))), (1, [date(0)].to_vec()));
         assert!(regard.take(Note::Undelivered, date(3_600)));
     }
 
     #[test]
     fn a_dispute_ends_when_who_made_it_takes_it_back_or_by_time() {
         let (mut regard, charter) = (Regard::default(), charter());
-        assert!(regard.take(Note::TheyDispute, date(0)) && !regard.take(Note::TheyDispute, date(900)), "once is once");
+        let (theirs, ours) = (|| Note::TheyDispute("Not so many.".into()), || Note::WeDispute("Not so few.".into()));
+        assert!(regard.take(theirs(), date(0)) && !regard.take(theirs(), date(900)), "once is once");
         assert!(!regard.take(Note::WeWithdraw, date(1)), "it is not ours to take back");
         assert!(regard.is_disputed(&charter, date(999)) && !regard.is_disputed(&charter, date(1_000)));
-        assert!(regard.take(Note::WeDispute, date(500)) && regard.take(Note::TheyWithdraw, date(501)));
-        assert!(regard.is_disputed(&charter, date(999)) && regard.is_ours());
+        assert!(regard.take(ours(), date(500)) && regard.take(Note::TheyWithdraw, date(501)));
+        assert!(regard.is_disputed(&charter, date(999)) && regard.theirs().is_none());
+        assert_eq!(regard.ours().map(|dispute| (&*dispute.reason, dispute.until(&charter))), Some(("Not so few.", date(1_500))));
         assert!(regard.take(Note::WeWithdraw, date(502)) && !regard.is_disputed(&charter, date(503)));
     }
 

@@ -230,6 +230,11 @@ impl Roster {
         self.known.values().filter(|member| self.end(&member.site).is_none())
     }
 
+    /// Every site that was ever admitted, by key, those that are gone included.
+    pub fn everybody(&self) -> impl Iterator<Item = &Member> {
+        self.known.values()
+    }
+
     /// The members of a date: admitted by then, and not gone by then.
     pub fn members_on(&self, date: Date) -> impl Iterator<Item = SiteId> {
         let there = move |member: &&Member| member.since <= date && self.end(&member.site).is_none_or(|end| end > date);

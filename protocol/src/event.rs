@@ -244,8 +244,8 @@ pub enum Answer {
     Disputed {
         /// The line's other end.
         partner: SiteId,
-        /// Whether it is.
-        open: bool,
+        /// Until when that freezes it; `None`: it is not any more.
+        until: Option<Date>,
     },
     /// A motion was seconded, or objected to.
     Noted {

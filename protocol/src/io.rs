@@ -126,8 +126,8 @@ pub enum Command {
     Dispute {
         /// The partner.
         partner: SiteId,
-        /// Whether it is disputed.
-        open: bool,
+        /// Why, at most [`crate::limits::REASON_MAX`] bytes; `None` takes it back.
+        reason: Option<String>,
     },
     /// Moves a change.
     Propose {

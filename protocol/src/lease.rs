@@ -9,7 +9,7 @@ use overspill_governance::{
     claim::Claim,
     site::{Signed, SiteId},
     time::Time,
-    units::Credit,
+    units::{Bytes, Credit},
 };
 
 pub(crate) mod helper;
@@ -52,7 +52,12 @@ impl Terms {
 
     /// What `claim` would move beyond what is settled.
     pub(crate) fn worth(&self, claim: &Claim) -> Credit {
-        let price = self.allotment.body.price(claim.requests, claim.bytes);
+        self.left_of(claim.requests, claim.bytes)
+    }
+
+    /// What so much service would move beyond what is settled.
+    pub(crate) fn left_of(&self, requests: u32, bytes: Bytes) -> Credit {
+        let price = self.allotment.body.price(requests, bytes);
         Credit(price.0.saturating_sub(self.settled.0).max(0))
     }
 

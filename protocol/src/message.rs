@@ -103,8 +103,8 @@ messages! {
     RulingAsk(RulingAsk), SMALL_BYTES_MAX;
     /// What was ruled on a round, with its proof.
     Ruled(Ruled), SMALL_BYTES_MAX;
-    /// Whether the sender disputes the line: while it does, neither end takes or holds a new lease.
-    Dispute(bool), SMALL_BYTES_MAX;
+    /// Why the sender disputes the line, or that it does not: while it does, neither end takes or holds a new lease.
+    Dispute(Option<String>), SMALL_BYTES_MAX;
 }
 
 impl Message {

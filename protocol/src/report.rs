@@ -14,8 +14,12 @@ use overspill_governance::{
 
 use crate::{advert::Offer, lease::table::Phase, site::Site, together::AllBusy};
 
+mod lines;
+mod members;
 mod votes;
 
+pub use lines::{DisputeReport, LineReport, LockReport};
+pub use members::{Ended, MemberReport, MembersReport};
 pub use votes::{ConvictedReport, CouncilReport, DecidedReport, VoteReport};
 
 /// A site's state at one moment.
@@ -37,7 +41,7 @@ pub struct Report {
     pub partners: Vec<PartnerReport>,
     /// Leases that are not settled yet, as owner and as helper.
     pub leases: Vec<LeaseReport>,
-    /// Credit lines on which anything ever moved.
+    /// Credit lines with partners, and with whom anything ever happened on one.
     pub lines: Vec<LineReport>,
     /// Rounds of clearing that are not over.
     pub rounds: Vec<RoundReport>,
@@ -118,37 +122,6 @@ pub struct LeaseReport {
     pub settled: Credit,
     /// When it was taken.
     pub made: Date,
-}
-
-/// One credit line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LineReport {
-    /// The other end.
-    pub partner: SiteId,
-    /// Positive: the partner owes us.
-    pub balance: Credit,
-    /// How far the partner may owe us.
-    pub limit_given: Credit,
-    /// How far we may owe the partner.
-    pub limit_taken: Credit,
-    /// How much of the limits open locks keep free, both ways together.
-    pub locked: Credit,
-    /// Place of the last state that both signed.
-    pub seq: u64,
-    /// How much of the limit that it has from us is granted for new service, after what we saw of it.
-    pub granted: Credit,
-    /// Breaches that we saw and still count.
-    pub breaches: usize,
-    /// Either end disputes it: it carries no new lease.
-    pub disputed: bool,
-    /// That the partner is busy when we are, as measured, in millionths.
-    pub beside: u64,
-    /// A proposal of ours waits for its answer.
-    pub pending: bool,
-    /// Nothing is signed on it any more.
-    pub frozen: bool,
-    /// The other end has left the mesh, or was removed: what waits for its answer waits for ever.
-    pub left: bool,
 }
 
 /// One round of clearing.
@@ -237,27 +210,5 @@ impl Site {
             made: guest.terms.allotment.body.made,
         });
         owned.chain(hosted).collect()
-    }
-
-    fn line_reports(&self, now: Now) -> Vec<LineReport> {
-        let charter = self.membership.charter();
-        let regard = |partner: &SiteId| self.settle.lines.regard(partner).zip(charter);
-        let lines = self.settle.lines.iter().map(|(partner, account)| LineReport {
-            partner: *partner,
-            balance: account.line.balance(),
-            limit_given: account.line.limit_given(),
-            limit_taken: account.line.limit_taken(),
-            locked: account.line.locked(),
-            seq: account.line.state().seq,
-            granted: regard(partner)
-                .map_or(account.line.limit_given(), |(regard, charter)| regard.granted(account.line.limit_given(), charter, now.date)),
-            breaches: regard(partner).map_or(0, |(regard, charter)| regard.breaches(charter, now.date)),
-            disputed: self.settle.lines.is_disputed(&self.membership, partner, now.date),
-            beside: self.together.beside(partner, now.date),
-            pending: account.line.pending().is_some(),
-            frozen: account.frozen,
-            left: self.membership.has_left(partner),
-        });
-        lines.collect()
     }
 }

@@ -248,7 +248,7 @@ impl Site {
             }
             Command::Propose { wish, discuss } => self.council.propose(&mut self.desk, &self.membership, wish, discuss).map(Some),
             Command::Second { motion } => self.council.second(&mut self.desk, &self.membership, &motion).map(Some),
-            Command::Dispute { partner, open } => self.settle.dispute(&mut self.desk, &self.membership, partner, open).map(Some),
+            Command::Dispute { partner, reason } => self.settle.dispute(&mut self.desk, &self.membership, partner, reason).map(Some),
             Command::Object { motion, reason } => self.council.object(&mut self.desk, &self.membership, &motion, reason).map(Some),
         };
         match answer {

@@ -64,6 +64,7 @@ fn stored() -> Vec<Vec<u8>> {
         "entry-agreed-lock",
         "entry-ruled",
         "entry-noted",
+        "entry-noted-dispute",
         "entry-convicted",
         "allotment",
         "receipt"

@@ -91,7 +91,7 @@ fn partner(partner: &PartnerReport, line: Option<&LineReport>) -> Value {
         "load_permille": partner.load_permille,
         "offer": partner.offer.as_ref().map(offer),
         "messages_dropped": partner.dropped,
-        "line": line.map(|line| json!({
+        "line": line.filter(|line| line.is_used()).map(|line| json!({
             "balance_micro": line.balance.0,
             "limit_given_micro": line.limit_given.0,
             "limit_taken_micro": line.limit_taken.0,

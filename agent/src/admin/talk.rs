@@ -30,6 +30,17 @@ pub enum Ask {
     Status,
     /// Who the partners are.
     Partners,
+    /// How credit lines stand.
+    Lines,
+    /// Who belongs, and who once did.
+    Members,
+    /// Dispute the line with a member, or take that back.
+    Dispute {
+        /// The member's name.
+        member: String,
+        /// Why; nothing: it is taken back.
+        reason: Option<String>,
+    },
     /// The records of a line, a lease or a member, by index.
     Records {
         /// A site's name, or a lease's.

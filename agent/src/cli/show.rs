@@ -3,11 +3,15 @@
 use std::path::Path;
 
 use comfy_table::{Table, presets};
+use overspill_edge::Clock;
 use overspill_governance::units::{Bytes, Credit};
 use serde_json::Value;
 
 use super::{ask, exit::Failure, exit::Outcome, ledger, out};
-use crate::{admin::talk::Ask, statement::Clerk, statement::Service, statement::Statement};
+use crate::{
+    admin::talk::Ask,
+    statement::{Cleared, Clerk, LineStatement, Service, Statement},
+};
 
 /// Shows how the running agent fares.
 ///
@@ -57,7 +61,7 @@ pub fn read_statement(directory: &Path) -> Result<Statement, Failure> {
             format!("the ledger is damaged at byte {at}: {reason}"),
             "see `overspill ledger verify`",
         )),
-        (_, Some(clerk)) => Ok(clerk.finish()),
+        (_, Some(clerk)) => Ok(clerk.finish(Clock::shifted(0).date())),
         (_, None) => Err(Failure::new(super::exit::Exit::Failed, "the ledger is empty", "start the agent once, so that it is made")),
     }
 }
@@ -68,6 +72,16 @@ pub(super) fn text<'a>(value: &'a Value, path: &str) -> &'a str {
 
 pub(super) fn number(value: &Value, path: &str) -> u64 {
     value.pointer(path).and_then(Value::as_u64).unwrap_or(0)
+}
+
+/// A number that may be negative.
+pub(super) fn integer(value: &Value, path: &str) -> i64 {
+    value.pointer(path).and_then(Value::as_i64).unwrap_or(0)
+}
+
+/// Micro-credits in words: `0.0015 credits`.
+pub(super) fn credits(micro: i64) -> String {
+    format!("{} credits", Credit(micro).to_string().trim_end_matches('0').trim_end_matches('.'))
 }
 
 pub(super) fn truth(value: &Value, path: &str) -> bool {
@@ -168,7 +182,7 @@ fn partners_text(told: &Value) -> String {
 }
 
 fn statement_text(statement: &Statement) -> String {
-    let mut shown = table(&["partner", "balance", "earned", "spent", "given", "taken", "receipts"]);
+    let mut shown = table(&["partner", "balance", "earned", "spent", "cleared", "given", "taken", "receipts", "state"]);
     let service = |service: &Service| format!("{} requests, {}", service.requests, Bytes(service.bytes));
     for line in &statement.lines {
         shown.add_row([
@@ -176,12 +190,47 @@ fn statement_text(statement: &Statement) -> String {
             Credit(line.balance_micro).to_string(),
             Credit(line.earned_micro).to_string(),
             Credit(line.spent_micro).to_string(),
+            Credit(line.cleared_of_ours_micro.saturating_sub(line.cleared_of_theirs_micro)).to_string(),
             service(&line.given),
             service(&line.taken),
             line.receipts.to_string(),
+            line.condition.word().to_owned(),
         ]);
     }
     let mesh = statement.mesh.as_ref().map_or_else(|| "no mesh".to_owned(), |mesh| format!("mesh {:?}", mesh.name));
     let sum = Credit(statement.balance_micro);
-    format!("{}, {mesh}\n{shown}\nbalance of all lines: {sum} (positive: the mesh owes this site)", short(&statement.site))
+    let told: String = statement.cleared.iter().map(cleared).chain(cleared_in_all(statement)).chain(disputes(statement)).collect();
+    format!("{}, {mesh}\n{shown}\n{told}balance of all lines: {sum} (positive: the mesh owes this site)", short(&statement.site))
+}
+
+/// One circle of debts, in a line of its own.
+fn cleared(cleared: &Cleared) -> String {
+    let less = match (&cleared.creditor, &cleared.debtor) {
+        (Some(creditor), Some(debtor)) => format!("we owe {} less, and {} owes us less", short(creditor), short(debtor)),
+        (Some(creditor), None) => format!("we owe {} less; who owes us has not signed yet", short(creditor)),
+        (None, Some(debtor)) => format!("{} owes us less; whom we owe has not signed yet", short(debtor)),
+        (None, None) => "nothing has moved yet".to_owned(),
+    };
+    let (date, amount, round) = (&cleared.date, credits(cleared.amount_micro), cleared.round.get(..16).unwrap_or(&cleared.round));
+    format!("cleared on {date}: {amount} in a circle of {} (round {round}): {less}\n", cleared.members)
+}
+
+fn cleared_in_all(statement: &Statement) -> Option<String> {
+    let (ours, theirs) = (statement.cleared_of_ours_micro, statement.cleared_of_theirs_micro);
+    let left = Credit(ours.saturating_sub(theirs));
+    (ours != 0 || theirs != 0).then(|| {
+        let waits = if left == Credit::ZERO { "" } else { " until the other line of a round has moved as well" };
+        format!("cleared in all: {} that we owed, less {} that we were owed: {left}{waits}\n", credits(ours), credits(theirs))
+    })
+}
+
+fn disputes(statement: &Statement) -> impl Iterator<Item = String> {
+    let told = |line: &LineStatement, who: &str, until: &Option<String>| {
+        until.as_ref().map(|until| format!("{who} the line with {}: no new lease until {until}\n", short(&line.partner)))
+    };
+    statement.lines.iter().flat_map(move |line| {
+        [told(line, "we dispute", &line.our_dispute_until), told(line, "the other end disputes", &line.their_dispute_until)]
+            .into_iter()
+            .flatten()
+    })
 }

@@ -316,6 +316,7 @@ impl Session<'_> {
             }
             Ask::Command(command, answer) => self.wish(command, answer),
             Ask::Report(answer) => drop(answer.send(Ok(self.site.report(self.now())))),
+            Ask::Members(answer) => drop(answer.send(Ok(self.site.members()))),
             Ask::Counts(answer) => {
                 let counts = self.hands.net.as_ref().map(|(swarm, _)| swarm.counts().named().collect());
                 let _ = answer.send(counts.unwrap_or_default());

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     access_log::{self, AccessLog},
     acme::{Keeper, limits::GUESTS_LOOK},
-    admin::{denials, status, talk::Ask, votes},
+    admin::{denials, lines, members, status, talk::Ask, votes},
     agentless::Meter,
     certificates::{self, Stamps},
     cli::{
@@ -106,6 +106,9 @@ impl Agent {
         match ask {
             Ask::Status => Ok(self.status().await),
             Ask::Partners => Ok(status::partners(&self.report().await?)),
+            Ask::Lines => Ok(lines::lines(&self.report().await?, true)),
+            Ask::Members => self.members().await,
+            Ask::Dispute { member, reason } => self.dispute(&member, reason).await,
             Ask::Records { about } => self.records(&about),
             Ask::Reload => self.reload(),
             Ask::Init { name, rules } => {
@@ -194,7 +197,7 @@ impl Agent {
         self.mesh().ok_or_else(|| self.trouble().cloned().unwrap_or_else(away))
     }
 
-    async fn wish(&self, command: Command) -> Result<Answer, Failure> {
+    pub(super) async fn wish(&self, command: Command) -> Result<Answer, Failure> {
         let answer = self.meshed()?.command(command).await;
         answer
             .map_err(|reason| Failure::new(Exit::Refused, reason, "nothing was changed by this; `overspill status` shows how things stand"))
@@ -203,6 +206,13 @@ impl Agent {
     pub(super) async fn report(&self) -> Result<Report, Failure> {
         let report = self.meshed()?.report().await;
         report.map_err(|reason| Failure::new(Exit::Failed, reason, "the site goes on serving; try again in a moment"))
+    }
+
+    async fn members(&self) -> Result<Value, Failure> {
+        let (mesh, site) = (self.meshed()?, self.keep.state().map(|state| state.key().site()));
+        let told =
+            mesh.members().await.map_err(|reason| Failure::new(Exit::Failed, reason, "the site goes on serving; try again in a moment"))?;
+        told.zip(site).map(|(report, us)| members::members(&report, us)).ok_or_else(no_mesh)
     }
 
     fn site(&self) -> Option<String> {
@@ -376,12 +386,12 @@ pub(crate) fn charter(rules: &[(String, i64)]) -> Result<Charter, Failure> {
 }
 
 /// What no wish is answered with.
-fn odd(answer: &Answer) -> Failure {
+pub(crate) fn odd(answer: &Answer) -> Failure {
     Failure::new(Exit::Failed, format!("the mesh answered this with {answer:?}"), "please report this")
 }
 
 /// What only members have.
-fn no_mesh() -> Failure {
+pub(crate) fn no_mesh() -> Failure {
     Failure::new(Exit::Refused, "this site is in no mesh", "`overspill init` founds one, `overspill join TOKEN` joins one")
 }
 

@@ -24,6 +24,8 @@ pub struct Line {
     pending: Option<Proposal>,
     /// Rounds that are locked, by the agreed state.
     locks: Locks,
+    /// How far each end let the other owe it at the beginning.
+    start: Credit,
 }
 
 /// What a proposal does.
@@ -116,7 +118,8 @@ impl Line {
     /// The end of a new line that `me` holds; `None` when `me` is not one of its ends, or both ends are one.
     pub fn new(key: LineKey, me: SiteId, charter: &Charter) -> Option<Self> {
         key.partner_of(me).filter(|partner| key.low < key.high && *partner != me)?;
-        Some(Self { key, me, state: LineState::first(key.id(), charter), receipt: None, pending: None, locks: Locks::default() })
+        let (state, start) = (LineState::first(key.id(), charter), charter.newcomer_limit);
+        Some(Self { key, me, state, receipt: None, pending: None, locks: Locks::default(), start })
     }
 
     /// Which line.
@@ -164,6 +167,11 @@ impl Line {
     /// How far the partner lets us owe it.
     pub fn limit_taken(&self) -> Credit {
         if self.is_low() { self.state.limit_high } else { self.state.limit_low }
+    }
+
+    /// How far each end let the other owe it at the beginning: what a limit is beyond that it has grown by.
+    pub fn start(&self) -> Credit {
+        self.start
     }
 
     /// The rounds that are locked, by the agreed state.
@@ -376,6 +384,10 @@ impl Line {
 
     fn advance(&mut self, receipt: Receipt) {
         self.state = receipt.state;
+        if receipt.state.seq == 1 {
+            // One end serves at a time, so the other's limit is what both began with, whatever rules are in force when the log is read.
+            self.start = receipt.state.limit_low.min(receipt.state.limit_high);
+        }
         if let Some(step) = &receipt.step {
             self.locks.take(step);
         }

@@ -10,6 +10,7 @@ use overspill_governance::{
     entry::Entry,
     evidence::{Bundle, Verdict},
     invite::token::Token,
+    regard::Note,
 };
 
 use super::samples;
@@ -43,6 +44,7 @@ fn entries_keep_their_bytes() {
             Entry::Agreed { receipt, .. } if receipt.step.is_some() => "agreed-lock",
             Entry::Agreed { .. } => "agreed",
             Entry::Ruled(_) => "ruled",
+            Entry::Noted { note: Note::WeDispute(_), .. } => "noted-dispute",
             Entry::Noted { .. } => "noted",
             Entry::LeaseEnded { .. } => "lease-ended",
             Entry::Moved { .. } => "moved",

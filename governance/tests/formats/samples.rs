@@ -161,6 +161,7 @@ pub(super) fn entries() -> Vec<Entry> {
         Entry::Agreed { with: helper().site(), receipt: clearing().1 },
         Entry::Ruled(ruled().into()),
         Entry::Noted { with: helper().site(), note: Note::Undelivered, date: NOON },
+        Entry::Noted { with: helper().site(), note: Note::WeDispute("Those were \"not\" my visitors.".into()), date: NOON },
         Entry::Departed(departure()),
         Entry::Convicted { bundle: bundles().remove(0).into(), heard: NOON },
     ]

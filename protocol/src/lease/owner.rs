@@ -8,7 +8,7 @@ use overspill_governance::{
     planted,
     site::{Signed, SiteId},
     time::Time,
-    units::{ByteRate, Bytes, RequestRate},
+    units::{ByteRate, Bytes, Credit, RequestRate},
 };
 
 use super::{
@@ -155,6 +155,18 @@ impl OwnerSide {
                 (live.serial, live.issued) = (live.serial.max(*serial), live.issued.max(*bytes));
             }
         }
+    }
+
+    /// Worth of the tickets that were given out to be redeemed at `helper`, as far as it is not settled; of leases of an earlier process, of what
+    /// it claims.
+    pub(crate) fn unsettled(&self, helper: &SiteId) -> Credit {
+        let worth = |owned: &Owned| match (&owned.live, owned.claimed.as_ref().and_then(|made| made.claim)) {
+            (Some(live), _) => owned.terms.left_of(live.serial, live.issued),
+            (None, Some(claim)) => owned.terms.worth(&claim),
+            (None, None) => Credit::ZERO,
+        };
+        let theirs = self.leases.values().filter(|owned| owned.terms.helper() == *helper);
+        Credit(theirs.map(|owned| worth(owned).0).fold(0, i64::saturating_add))
     }
 
     /// Body bytes in each second that leases promise, or are asked for.

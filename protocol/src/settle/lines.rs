@@ -129,6 +129,11 @@ impl Lines {
         self.regards.get(partner)
     }
 
+    /// What we make of whom we made anything of.
+    pub(crate) fn regards(&self) -> impl Iterator<Item = (&SiteId, &Regard)> {
+        self.regards.iter()
+    }
+
     /// Whether either end disputes the line with a partner: it carries no new lease.
     pub(crate) fn is_disputed(&self, membership: &Membership, partner: &SiteId, date: Date) -> bool {
         let regard = self.regards.get(partner).zip(membership.charter());

@@ -120,7 +120,7 @@ impl Site {
     fn offers(&self, now: Time) -> Vec<(SiteId, Offer)> {
         let (date, charter) = (self.desk.now.date, self.membership.charter());
         let broken =
-            |site: &SiteId| self.settle.lines.regard(site).zip(charter).map_or(0, |(regard, charter)| regard.breaches(charter, date));
+            |site: &SiteId| self.settle.lines.regard(site).zip(charter).map_or(0, |(regard, charter)| regard.breaches(charter, date).len());
         let https = self.membership.is_https();
         let fit = |(site, partner): (&SiteId, &crate::partners::Partner)| {
             let offer = partner.offer(now).filter(|offer| offer.https || !https)?;

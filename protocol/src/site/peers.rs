@@ -248,8 +248,8 @@ impl Site {
                 None
             }
             Message::Ruled(ruled) => settle.on_ruled(desk, ruled),
-            Message::Dispute(open) => {
-                settle.on_dispute(desk, from, open);
+            Message::Dispute(reason) => {
+                settle.on_dispute(desk, from, reason);
                 None
             }
             _ => None,

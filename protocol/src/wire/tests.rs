@@ -158,7 +158,7 @@ fn specimens() -> Vec<Message> {
         Message::Lock(LockAsk { round: signed(round()), locks: vec![lock] }),
         Message::RulingAsk(RulingAsk { round: Digest([20; 32]), gone: false }),
         Message::Ruled(Ruled { round: signed(round()), ruling: signed(ruling), locks: vec![lock; 3] }),
-        Message::Dispute(true),
+        Message::Dispute(Some(String::from("Those were not my visitors."))),
     ]
 }
 
@@ -194,7 +194,7 @@ fn every_kind_has_its_golden_bytes() {
     Lock          514 010016000000 b2dc443098a7125e
     RulingAsk      39 010017000000 b16f1e9094d00237
     Ruled        1171 010018000000 1f2da584e07883fb
-    Dispute         7 010019000000 b09cff0fd1556506
+    Dispute        42 010019000000 0547d650a7275c7e
     ");
 }
 

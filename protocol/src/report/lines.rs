@@ -1,0 +1,168 @@
+//! How credit lines stand, and how their limits come about.
+
+use alloc::{collections::BTreeSet, string::String, vec::Vec};
+
+use overspill_governance::{
+    charter::Charter,
+    clearing::Round,
+    digest::Digest,
+    regard::{Dispute, Regard},
+    site::{Signed, SiteId},
+    standing::Standing,
+    time::{Date, Now},
+    units::Credit,
+};
+
+use crate::{settle::lines::Account, site::Site};
+
+/// One credit line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineReport {
+    /// The other end.
+    pub partner: SiteId,
+    /// Its canonical scheme and authority; empty when it is no member any more.
+    pub canonical: String,
+    /// Positive: the partner owes us.
+    pub balance: Credit,
+    /// How far the partner may owe us, as both ends signed it.
+    pub limit_given: Credit,
+    /// How far we may owe the partner, as both ends signed it.
+    pub limit_taken: Credit,
+    /// What both limits began with.
+    pub start: Credit,
+    /// How much of the limit that it has from us is granted for new service, by its standing and by what we saw of it.
+    pub granted: Credit,
+    /// Where it stands by evidence.
+    pub standing: Standing,
+    /// When the breaches were that we saw and that still count, the oldest first.
+    pub breaches: Vec<Date>,
+    /// When the oldest of them is forgotten.
+    pub forgotten: Option<Date>,
+    /// Our dispute, until we take it back.
+    pub ours: Option<DisputeReport>,
+    /// The partner's dispute, until it takes it back.
+    pub theirs: Option<DisputeReport>,
+    /// Worth of what we served for it and is not settled.
+    pub unsettled_given: Credit,
+    /// Worth of what it may have served for us and is not settled: the tickets that this process gave out.
+    pub unsettled_taken: Credit,
+    /// How much of the limits open locks keep free, both ways together.
+    pub locked: Credit,
+    /// The open locks.
+    pub locks: Vec<LockReport>,
+    /// How often the line was begun afresh.
+    pub epoch: u32,
+    /// Place of the last state that both signed; 0 before the first.
+    pub seq: u64,
+    /// That the partner is busy when we are, as measured, in millionths.
+    pub beside: u64,
+    /// A proposal of ours waits for its answer.
+    pub pending: bool,
+    /// Nothing is signed on it any more.
+    pub frozen: bool,
+    /// The other end has left the mesh, or was removed: what waits for its answer waits for ever.
+    pub left: bool,
+}
+
+impl LineReport {
+    /// Whether anything was ever signed on it.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        self.seq > 0 || self.pending
+    }
+
+    /// Whether either end disputes it, so that it carries no new lease.
+    #[must_use]
+    pub fn is_disputed(&self) -> bool {
+        [&self.ours, &self.theirs].into_iter().flatten().any(|dispute| dispute.holds)
+    }
+}
+
+/// A dispute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DisputeReport {
+    /// When it was said.
+    pub made: Date,
+    /// Until when it freezes the line, if it is not taken back.
+    pub until: Date,
+    /// It still does.
+    pub holds: bool,
+    /// Why.
+    pub reason: String,
+}
+
+/// A lock that a round of clearing holds on a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LockReport {
+    /// The round.
+    pub round: Digest,
+    /// How much of the debt.
+    pub amount: Credit,
+    /// The debt is ours.
+    pub we_owe: bool,
+    /// How many members the circle has.
+    pub members: usize,
+}
+
+impl Site {
+    pub(super) fn line_reports(&self, now: Now) -> Vec<LineReport> {
+        // Who has left keeps its lines, by no rules.
+        let rules = self.membership.charter().cloned().unwrap_or_default();
+        let lines = &self.settle.lines;
+        let used = lines.iter().map(|(partner, _)| *partner);
+        let partners = self.partners.iter().map(|(partner, _)| *partner);
+        let noted = lines.regards().filter(|(_, regard)| !regard.is_blank()).map(|(partner, _)| *partner);
+        let all: BTreeSet<SiteId> = used.chain(partners).chain(noted).collect();
+        all.into_iter().map(|partner| self.line_report(partner, &rules, now)).collect()
+    }
+
+    fn line_report(&self, partner: SiteId, charter: &Charter, now: Now) -> LineReport {
+        let account = self.settle.lines.account(&partner);
+        let of = |read: fn(&Account) -> Credit, else_: Credit| account.map_or(else_, read);
+        let regard = self.settle.lines.regard(&partner);
+        let standing = self.membership.standing(&partner);
+        let limit_given = of(|account| account.line.limit_given(), charter.newcomer_limit);
+        let granted = regard.map_or(limit_given, |regard| regard.granted(limit_given, charter, now.date));
+        let breaches = regard.map_or_else(Vec::new, |regard| regard.breaches(charter, now.date));
+        let dispute = |side: fn(&Regard) -> Option<&Dispute>| {
+            let Dispute { made, reason } = regard.and_then(side)?;
+            let until = made.after(charter.dispute_length.span());
+            Some(DisputeReport { made: *made, until, holds: now.date < until, reason: reason.clone() })
+        };
+        LineReport {
+            partner,
+            canonical: self.membership.contact(&partner).map_or_else(String::new, |(canonical, _)| canonical.into()),
+            balance: of(|account| account.line.balance(), Credit::ZERO),
+            limit_given,
+            limit_taken: of(|account| account.line.limit_taken(), charter.newcomer_limit),
+            start: of(|account| account.line.start(), charter.newcomer_limit),
+            granted: granted.min(standing.share(limit_given, charter)),
+            standing,
+            forgotten: breaches.first().map(|oldest| oldest.after(charter.breach_memory.span())),
+            breaches,
+            ours: dispute(Regard::ours),
+            theirs: dispute(Regard::theirs),
+            unsettled_given: self.helper.unsettled(&partner),
+            unsettled_taken: self.owner.unsettled(&partner),
+            locked: of(|account| account.line.locked(), Credit::ZERO),
+            locks: account.map_or_else(Vec::new, |account| locks(account, self.desk.id)),
+            epoch: account.map_or(0, |account| account.line.key().epoch),
+            seq: account.map_or(0, |account| account.line.state().seq),
+            beside: self.together.beside(&partner, now.date),
+            pending: account.is_some_and(|account| account.line.pending().is_some()),
+            frozen: account.is_some_and(|account| account.frozen),
+            left: self.membership.has_left(&partner),
+        }
+    }
+}
+
+fn locks(account: &Account, us: SiteId) -> Vec<LockReport> {
+    let key = account.line.key();
+    let lock = |(round, signed): (&Digest, &Signed<Round>)| LockReport {
+        round: *round,
+        amount: signed.body.amount,
+        we_owe: signed.body.debtor_on(key) == Some(us),
+        members: signed.body.cycle.len(),
+    };
+    account.line.locks().iter().map(lock).collect()
+}
