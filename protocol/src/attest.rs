@@ -73,7 +73,7 @@ impl Attested {
 }
 
 /// What is signed of each owner's objects.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Attester(BTreeMap<SiteId, (Date, u64, Arc<Attested>)>);
 
 impl Attester {

@@ -36,7 +36,7 @@ pub(crate) mod spread;
 pub(crate) mod wish;
 
 /// The votes as this site knows them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Council {
     docket: Docket,
     /// Motions that stand in the ledger, with their movers, and until when no other of that mover's is written down.

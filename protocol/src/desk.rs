@@ -51,6 +51,20 @@ impl Desk {
         }
     }
 
+    /// The same desk a second time.
+    pub(crate) fn twin(&self) -> Self {
+        Self {
+            id: self.id,
+            now: self.now,
+            timers: self.timers.clone(),
+            key: Key::from_seed(self.key.to_seed()),
+            random: self.random.clone(),
+            outputs: self.outputs.clone(),
+            silent: self.silent,
+            accused: self.accused.clone(),
+        }
+    }
+
     /// Takes the next output.
     pub(crate) fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()

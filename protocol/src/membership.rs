@@ -37,7 +37,7 @@ use join::Joining;
 use sponsor::Invites;
 
 /// What this site knows of its mesh.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Membership {
     roster: Option<Roster>,
     digest: Option<Digest>,

@@ -31,7 +31,7 @@ use manners::Manners;
 use proof::Proof;
 
 /// One partner as this process knows it. Nothing of it is remembered across a restart.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Partner {
     /// Whether a connection is up.
     pub(crate) connected: bool,
@@ -65,7 +65,7 @@ pub(crate) struct Partner {
 }
 
 /// All partners, and our own adverts to them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Partners {
     all: BTreeMap<SiteId, Partner>,
     canonical: String,

@@ -41,7 +41,7 @@ pub(crate) struct Sources<'a> {
 }
 
 /// The last plan, and what it was made of.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Planner {
     version: u64,
     made: Time,

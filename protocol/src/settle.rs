@@ -54,7 +54,7 @@ pub(crate) struct Ends<'a> {
 }
 
 /// The lines and what moves on them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Settle {
     pub(crate) lines: Lines,
     pub(crate) rounds: clearing::Rounds,

@@ -119,6 +119,24 @@ impl Site {
         Ok(site)
     }
 
+    /// The same machine a second time, for those who try out what it would do. Never let both speak: together they would sign twice.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        Self {
+            desk: self.desk.twin(),
+            membership: self.membership.clone(),
+            council: self.council.clone(),
+            strangers: self.strangers.clone(),
+            partners: self.partners.clone(),
+            owner: self.owner.clone(),
+            helper: self.helper.clone(),
+            settle: self.settle.clone(),
+            together: self.together.clone(),
+            planner: self.planner.clone(),
+            expelled: self.expelled.clone(),
+        }
+    }
+
     fn restore_entry(&mut self, entry: Entry) -> bool {
         let us = self.desk.id;
         match entry {

@@ -56,7 +56,7 @@ impl Weeks {
 }
 
 /// Load histories beside each other. Nothing of it survives a restart.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Together {
     /// The window that is open, by its number since the epoch.
     window: u64,

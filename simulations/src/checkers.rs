@@ -55,7 +55,7 @@ pub mod terms;
 pub mod vote_safety;
 
 /// All checkers that watch while a world runs; the others read the disks at its end.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Checkers {
     /// Nobody watches: for worlds in which only speed or traffic matters.
     pub blind: bool,

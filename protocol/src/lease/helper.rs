@@ -44,7 +44,7 @@ use fetch::Fetches;
 use month::Month;
 
 /// One lease that we host.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Guest {
     /// What both ends keep.
     pub(crate) terms: Terms,
@@ -85,7 +85,7 @@ pub(crate) struct Claiming {
 }
 
 /// All leases that we host.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct HelperSide {
     pub(crate) leases: BTreeMap<LeaseId, Guest>,
     pub(crate) shelves: BTreeMap<SiteId, Shelf>,

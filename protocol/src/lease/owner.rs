@@ -49,7 +49,7 @@ pub(crate) enum Ahead {
 }
 
 /// One lease that we own.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Owned {
     /// What both ends keep.
     pub(crate) terms: Terms,
@@ -73,7 +73,7 @@ pub(crate) struct Asking {
 }
 
 /// The secrets and the promise of a lease.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Live {
     /// Words of tickets.
     pub(crate) chain: Arc<Chain>,
@@ -106,7 +106,7 @@ impl Live {
 }
 
 /// All leases that we own, and what they publish.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct OwnerSide {
     pub(crate) leases: BTreeMap<LeaseId, Owned>,
     pub(crate) publisher: Publisher,

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The manifest in force and who has it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Publisher {
     /// Drawn for this process: names its manifests together with their generations.
     run: u64,
@@ -35,7 +35,7 @@ pub(crate) struct Publisher {
     owing: BTreeMap<SiteId, Time>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Current {
     signed: Signed<Manifest>,
     shared: Arc<Manifest>,

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// One owner's manifest as a helper holds it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Shelf {
     owner: SiteId,
     manifest: Arc<Manifest>,

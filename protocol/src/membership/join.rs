@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A join under way. It is not in the ledger: a joiner that crashes redeems the same token again and gets the same answer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Joining {
     id: u64,
     redeemed: Redeemed,

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Our invites and the joiners that use them now.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Invites {
     /// Made by us, by digest.
     made: BTreeMap<Digest, Signed<Invite>>,
@@ -39,7 +39,7 @@ pub(crate) struct Invites {
 }
 
 /// A joiner whose host name is being looked at.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Proving {
     redeemed: Redeemed,
     until: Time,

@@ -12,10 +12,10 @@ use crate::{
 };
 
 /// Who is there without belonging.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Strangers(BTreeMap<SiteId, Stranger>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Stranger {
     until: Time,
     messages: u32,

@@ -7,7 +7,7 @@ use overspill_governance::{digest::Digest, site::SiteId};
 use crate::{lease::helper::HelperSide, membership::Membership, plan::Home};
 
 /// The homes of a roster.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Homes {
     roster: Option<Digest>,
     known: Arc<Vec<Home>>,

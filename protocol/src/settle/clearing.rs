@@ -50,7 +50,7 @@ pub(crate) use opening::charter_of;
 use seek::Seeking;
 
 /// What a round is waiting with and for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Open {
     round: Signed<Round>,
     /// Ours, and begun by this process: of one that a former process began it is not known what was said.
@@ -67,7 +67,7 @@ pub(crate) struct Open {
 }
 
 /// All open rounds, and the search for new ones.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Rounds {
     open: BTreeMap<Digest, Open>,
     /// The last rulings, by round: a wish for a lock that arrives late locks a line for a round that is over.

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// One line and what this process knows around it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Account {
     /// Our end.
     pub(crate) line: Line,
@@ -34,7 +34,7 @@ pub(crate) struct Account {
 }
 
 /// All lines.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Lines {
     accounts: BTreeMap<SiteId, Account>,
     regards: BTreeMap<SiteId, Regard>,

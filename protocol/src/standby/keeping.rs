@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Standby copies of all owners: those that are here, and those on their way.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Keeping {
     owners: BTreeMap<SiteId, Kept>,
     queue: VecDeque<FillWanted>,
@@ -25,7 +25,7 @@ pub(crate) struct Keeping {
 }
 
 /// What is kept of one owner.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Kept {
     /// Here, on their way, or waiting to be fetched.
     digests: BTreeSet<ObjectDigest>,

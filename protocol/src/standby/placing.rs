@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// What is hot, and where it stands by.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Placing {
     /// Hottest first.
     hot: Vec<Candidate>,
@@ -49,7 +49,7 @@ struct Candidate {
 }
 
 /// What was placed with one partner.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Placed {
     permit: LeaseId,
     objects: BTreeMap<ObjectDigest, Bytes>,

@@ -14,7 +14,7 @@ use overspill_governance::{
 use overspill_protocol::message::Message;
 
 /// What every site has locked, opened and ruled, of all its lives.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Clearing {
     locked: BTreeSet<(SiteId, LineId, Digest)>,
     opened: BTreeSet<(SiteId, LineId, Digest)>,

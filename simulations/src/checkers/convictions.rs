@@ -6,7 +6,7 @@ use overspill_governance::{digest::Digest, entry::Entry, site::SiteId};
 use overspill_protocol::event::Event;
 
 /// What each site has durably heard of whom.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Convictions {
     durable: BTreeSet<(SiteId, Digest)>,
 }

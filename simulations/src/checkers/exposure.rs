@@ -23,7 +23,7 @@ struct Served {
 }
 
 /// What is outstanding, by helper, owner and lease.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Exposure {
     charter: Charter,
     caps: BTreeMap<SiteId, Caps>,

@@ -15,7 +15,7 @@ use overspill_governance::{
 use overspill_protocol::message::Message;
 
 /// What every site has signed, of all its lives.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Forks {
     signed: BTreeMap<(SiteId, LineId, u64), Digest>,
     proposed: BTreeSet<(SiteId, Digest)>,

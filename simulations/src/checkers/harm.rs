@@ -16,7 +16,7 @@ const SENT_IN_VAIN_MAX: Duration = HELPER_SILENCE.saturating_add(Duration::from_
 const TOLD_BY_THEN: Duration = Duration::from_millis(300);
 
 /// Who is pressed, and which leases were held before.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Harm {
     pressed: BTreeMap<SiteId, Time>,
     held: BTreeSet<(SiteId, LeaseId)>,

@@ -6,7 +6,7 @@ use overspill_governance::site::SiteId;
 use overspill_protocol::event::Event;
 
 /// Who may be accused.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Honest {
     members: BTreeSet<SiteId>,
     culprits: BTreeSet<SiteId>,

@@ -31,7 +31,7 @@ struct Open {
 const UNCOUNTED_TICKS: i64 = 3;
 
 /// Caps of sites, and what owners have allotted and not settled.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct LeaseCaps {
     caps: BTreeMap<SiteId, Caps>,
     charter: Charter,

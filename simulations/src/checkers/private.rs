@@ -6,7 +6,7 @@ use overspill_governance::{digest::ObjectDigest, site::SiteId};
 use overspill_protocol::message::Message;
 
 /// What owners published, and what they placed with whom.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Private {
     listed: BTreeSet<(SiteId, ObjectDigest)>,
     placed: BTreeSet<(SiteId, SiteId, ObjectDigest)>,

@@ -40,7 +40,7 @@ pub struct Lease {
 }
 
 /// What data planes did, over all their lives.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Truth {
     leases: BTreeMap<LeaseId, Lease>,
     terms: BTreeMap<LeaseId, Terms>,

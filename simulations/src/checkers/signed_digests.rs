@@ -31,7 +31,7 @@ pub const UNSENT_BY_THEN: Duration = PURGE_PATIENCE.saturating_add(Duration::fro
 const AHEAD_MAX: Duration = GENERATION_LIFETIME.saturating_add(Duration::from_millis(1));
 
 /// What owners signed, and what they took back.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct SignedDigests {
     manifests: BTreeMap<SiteId, BTreeSet<Digest>>,
     objects: BTreeSet<(SiteId, ObjectDigest)>,

@@ -12,7 +12,7 @@ use overspill_governance::{
 use overspill_protocol::message::Message;
 
 /// What every site has signed and seen decided, of all its lives.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Votes {
     cast: BTreeMap<(SiteId, Digest), (u32, Stage)>,
     durable: BTreeSet<(SiteId, Digest)>,

@@ -122,7 +122,7 @@ impl Body {
     }
 
     /// What its agent is told at its start; `seed` is that of its chance.
-    pub(super) fn config(&self, seed: [u8; 32]) -> Config {
+    pub fn config(&self, seed: [u8; 32]) -> Config {
         Config {
             key: self.key(),
             seed,

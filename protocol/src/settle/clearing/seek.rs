@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// When we search next, and what we have passed on.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Seeking {
     next: Option<Time>,
     number: u64,
