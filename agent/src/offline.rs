@@ -4,12 +4,7 @@
 use std::path::Path;
 
 use overspill_edge::Clock;
-use overspill_governance::{
-    chain::Verdict,
-    site::Key,
-    time::Now,
-    units::{ByteRate, Bytes, RequestRate},
-};
+use overspill_governance::{chain::Verdict, site::Key, time::Now};
 use overspill_protocol::{
     event::{Answer, Event},
     io::{Caps, Command, Config, Input, Output},
@@ -56,9 +51,8 @@ pub fn look(directory: &Path) -> Result<(Site, Now), Failure> {
     let unreadable = |error| Failure::of_system("the ledger cannot be read", error);
     let mut records = ledger::read(directory)?;
     let key = state::peek_key(directory).map_err(|error| state_failure(&error))?;
-    let nothing = Caps { requests: RequestRate(0), bytes: ByteRate(0), month: Bytes::ZERO, storage: Bytes::ZERO };
     let (canonical, addresses) = (String::new(), Vec::new());
-    let config = Config { key, seed: entropy::seed().map_err(unreadable)?, canonical, addresses, guest: None, caps: nothing };
+    let config = Config { key, seed: entropy::seed().map_err(unreadable)?, canonical, addresses, guest: None, caps: Caps::NOTHING };
     let now = Clock::shifted(0).now();
     let site = Site::restore(config, records.by_ref().map(|record| record.entry), now);
     if let Some(error) = records.failure() {

@@ -26,6 +26,7 @@ use crate::{
     message::Message,
     observation::Observation,
     plan::{FillWanted, Plan},
+    quota::{Hours, Quota},
 };
 
 /// What the world tells a site.
@@ -301,4 +302,20 @@ pub struct Caps {
     pub month: Bytes,
     /// Bytes of stored guest objects.
     pub storage: Bytes,
+    /// What one member may have of that.
+    pub member: Quota,
+    /// When anything is carried at all.
+    pub hours: Hours,
+}
+
+impl Caps {
+    /// Nothing for anybody, at any hour.
+    pub const NOTHING: Self = Self {
+        requests: RequestRate(0),
+        bytes: ByteRate(0),
+        month: Bytes::ZERO,
+        storage: Bytes::ZERO,
+        member: Quota::OPEN,
+        hours: Hours::ALWAYS,
+    };
 }

@@ -23,6 +23,7 @@ pub mod observation;
 pub mod overload;
 pub mod plan;
 pub mod proof;
+pub mod quota;
 pub mod report;
 pub mod site;
 pub mod ticket;

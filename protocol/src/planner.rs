@@ -158,7 +158,10 @@ fn hosts(desk: &Desk, from: Sources<'_>, attester: &mut Attester) -> Vec<Host> {
         let allotment = &guest.terms.allotment.body;
         // All rates of a plan stay within the caps, although a lease that drains stands beside its successor.
         let rates = match guest.terms.phase {
-            Phase::Draining => (live.requests.min(left.0), live.bytes.min(left.1)),
+            Phase::Draining => {
+                let theirs = from.helper.left_of(&owner);
+                (live.requests.min(left.0).min(theirs.0), live.bytes.min(left.1).min(theirs.1))
+            }
             _ => (live.requests, live.bytes),
         };
         Some(Host {
@@ -170,7 +173,7 @@ fn hosts(desk: &Desk, from: Sources<'_>, attester: &mut Attester) -> Vec<Host> {
             bytes: rates.1,
             allotted_requests: allotment.requests,
             allotted_bytes: allotment.bytes,
-            storage: from.helper.caps.storage,
+            storage: from.helper.storage(),
             key: live.key,
             anchor: allotment.anchor,
             manifest: shelf.manifest().clone(),
@@ -189,11 +192,12 @@ fn is_usable(owned: &Owned) -> bool {
     owned.terms.phase.is_live() && owned.live.as_ref().is_some_and(|live| !live.base.is_empty())
 }
 
-/// Whether a guest is served no more: its time is over, its owner owes too much unsettled, our month is used up, or we carry nothing for its owner.
+/// Whether a guest is served no more: its time is over, its owner owes too much unsettled, our month is used up, or we carry nothing for its
+/// owner now.
 fn is_closed(desk: &Desk, from: Sources<'_>, guest: &Guest) -> bool {
     let owner = guest.terms.owner();
     let over = !matches!(guest.terms.phase, Phase::Held | Phase::Draining);
     let credit = from.lines.service_room(from.membership, owner, from.helper.unsettled(&owner), desk.now.date);
     let spent = credit <= Credit::ZERO && !planted!(ServesOnCredit);
-    over || spent || from.helper.is_stopped(&owner) || from.helper.month_left(desk.now.date) == Bytes::ZERO
+    over || spent || from.helper.withholds(&owner, desk.now.date) || from.helper.month_left(desk.now.date) == Bytes::ZERO
 }

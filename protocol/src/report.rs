@@ -1,6 +1,6 @@
 //! What a site says of itself when a person asks: plain values, no decisions.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use core::time::Duration;
 
 use overspill_governance::{
@@ -39,6 +39,8 @@ pub struct Report {
     pub offer: Option<Offer>,
     /// The members that we talk to, by key.
     pub partners: Vec<PartnerReport>,
+    /// Body bytes that were carried for others today, by member.
+    pub carried_today: BTreeMap<SiteId, Bytes>,
     /// Leases that are not settled yet, as owner and as helper.
     pub leases: Vec<LeaseReport>,
     /// Credit lines with partners, and with whom anything ever happened on one.
@@ -157,6 +159,7 @@ impl Site {
             load_permille: self.owner.crowd.load_permille(),
             offer: self.helper.offer(now.date),
             partners: self.partner_reports(now),
+            carried_today: self.helper.carried_today(now.date),
             leases: self.lease_reports(),
             lines: self.line_reports(now),
             rounds: self.settle.rounds.reports(),

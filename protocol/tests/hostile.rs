@@ -40,7 +40,13 @@ fn config(seed: u8) -> Config {
         canonical: format!("http://site-{seed}.example"),
         addresses: vec![format!("/memory/{seed}")],
         guest: Some(GuestAddress { scheme: "http".into(), suffix: "guests.example".into() }),
-        caps: Caps { requests: RequestRate(100), bytes: ByteRate(1 << 20), month: Bytes(1 << 40), storage: Bytes(1 << 30) },
+        caps: Caps {
+            requests: RequestRate(100),
+            bytes: ByteRate(1 << 20),
+            month: Bytes(1 << 40),
+            storage: Bytes(1 << 30),
+            ..Caps::NOTHING
+        },
     }
 }
 

@@ -255,7 +255,7 @@ impl World {
 
 /// What every site of these worlds is willing to carry, unless told otherwise.
 pub fn caps() -> Caps {
-    Caps { requests: RequestRate(60), bytes: ByteRate(1_200_000), month: Bytes(1 << 40), storage: Bytes(1 << 20) }
+    Caps { requests: RequestRate(60), bytes: ByteRate(1_200_000), month: Bytes(1 << 40), storage: Bytes(1 << 20), ..Caps::NOTHING }
 }
 
 /// A site's place as it stands in the queue: half as wide.

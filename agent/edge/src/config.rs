@@ -88,6 +88,8 @@ pub struct Config {
     pub purge_token: Option<String>,
     /// Memory for guests' objects.
     pub guest_memory: Bytes,
+    /// Memory for the objects of one guest.
+    pub guest_memory_each: Bytes,
     /// Domain, and port, under which guests have their names: no name under it is ever this site's.
     pub guest_suffix: Option<String>,
     /// What must not be shown, from the start. Later lists come by [`Handle::deny`](crate::Handle::deny), and settings change nothing in them.
@@ -217,6 +219,7 @@ impl Config {
             trusted_proxies: Vec::new(),
             purge_token: None,
             guest_memory: Bytes(64 << 20),
+            guest_memory_each: Bytes(u64::MAX),
             guest_suffix: None,
             denied: Vec::new(),
         }

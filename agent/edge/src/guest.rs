@@ -17,7 +17,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -60,6 +60,8 @@ pub struct Guests {
     suffix: ArcSwap<String>,
     /// There is such a domain, or there are guests: of most sites neither is true, at most times.
     any: AtomicBool,
+    /// The most that is stored for one owner, whatever a lease says.
+    bytes_each: AtomicU64,
 }
 
 /// One plan's guests, and those that left lately.
@@ -79,7 +81,20 @@ impl Guests {
         let (fills, wanted) = Fills::new();
         let (table, suffix) = (ArcSwap::default(), ArcSwap::default());
         let (store, counters, denials) = (Store::new(bytes_max), Counters::default(), Arc::default());
-        (Self { uplink, table, store, fills, counters, denials, suffix, any: AtomicBool::new(false) }, wanted)
+        (
+            Self {
+                uplink,
+                table,
+                store,
+                fills,
+                counters,
+                denials,
+                suffix,
+                any: AtomicBool::new(false),
+                bytes_each: AtomicU64::new(u64::MAX),
+            },
+            wanted,
+        )
     }
 
     /// Shows and takes in nothing that these deny.
@@ -90,6 +105,11 @@ impl Guests {
     /// Changes the bound on stored bytes.
     pub fn set_bytes_max(&self, bytes_max: u64) {
         self.store.set_bytes_max(bytes_max);
+    }
+
+    /// Changes the bound on what is stored for one owner, from the next object on.
+    pub fn set_bytes_each(&self, bytes_each: u64) {
+        self.bytes_each.store(bytes_each, Relaxed);
     }
 
     /// Sets the domain under which guests have their names.
@@ -151,8 +171,9 @@ impl Guests {
     pub fn stand_by(&self, want: &FillWanted, body: Bytes, now: Time) -> bool {
         // What visitors came for is never evicted by what they may come for.
         let denied = self.denies(&want.owner, &want.digest);
-        let room = !denied && self.store.used_by(&want.owner).saturating_add(body.len() as u64) <= STANDBY_BYTES_MAX;
-        let good = room && self.store.insert(want.owner, want.digest, body.clone(), STANDBY_BYTES_MAX).is_ok();
+        let most = STANDBY_BYTES_MAX.min(self.bytes_each.load(Relaxed));
+        let room = !denied && self.store.used_by(&want.owner).saturating_add(body.len() as u64) <= most;
+        let good = room && self.store.insert(want.owner, want.digest, body.clone(), most).is_ok();
         if good {
             self.counters.standby.fetch_add(1, Relaxed);
             // A visitor who came meanwhile need not wait for the same bytes again.

@@ -57,6 +57,7 @@ impl Overflow {
         let uplink = Arc::new(Uplink::new(config.uplink));
         let denials = Arc::new(Denials::new(&config.denied, config));
         let (mut guests, wanted) = Guests::new(Arc::clone(&uplink), config.guest_memory.0);
+        guests.set_bytes_each(config.guest_memory_each.0);
         guests.heed(Arc::clone(&denials));
         guests.set_suffix(config.guest_suffix.as_deref());
         let spiller = Spiller::new(Arc::clone(&uplink));
@@ -74,6 +75,7 @@ impl Overflow {
         self.spiller.set_trusted(config.trusted.as_deref());
         self.agentless.set_target(config.agentless.clone());
         self.guests.set_bytes_max(config.guest_memory.0);
+        self.guests.set_bytes_each(config.guest_memory_each.0);
         self.guests.set_suffix(config.guest_suffix.as_deref());
         // Whose names are whose may have changed.
         self.denials.replace(&self.denials.list(), config);

@@ -30,7 +30,8 @@ fn now(millis: u64) -> Now {
     Now { time: Time::from_micros(millis * 1_000), date: Date::from_millis(1_795_305_600_000 + millis) }
 }
 
-const CAPS: Caps = Caps { requests: RequestRate(100), bytes: ByteRate(1 << 20), month: Bytes(1 << 40), storage: Bytes(1 << 30) };
+const CAPS: Caps =
+    Caps { requests: RequestRate(100), bytes: ByteRate(1 << 20), month: Bytes(1 << 40), storage: Bytes(1 << 30), ..Caps::NOTHING };
 
 fn config(seed: u8) -> Config {
     let (key, canonical) = (Key::from_seed([seed; 32]), format!("http://site-{seed}.example"));

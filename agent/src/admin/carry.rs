@@ -17,6 +17,7 @@ struct Carried {
     since: Option<Date>,
     requests: u64,
     bytes: Bytes,
+    today: Bytes,
     stored: GuestStored,
 }
 
@@ -29,6 +30,9 @@ pub fn carry(report: Option<&Report>, stored: &BTreeMap<SiteId, GuestStored>, st
         carried.since = Some(carried.since.map_or(lease.made, |since| since.min(lease.made)));
         carried.requests = carried.requests.saturating_add(u64::from(lease.used_requests));
         carried.bytes = carried.bytes.saturating_add(lease.used_bytes);
+    }
+    for (member, bytes) in report.iter().flat_map(|report| &report.carried_today) {
+        members.entry(*member).or_default().today = *bytes;
     }
     for (owner, stored) in stored {
         members.entry(*owner).or_default().stored = *stored;
@@ -49,6 +53,7 @@ pub fn carry(report: Option<&Report>, stored: &BTreeMap<SiteId, GuestStored>, st
             "since": carried.since.map(|since| since.to_string()),
             "requests": carried.requests,
             "bytes": carried.bytes.0,
+            "today_bytes": carried.today.0,
             "objects": carried.stored.objects,
             "stored_bytes": carried.stored.bytes.0,
         })

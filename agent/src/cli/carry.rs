@@ -79,7 +79,7 @@ fn carried(told: &Value) -> String {
     if members.is_empty() {
         return "Nothing is carried for anybody.".to_owned();
     }
-    let mut shown = table(&["partner", "site", "leases", "since", "served", "held"]);
+    let mut shown = table(&["partner", "site", "leases", "since", "served", "today", "held"]);
     for member in members {
         let leases = if truth(member, "/stopped") { "stopped".to_owned() } else { number(member, "/leases").to_string() };
         shown.add_row([
@@ -88,6 +88,7 @@ fn carried(told: &Value) -> String {
             leases,
             member["since"].as_str().unwrap_or("-").to_owned(),
             format!("{} requests, {}", number(member, "/requests"), Bytes(number(member, "/bytes"))),
+            Bytes(number(member, "/today_bytes")).to_string(),
             format!("{} objects, {}", number(member, "/objects"), Bytes(number(member, "/stored_bytes"))),
         ]);
     }
@@ -104,17 +105,17 @@ mod tests {
         assert_eq!(carried(&json!({ "carried": [] })), "Nothing is carried for anybody.");
         let told = json!({ "carried": [
             { "partner": "rkeohxlu2222", "canonical": "https://blog.example", "stopped": false, "leases": 2, "since": "2026-11-23T02:00:00Z",
-              "requests": 12, "bytes": 2048, "objects": 3, "stored_bytes": 1024 },
+              "requests": 12, "bytes": 2048, "today_bytes": 4096, "objects": 3, "stored_bytes": 1024 },
             { "partner": "qe4xodvi2222", "canonical": null, "stopped": true, "leases": 0, "since": null,
-              "requests": 0, "bytes": 0, "objects": 0, "stored_bytes": 0 },
+              "requests": 0, "bytes": 0, "today_bytes": 0, "objects": 0, "stored_bytes": 0 },
         ]});
         let lines: Vec<String> = carried(&told).lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
         assert_eq!(
             lines,
             [
-                "partner site leases since served held",
-                "rkeohxlu https://blog.example 2 2026-11-23T02:00:00Z 12 requests, 2.0 KiB 3 objects, 1.0 KiB",
-                "qe4xodvi none stopped - 0 requests, 0 B 0 objects, 0 B",
+                "partner site leases since served today held",
+                "rkeohxlu https://blog.example 2 2026-11-23T02:00:00Z 12 requests, 2.0 KiB 4.0 KiB 3 objects, 1.0 KiB",
+                "qe4xodvi none stopped - 0 requests, 0 B 0 B 0 objects, 0 B",
             ]
         );
     }

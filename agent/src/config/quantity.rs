@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use overspill_governance::units::{ByteRate, Bytes, RequestRate};
+use overspill_protocol::quota::Hours;
 
 /// A text that cannot be read: what is wrong with it, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,6 +141,27 @@ fn shown(value: u64, units: &[(&str, u64)]) -> String {
     format!("{}{name}", value / factor)
 }
 
+/// Reads a part of each day by UTC: `22:00-06:00`.
+///
+/// # Errors
+/// [`Misread`].
+pub fn hours(text: &str) -> Result<Hours, Misread> {
+    let minute = |text: &str| {
+        let (hour, minute) = text.trim().split_once(':')?;
+        let number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u16>().ok()).flatten();
+        let (hour, minute) = (number(hour)?, number(minute)?);
+        (hour <= 24 && minute < 60).then_some(hour * 60 + minute)
+    };
+    let part = text.split_once('-').and_then(|(from, to)| Hours::between(minute(from)?, minute(to)?));
+    part.ok_or_else(|| Misread::new("is no part of a day", "for example 22:00-06:00, by UTC; 00:00-24:00 is all of it"))
+}
+
+/// Writes a part of a day as [`hours`] reads it.
+pub fn show_hours(value: Hours) -> String {
+    let (from, to) = value.minutes();
+    format!("{:02}:{:02}-{:02}:{:02}", from / 60, from % 60, to / 60, to % 60)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +169,8 @@ mod tests {
 
     #[test]
     fn people_write_what_they_mean() {
+        assert_eq!(hours("22:30 - 6:00").map(show_hours).unwrap(), "22:30-06:00");
+        assert_eq!(hours("00:00-24:00").unwrap(), Hours::ALWAYS);
         assert_eq!(bytes("64MiB").unwrap(), Bytes(64 << 20));
         assert_eq!(bytes("1.5 KiB").unwrap(), Bytes(1_536));
         assert_eq!(bytes("4096").unwrap(), Bytes(4_096));
@@ -169,7 +193,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_is_read_back(value: u64) {
+        fn what_is_shown_is_read_back(value: u64, from in 0_u16..1_440, to in 0_u16..=1_440) {
+            let part = Hours::between(from, to);
+            prop_assert_eq!(part.is_none(), from == to);
+            prop_assert!(part.is_none_or(|part| hours(&show_hours(part)) == Ok(part)));
             prop_assert_eq!(bytes(&show_bytes(Bytes(value))).unwrap(), Bytes(value));
             prop_assert_eq!(rate(&show_rate(ByteRate(value / 8))).unwrap(), ByteRate(value / 8));
             let span_value = Duration::from_millis(value);
@@ -179,7 +206,7 @@ mod tests {
         #[test]
         fn no_text_panics(text in "\\PC*", digits in "[0-9.]{0,40}", unit in "[A-Za-z/]{0,6}") {
             for text in [text, format!("{digits}{unit}")] {
-                let _ = (bytes(&text), rate(&text), requests(&text), span(&text));
+                let _ = (bytes(&text), rate(&text), requests(&text), span(&text), hours(&text));
             }
         }
     }

@@ -8,6 +8,7 @@ use std::{
 
 use overspill_edge::AgentlessTarget;
 use overspill_governance::units::{ByteRate, Bytes, RequestRate};
+use overspill_protocol::quota::Hours;
 
 use super::{
     quantity::Misread,
@@ -157,6 +158,11 @@ settings! {
     caps_bytes: ByteRate, "caps.bytes" = "10Mbit/s", Start, "Body bytes carried for others in each second, all together.";
     caps_month: Bytes, "caps.month" = "50GiB", Start, "Body bytes carried for others in 30 days.";
     caps_storage: Bytes, "caps.storage" = "64MiB", Start, "Memory for objects held for others.";
+    caps_member_requests: Option<RequestRate>, "caps.member_requests" = "none", Start, "Requests carried for one member in each second (none: as many as for all).";
+    caps_member_bytes: Option<ByteRate>, "caps.member_bytes" = "none", Start, "Body bytes carried for one member in each second (none: as many as for all).";
+    caps_member_day: Option<Bytes>, "caps.member_day" = "none", Start, "Body bytes carried for one member in a day, which begins at midnight UTC (none: as many as for all).";
+    caps_member_storage: Option<Bytes>, "caps.member_storage" = "none", Start, "Memory for one member's objects (none: as much as for all).";
+    caps_hours: Hours, "caps.hours" = "00:00-24:00", Start, "Hours of the day (UTC) in which anything is carried for others.";
     allow_private_proofs: bool, "allow_private_proofs" = "false", Start, "Check members' host names at private and loopback addresses too: for trials on one machine only.";
     clock_offset: i64, "clock_offset" = "0", Start, "Milliseconds added to the calendar: for trials with wrong clocks only.";
     grace: Duration, "grace" = "10s", Reload, "How long requests may take to finish when the agent stops.";

@@ -8,6 +8,7 @@ use overspill_governance::{
     site::SiteId,
     units::{ByteRate, Bytes, RequestRate},
 };
+use overspill_protocol::quota::Hours;
 
 use super::quantity::{self, Misread};
 
@@ -93,6 +94,8 @@ value!(
 );
 value!(std::net::IpAddr, "IP address", |text| parsed(text, "is not an IP address", "for example 10.0.0.1"), ToString::to_string);
 value!(PathBuf, "path", |text| Ok(PathBuf::from(text)), |value| value.display().to_string());
+
+value!(Hours, "hours", |text| quantity::hours(text), |value| quantity::show_hours(*value));
 
 /// Scheme and authority of a web site, without a path: `https://blog.example`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -39,7 +39,13 @@ impl Agent {
             listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
             announce: Vec::new(),
             guest: None,
-            caps: Caps { requests: RequestRate(10), bytes: ByteRate(10_000), month: Bytes(1 << 30), storage: Bytes(1 << 20) },
+            caps: Caps {
+                requests: RequestRate(10),
+                bytes: ByteRate(10_000),
+                month: Bytes(1 << 30),
+                storage: Bytes(1 << 20),
+                ..Caps::NOTHING
+            },
             stopped: Stops::open(&dir.path().join("stopped")),
             reach: Reach::Anywhere,
         };

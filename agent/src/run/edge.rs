@@ -59,6 +59,7 @@ pub(super) fn config(loaded: &Loaded, named: Named, state: Option<&State>) -> Re
         trusted_proxies: settings.trusted_proxies.clone(),
         purge_token: purge_token(settings),
         guest_memory: settings.caps_storage,
+        guest_memory_each: settings.caps_member_storage.unwrap_or(settings.caps_storage),
         guest_suffix: settings.guest_suffix.as_ref().map(|suffix| suffix.0.clone()),
         ..careful
     };

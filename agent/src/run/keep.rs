@@ -6,7 +6,10 @@ use std::{
 };
 
 use overspill_edge::{Clock, Denial, Handle};
-use overspill_protocol::io::{Caps, GuestAddress};
+use overspill_protocol::{
+    io::{Caps, GuestAddress},
+    quota::Quota,
+};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -180,7 +183,20 @@ pub(crate) fn guest(settings: &Settings) -> Option<GuestAddress> {
 }
 
 pub(crate) fn caps(settings: &Settings) -> Caps {
-    Caps { requests: settings.caps_requests, bytes: settings.caps_bytes, month: settings.caps_month, storage: settings.caps_storage }
+    let member = Quota {
+        requests: settings.caps_member_requests.unwrap_or(Quota::OPEN.requests),
+        bytes: settings.caps_member_bytes.unwrap_or(Quota::OPEN.bytes),
+        day: settings.caps_member_day.unwrap_or(Quota::OPEN.day),
+        storage: settings.caps_member_storage.unwrap_or(Quota::OPEN.storage),
+    };
+    Caps {
+        requests: settings.caps_requests,
+        bytes: settings.caps_bytes,
+        month: settings.caps_month,
+        storage: settings.caps_storage,
+        member,
+        hours: settings.caps_hours,
+    }
 }
 
 /// What to tell of a state directory that cannot be used.

@@ -28,6 +28,26 @@ fn a_malformed_configuration_is_refused_with_every_fault_and_its_line() {
 }
 
 #[test]
+fn quotas_and_hours_are_read_or_refused_with_what_to_write() {
+    let place = Place::new();
+    for hours in ["22-6", "08:00", "08:00-08:00", "25:00-02:00", "08:60-09:00", "+8:00-09:00", "24:00-06:00"] {
+        place.say(&["config", "check", "--caps-hours", hours]).assert_failed(2, &format!("caps.hours: {hours:?} is no part of a day"));
+    }
+    place.say(&["config", "check", "--caps-member-day", "many"]).assert_failed(2, "caps.member_day");
+    let file = place.write("overspill.toml", "[caps]\nmember_requests = 20\nmember_day = \"2GiB\"\nhours = \"22:00-6:00\"\n");
+    let shown = place.say(&["config", "show", "--config", file.to_str().unwrap(), "--caps-member-storage", "8MiB"]);
+    for line in [
+        "member_requests = \"20/s\"",
+        "member_day = \"2GiB\"",
+        "hours = \"22:00-06:00\"",
+        "member_storage = \"8MiB\"",
+        "member_bytes = \"none\"",
+    ] {
+        assert!(shown.assert_done().out.contains(line), "{line} in {shown:?}");
+    }
+}
+
+#[test]
 fn a_second_agent_is_refused_by_the_firsts_number() {
     let (place, origin) = (Place::new(), Origin::start("the blog"));
     let first = Agent::start(&place, &origin, &[]);

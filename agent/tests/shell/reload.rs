@@ -49,6 +49,11 @@ fn what_waits_for_a_restart_is_named_and_everything_else_is_taken() {
         ("caps.bytes", "7Mbit/s"),
         ("caps.month", "7GiB"),
         ("caps.storage", "7MiB"),
+        ("caps.member_requests", "6/s"),
+        ("caps.member_bytes", "6Mbit/s"),
+        ("caps.member_day", "6GiB"),
+        ("caps.member_storage", "6MiB"),
+        ("caps.hours", "22:00-06:00"),
         ("allow_private_proofs", "true"),
         ("clock_offset", "7"),
     ];

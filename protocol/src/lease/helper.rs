@@ -38,10 +38,12 @@ use crate::{
 pub(crate) mod fetch;
 mod grant;
 pub(crate) mod month;
+mod quota;
 mod stopped;
 
 use fetch::Fetches;
 use month::Month;
+use quota::Day;
 
 /// One lease that we host.
 #[derive(Debug, Clone)]
@@ -98,6 +100,7 @@ pub(crate) struct HelperSide {
     /// Names of leases that have ended, the latest last: an allotment is good for one lease only.
     ended: VecDeque<LeaseId>,
     month: Month,
+    day: Day,
     pressed: bool,
     /// Names for which certificates are shown here; `None`: that is not our business.
     pub(crate) certified: Option<Arc<Vec<String>>>,
@@ -115,6 +118,7 @@ impl HelperSide {
             stopped: BTreeSet::new(),
             ended: VecDeque::new(),
             month: Month::default(),
+            day: Day::default(),
             pressed: false,
             certified: None,
         }
@@ -147,6 +151,7 @@ impl HelperSide {
         if let Some(guest) = self.leases.get_mut(&taken.lease) {
             let more = taken.bytes.saturating_sub(guest.saved.bytes);
             self.month.add(guest.terms.allotment.body.made, more);
+            self.day.add(guest.terms.owner(), guest.terms.allotment.body.made, more);
             (guest.seen, guest.saved) = (taken, taken);
         }
     }
@@ -157,7 +162,9 @@ impl HelperSide {
         for Hosted { lease, serial, word, requests, bytes } in hosted {
             let Some(guest) = self.leases.get_mut(lease).filter(|guest| guest.live.is_some()) else { continue };
             let seen = &mut guest.seen;
-            self.month.add(today, bytes.saturating_sub(seen.bytes));
+            let more = bytes.saturating_sub(seen.bytes);
+            self.month.add(today, more);
+            self.day.add(guest.terms.allotment.body.owner, today, more);
             if *serial > seen.serial {
                 (seen.serial, seen.word) = (*serial, *word);
             }
@@ -207,6 +214,7 @@ impl HelperSide {
                 (Phase::Held, _) if silent || !membership.is_member(&owner) => Some(Turn::Lost),
                 (Phase::Held, Some(live)) if live.until <= now => Some(Turn::Expired),
                 (Phase::Held, _) if release => Some(Turn::Released),
+                (Phase::Held, _) if self.withholds(&owner, desk.now.date) => Some(Turn::Stopped),
                 (Phase::Draining, _) if now.since(guest.terms.since) >= DRAIN_TIME => Some(Turn::Drained),
                 (Phase::Settling, _) if now.since(guest.terms.since) >= crate::limits::UNSETTLED_LIFETIME => Some(Turn::GivenUp),
                 // Departure is final: who has left signs nothing on our line any more.

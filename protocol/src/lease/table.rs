@@ -34,7 +34,7 @@ pub enum Turn {
     Expired,
     /// The other end is gone, or has forgotten it.
     Lost,
-    /// The helper carries nothing for its owner any more.
+    /// The helper carries nothing for its owner at present.
     Stopped,
     /// Every ticket that was out has expired.
     Drained,
@@ -107,7 +107,7 @@ impl Turn {
             Self::Succeeded => "its successor took over",
             Self::Expired => "its time is over",
             Self::Lost => "the other end is gone",
-            Self::Stopped => "its helper carries nothing for its owner any more",
+            Self::Stopped => "its helper carries nothing for its owner at present",
             Self::Drained => "its last ticket has expired",
             Self::Settled => "its last claim is settled",
             Self::GivenUp => "the other end did not settle",

@@ -79,11 +79,11 @@ impl Site {
 
     /// A partner would like us to hold its objects before it needs us.
     pub(super) fn on_preposition(&mut self, from: SiteId, wish: &Preposition) -> Option<&'static str> {
-        let welcome = !self.helper.is_stopped(&from)
+        let welcome = !self.helper.withholds(&from, self.desk.now.date)
             && self.helper.address.is_some()
             && self.partners.is_proved(&from)
             && self.membership.leaving().is_none();
-        let storage = if welcome { self.helper.caps.storage } else { Bytes::ZERO };
+        let storage = if welcome { self.helper.storage() } else { Bytes::ZERO };
         let governed = self.helper.live_with(&from).next().is_some();
         self.helper.keeping.on_preposition(&mut self.desk, from, wish, storage, governed).err()
     }

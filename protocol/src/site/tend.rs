@@ -105,7 +105,12 @@ impl Site {
         let owned = self.owner.leases.iter().filter(|(_, owned)| owned.terms.helper() == partner && owned.terms.phase <= Phase::Held);
         let beat = Beat {
             owned: owned.map(|(id, _)| *id).collect(),
-            hosted: self.helper.live_with(&partner).filter(|_| !self.helper.is_stopped(&partner)).map(|(id, _)| *id).collect(),
+            hosted: self
+                .helper
+                .live_with(&partner)
+                .filter(|_| !self.helper.withholds(&partner, self.desk.now.date))
+                .map(|(id, _)| *id)
+                .collect(),
             generation: generation.filter(|_| self.owner.live_with(&partner).next().is_some()),
             holds: self.helper.shelves.get(&partner).map_or(0, |shelf| shelf.manifest().generation),
         };

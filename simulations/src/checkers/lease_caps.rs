@@ -1,4 +1,4 @@
-//! No plan makes a helper carry more than its hard caps, no owner's data plane is sent where the words have run out, and no owner allots
+//! No plan makes a helper carry more than its hard caps, or more for one member than its quota, no owner's data plane is sent where the words have run out, and no owner allots
 //! to one helper more than their line can bear.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,12 @@ use overspill_governance::{
     site::SiteId,
     units::{Bytes, Credit},
 };
-use overspill_protocol::{event::Event, io::Caps, limits::LEASES_MAX, plan::Plan};
+use overspill_protocol::{
+    event::Event,
+    io::Caps,
+    limits::LEASES_MAX,
+    plan::{Host, Plan},
+};
 
 use super::terms::Terms;
 use crate::server::Visit;
@@ -119,6 +124,16 @@ impl LeaseCaps {
         let caps = self.caps.get(&site)?;
         if requests > u64::from(caps.requests.0) || bytes > caps.bytes.0 {
             return Some(format!("{} plans to carry {requests} requests/s and {bytes} bytes/s, beyond its caps", site.short()));
+        }
+        let over = |host: &&Host| {
+            let theirs = plan.host.iter().filter(|other| !other.closed && other.owner == host.owner);
+            let (requests, bytes) =
+                theirs.fold((0_u64, 0_u64), |(requests, bytes), host| (requests + u64::from(host.requests.0), bytes + host.bytes.0));
+            let quota = caps.member;
+            requests > u64::from(quota.requests.0) || bytes > quota.bytes.0 || host.storage > quota.storage
+        };
+        if let Some(host) = plan.host.iter().find(over) {
+            return Some(format!("{} plans to carry more for {} than one member's quota", site.short(), host.owner.short()));
         }
         let spent = plan.spill.iter().find(|spill| spill.serial_from > spill.chain.len() + 1);
         if let Some(spill) = spent {

@@ -330,6 +330,22 @@ fn a_standby_copy_that_finds_no_room_evicts_nothing() {
 }
 
 #[test]
+fn one_owners_standby_copies_stay_within_its_quota() {
+    let helper = Helper::new(Vec::new());
+    let want = |body: &'static [u8]| FillWanted {
+        lease: lease(9),
+        owner: OWNER,
+        digest: ObjectDigest::of(body),
+        size: units::Bytes(body.len() as u64),
+    };
+    helper.guests.set_bytes_each(7);
+    assert!(helper.guests.stand_by(&want(b"four"), Bytes::from_static(b"four"), now(0).time));
+    assert!(!helper.guests.stand_by(&want(b"more"), Bytes::from_static(b"more"), now(0).time), "eight would be too many");
+    assert!(helper.guests.stand_by(&want(b"few"), Bytes::from_static(b"few"), now(0).time));
+    assert_eq!(helper.guests.store.used_by(&OWNER), 7);
+}
+
+#[test]
 fn a_purge_leaves_only_the_standby_copies_that_it_names() {
     let helper = Helper::new(Vec::new());
     let want = |body: &'static [u8]| FillWanted {

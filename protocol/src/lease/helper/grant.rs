@@ -32,9 +32,15 @@ impl HelperSide {
     pub(crate) fn offer(&self, today: Date) -> Option<Offer> {
         let address = self.address.as_ref()?;
         let (requests, bytes) = self.free(None);
-        let (storage, month) = (self.caps.storage, self.caps.month.saturating_sub(self.month.sum(today)));
-        let free =
-            (!self.pressed || planted!(HelpsWhilePressed)) && requests.0 > 0 && bytes.0 > 0 && month.0 > 0 && self.hosted() < LEASES_MAX;
+        let most = self.promised_most();
+        let (requests, bytes) = (requests.min(most.0), bytes.min(most.1));
+        let (storage, month) = (self.storage(), self.caps.month.saturating_sub(self.month.sum(today)));
+        let free = (!self.pressed || planted!(HelpsWhilePressed))
+            && self.caps.hours.contain(today)
+            && requests.0 > 0
+            && bytes.0 > 0
+            && month.0 > 0
+            && self.hosted() < LEASES_MAX;
         free.then_some(Offer { requests, bytes, storage, https: address.scheme == "https" })
     }
 
@@ -86,7 +92,7 @@ impl HelperSide {
         if !parties || !dated || !take.allotment.is_good(charter) {
             return Err(LeaseRefusal::BadTerms);
         }
-        if self.is_stopped(&from) {
+        if self.withholds(&from, desk.now.date) {
             return Err(LeaseRefusal::NoRoom);
         }
         if !partners.is_proved(&from) {
@@ -100,7 +106,8 @@ impl HelperSide {
         }
         let replaced = take.replaces.filter(|old| self.leases.get(old).is_some_and(|guest| guest.terms.owner() == from));
         let (requests, bytes) = self.free(replaced);
-        let (requests, bytes) = (requests.min(take.requests), bytes.min(take.bytes));
+        let theirs = self.left_to_promise(&from, replaced);
+        let (requests, bytes) = (requests.min(take.requests).min(theirs.0), bytes.min(take.bytes).min(theirs.1));
         let theirs = self.leases.values().filter(|guest| guest.terms.owner() == from).count();
         let full = theirs >= LEASES_PER_OWNER_MAX
             || membership.leaving().is_some()
@@ -141,7 +148,7 @@ impl HelperSide {
 
     /// Rates that leases which drain may share: what held ones leave of the caps.
     pub(crate) fn left_for_draining(&self) -> (RequestRate, ByteRate) {
-        let (requests, bytes) = self.bound(None);
+        let (requests, bytes) = self.bound(None, None);
         let draining =
             self.leases.values().filter(|guest| guest.terms.phase == Phase::Draining && guest.live.is_some()).count().max(1) as u64;
         let requests = u64::from(self.caps.requests.0.saturating_sub(requests.0)) / draining;
@@ -150,16 +157,17 @@ impl HelperSide {
 
     /// Rates that may be promised and that no held lease binds, not counting one that is about to be replaced.
     fn free(&self, without: Option<LeaseId>) -> (RequestRate, ByteRate) {
-        let (requests, bytes) = if planted!(PromisesTwice) { (RequestRate(0), ByteRate(0)) } else { self.bound(without) };
+        let (requests, bytes) = if planted!(PromisesTwice) { (RequestRate(0), ByteRate(0)) } else { self.bound(None, without) };
         let promised = 100 - DRAIN_SHARE_PERCENT;
         let most = u32::try_from(u64::from(self.caps.requests.0) * promised / 100).unwrap_or(u32::MAX);
         let most_bytes = self.caps.bytes.0 / 100 * promised;
         (RequestRate(most.saturating_sub(requests.0)), ByteRate(most_bytes.saturating_sub(bytes.0)))
     }
 
-    /// Rates that held leases bind.
-    fn bound(&self, without: Option<LeaseId>) -> (RequestRate, ByteRate) {
+    /// Rates that held leases bind, those with one member or all.
+    pub(super) fn bound(&self, member: Option<&SiteId>, without: Option<LeaseId>) -> (RequestRate, ByteRate) {
         let held = self.leases.iter().filter(|(id, guest)| guest.terms.phase == Phase::Held && Some(**id) != without);
+        let held = held.filter(|(_, guest)| member.is_none_or(|member| guest.terms.owner() == *member));
         let promises = held.filter_map(|(_, guest)| guest.live.as_ref());
         promises.fold((RequestRate(0), ByteRate(0)), |(requests, bytes), promise| {
             (RequestRate(requests.0.saturating_add(promise.requests.0)), ByteRate(bytes.0.saturating_add(promise.bytes.0)))

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use overspill_governance::units::{ByteRate, Bytes, RequestRate};
 use overspill_protocol::io::Caps;
 
 use super::{
@@ -11,13 +10,10 @@ use super::{
 };
 use crate::{server::Tally, world::World};
 
-/// What a rider is willing to carry.
-const NOTHING: Caps = Caps { requests: RequestRate(0), bytes: ByteRate(0), month: Bytes(0), storage: Bytes(0) };
-
 pub(super) fn play(stage: &Stage) -> Course {
     let mut world = World::settled(stage.plot.seed, stage.plot.members, &stage.plot.charter);
     for site in (0..stage.plot.members).filter(|site| stage.rides(*site)) {
-        world.bodies[site].caps = NOTHING;
+        world.bodies[site].caps = Caps::NOTHING;
         // Caps are read at the start.
         world.crash(site, Duration::from_millis(50));
     }
