@@ -36,10 +36,16 @@ pub enum Conduct {
     Frames,
     /// Signs two outcomes of each vote, and tells some members the one, some the other, some both.
     VotesTwice,
+    /// Is served, and signs for nothing that it owes.
+    Withholds,
+    /// Drops four of five guests, and counts them as served.
+    Pretends,
+    /// Can carry a tenth of what it promises, and sends the other guests home.
+    Overpromises,
 }
 
 /// All conducts, in the order in which scenarios draw them.
-pub const CONDUCTS: [Conduct; 10] = [
+pub const CONDUCTS: [Conduct; 13] = [
     Conduct::Honest,
     Conduct::Newer,
     Conduct::Older,
@@ -50,10 +56,17 @@ pub const CONDUCTS: [Conduct; 10] = [
     Conduct::Forks,
     Conduct::Frames,
     Conduct::VotesTwice,
+    Conduct::Withholds,
+    Conduct::Pretends,
+    Conduct::Overpromises,
 ];
 
 /// Of the messages with a signature, how many a forger bends, in a million.
 const FORGED: u32 = 300_000;
+/// Of a million guests, how many are dropped who are counted as served.
+const DROPPED: u32 = 800_000;
+/// Of a million guests, how many are too many for who promised too much.
+const TOO_MANY: u32 = 900_000;
 /// How often a flooder says everything.
 const FLOOD: usize = 40;
 
@@ -63,9 +76,24 @@ impl Conduct {
         matches!(self, Self::Honest | Self::Newer | Self::Older)
     }
 
-    /// Whether it knows a kind of messages: the newest, on which nothing else rests, is unknown to a member of the version before.
-    pub fn knows(self, message: &Message) -> bool {
-        self != Self::Older || !matches!(message, Message::Preposition(_))
+    /// Whether it says messages of this kind: the newest, on which nothing else rests, is unknown to a member of the version before; who
+    /// withholds signs nothing.
+    pub fn says(self, message: &Message) -> bool {
+        match self {
+            Self::Older => !matches!(message, Message::Preposition(_)),
+            Self::Withholds => !matches!(message, Message::Propose(_) | Message::Agree(_) | Message::ClaimAnswer(_)),
+            _ => true,
+        }
+    }
+
+    /// Whether guests who come get nothing, though they are counted as served.
+    pub(crate) fn drops(self, dice: &mut Dice) -> bool {
+        self == Self::Pretends && dice.happens(DROPPED)
+    }
+
+    /// Whether guests who come are too many, and go home.
+    pub(crate) fn is_full(self, dice: &mut Dice) -> bool {
+        self == Self::Overpromises && dice.happens(TOO_MANY)
     }
 
     /// How often a message leaves, and whether it was bent before.

@@ -7,6 +7,7 @@ pub mod course;
 pub mod measures;
 pub mod policies;
 pub mod recovery;
+pub mod strategies;
 
 pub use arms::{Arm, Setting};
 pub use measures::{Measures, measured};

@@ -1,8 +1,11 @@
-//! Models: every order of events up to a bound, with the real machines.
+//! Models: leases, clearing and votes by the real machines, in every order of messages, losses, copies, deaths and moments up to a bound.
+//!
+//! The ordinary run looks at a few hundred states. `OVERSPILL_STATES` sets how many different ones each model has to come to:
+//! `OVERSPILL_STATES=1000000 cargo test --release -p overspill-simulations --test models -- --nocapture --test-threads 1`
 
 use std::time::Instant;
 
-use stateright::{Checker, Model};
+use stateright::{Checker, HasDiscoveries, Model, Path};
 
 #[path = "models/local.rs"]
 mod local;
@@ -13,54 +16,120 @@ mod store;
 #[path = "models/world.rs"]
 mod world;
 
-use world::{Budget, Mesh};
+use store::Bug;
+use world::{Act, Budget, Mesh, State};
 
-fn check(mesh: Mesh, states: usize) {
-    let began = Instant::now();
-    let name = mesh.plot.name;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let checker = mesh.checker().threads(threads).target_state_count(states).spawn_bfs().join();
-    let found = checker.discoveries();
-    println!(
-        "{name}: {} states, {} generated, depth {}, {:?} sites, messages and steps, {:.1} s",
-        checker.unique_state_count(),
-        checker.state_count(),
-        checker.max_depth(),
-        checker.model().store.counts(),
-        began.elapsed().as_secs_f64()
-    );
-    for (property, path) in &found {
-        println!("{property}:");
-        for (state, act) in path.clone().into_vec() {
-            println!("  {:?} -> {act:?}", state.millis);
-            let _ = state;
-        }
-        let last = path.last_state();
-        for local in checker.model().locals(last) {
-            println!("  {:?}", local.broken);
-        }
-        println!("  {:?}", checker.model().open_after_healing(last));
-    }
-    assert!(found.is_empty(), "{name}: {:?}", found.keys());
-}
+/// A plot with so much mischief at most, and perhaps a bug.
+type Make = fn(Budget, Bug) -> Mesh;
+
+/// What is tried from the beginning on, in breadth, and to the end, in depth.
+const WIDE: Budget = Budget { moments: 5, losses: 1, doubles: 1, deaths: 1, events: 1 };
+const DEEP: Budget = Budget { moments: 8, losses: 2, doubles: 1, deaths: 2, events: 3 };
+/// Most states that are come to again, for each new one.
+const AGAIN: usize = 4;
+/// States in depth, for each in breadth.
+const SHARE: usize = 5;
 
 fn states() -> usize {
-    std::env::var("OVERSPILL_STATES").ok().and_then(|text| text.parse().ok()).unwrap_or(3_000)
+    std::env::var("OVERSPILL_STATES").ok().and_then(|text| text.parse().ok()).unwrap_or(150)
 }
 
-const LEFT: Budget = Budget { moments: 4, losses: 1, doubles: 1, deaths: 1, events: 2 };
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
 
-#[test]
-fn settling() {
-    check(plots::settling(LEFT, None), states());
+/// The way to a broken promise, in words.
+fn told(mesh: &Mesh, property: &str, path: &Path<State, Act>) -> String {
+    let acts: Vec<String> = path.clone().into_vec().into_iter().filter_map(|(_, act)| Some(mesh.words(&act?))).collect();
+    let last = path.last_state();
+    let broken: Vec<String> = mesh.locals(last).iter().flat_map(|local| local.broken.clone()).collect();
+    format!("not so: {property}\n  {}\n  {broken:?} {:?}", acts.join("\n  "), mesh.rest(last).err())
+}
+
+fn look(mesh: &Mesh, checker: &impl Checker<Mesh>, how: &str, began: Instant) -> usize {
+    let [sites, messages, steps] = mesh.store.counts();
+    println!(
+        "{}, {how}: {} states of {} sites and {messages} messages, {} steps of which {steps} by machines, depth {}, {:.0} s",
+        mesh.plot.name,
+        checker.unique_state_count(),
+        sites,
+        checker.state_count(),
+        checker.max_depth(),
+        began.elapsed().as_secs_f64()
+    );
+    let found: Vec<String> = checker.discoveries().iter().map(|(property, path)| told(mesh, property, path)).collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    checker.unique_state_count()
+}
+
+fn check(make: Make) {
+    let (wanted, began) = (states(), Instant::now());
+    let wide = make(WIDE, None).checker().threads(threads()).target_state_count(AGAIN * wanted).spawn_bfs().join();
+    assert!(look(wide.model(), &wide, "in breadth", began) >= wanted);
+    let began = Instant::now();
+    let deep = make(DEEP, None).checker().threads(threads()).target_state_count(wanted / SHARE).spawn_dfs().join();
+    look(deep.model(), &deep, "in depth", began);
 }
 
 #[test]
-fn clearing() {
-    check(plots::clearing(LEFT, None), states());
+fn leases_are_settled_in_every_order() {
+    check(plots::settling);
 }
 
 #[test]
-fn voting() {
-    check(plots::voting(Budget { events: 1, ..LEFT }, None), states());
+fn circles_of_debts_are_cleared_in_every_order() {
+    check(plots::clearing);
+}
+
+#[test]
+fn votes_are_decided_once_and_come_into_force_in_every_order() {
+    check(plots::voting);
+}
+
+/// The counter-example of each of these bugs is found, and told.
+#[cfg(feature = "planted")]
+mod planted {
+    use super::*;
+    use overspill_governance::planted::Bug::{
+        self, AgreesTooEarly, AllotsUnwritten, BooksNothing, CastsUnwritten, ClaimsUnwritten, DecidesByHalf, ForgetsBallots,
+        ForgetsProposals, OpensNothing, ProposesOnce, ProposesUnwritten, RepairsNoVotes, RulesTooEarly, RulesUnwritten,
+    };
+
+    /// States in which a bug is looked for.
+    const STATES: usize = 400_000;
+
+    fn hunt(make: Make, bugs: &[Bug]) {
+        let mut missed = Vec::new();
+        for bug in bugs {
+            let began = Instant::now();
+            let mesh = make(WIDE, Some(*bug));
+            let any = HasDiscoveries::Any;
+            let checker = mesh.checker().threads(threads()).target_state_count(STATES).finish_when(any).spawn_bfs().join();
+            let found = checker.discoveries();
+            let first = found.iter().min_by_key(|(_, path)| (*path).clone().into_vec().len());
+            println!("{bug:?}: {} states, {:.0} s", checker.unique_state_count(), began.elapsed().as_secs_f64());
+            match first {
+                Some((property, path)) => println!("{}", told(checker.model(), property, path)),
+                None => missed.push(*bug),
+            }
+        }
+        assert!(missed.is_empty(), "not found: {missed:?}");
+    }
+
+    #[test]
+    fn what_breaks_settling_is_found() {
+        let early = [ProposesUnwritten, AgreesTooEarly, ClaimsUnwritten, AllotsUnwritten];
+        hunt(plots::settling, &early);
+        hunt(plots::settling, &[ForgetsProposals, BooksNothing, ProposesOnce]);
+    }
+
+    #[test]
+    fn what_breaks_clearing_is_found() {
+        hunt(plots::clearing, &[RulesTooEarly, RulesUnwritten, OpensNothing, ForgetsProposals]);
+    }
+
+    #[test]
+    fn what_breaks_votes_is_found() {
+        hunt(plots::voting, &[ForgetsBallots, CastsUnwritten, DecidesByHalf, RepairsNoVotes]);
+    }
 }

@@ -98,6 +98,11 @@ impl Truth {
         self.lost.push(site);
     }
 
+    /// What was really served under each lease.
+    pub fn leases(&self) -> impl Iterator<Item = (&LeaseId, &Lease)> {
+        self.leases.iter()
+    }
+
     /// Compares a site's ledger with what really happened. `honest` says of whom the truth is to be expected; `settled`: everything had
     /// time to come to rest.
     pub fn check(&self, site: SiteId, entries: &[Entry], honest: impl Fn(&SiteId) -> bool, settled: bool) -> Vec<String> {
@@ -184,8 +189,8 @@ impl Truth {
         short.map(|(id, lease)| format!("{} was paid {} for lease {id}: {lease:?}", site.short(), paid(id, lease))).collect()
     }
 
-    /// A lease that nobody signed is worth nothing.
-    fn price(&self, lease: &LeaseId, requests: u32, bytes: Bytes) -> i128 {
+    /// What service under a lease is worth, in micro-credits; one that nobody signed is worth nothing.
+    pub fn price(&self, lease: &LeaseId, requests: u32, bytes: Bytes) -> i128 {
         self.terms.get(lease).map_or(0, |terms| terms.price(requests, bytes))
     }
 }

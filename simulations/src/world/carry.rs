@@ -137,7 +137,7 @@ impl World {
         let conduct = self.bodies[site].conduct;
         let lost = |to: &usize| matches!(message, Message::Manifest(_)) && self.faults.manifests_lost_at == Some(*to);
         let Some(to) = self.index_of(&to).filter(|to| !lost(to)) else { return };
-        if !conduct.knows(&message) {
+        if !conduct.says(&message) {
             return;
         }
         let beside = conduct.forks(&message, &self.bodies[site].key());

@@ -48,7 +48,7 @@ impl World {
     /// Whether a member understands the bytes at all: one of the version before does not know the newest kinds, and passes them over.
     pub(super) fn is_understood(&mut self, to: usize, bytes: &[u8]) -> bool {
         let conduct = self.bodies[to].conduct;
-        let known = conduct != Conduct::Older || wire::decode(bytes).map_or(true, |message| conduct.knows(&message));
+        let known = conduct != Conduct::Older || wire::decode(bytes).map_or(true, |message| conduct.says(&message));
         if !known {
             self.met.note(Sometimes::UnknownKind);
         }

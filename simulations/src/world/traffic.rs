@@ -88,7 +88,11 @@ impl World {
             return;
         }
         let now = self.now_of(helper).time;
-        let want = match self.bodies[helper].server.receive(&visit, now) {
+        let conduct = self.bodies[helper].conduct;
+        let full = conduct.is_full(&mut self.dice);
+        let received = if full { Received::SentHome(None) } else { self.bodies[helper].server.receive(&visit, now) };
+        let want = match received {
+            Received::Served { .. } if conduct.drops(&mut self.dice) => return,
             Received::Served { digest, bytes } => {
                 self.met.note(Sometimes::GuestServed);
                 return self.checkers.on_served(&visit, digest, bytes, self.now);

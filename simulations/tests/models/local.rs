@@ -5,8 +5,10 @@
 use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use overspill_governance::{
+    codec,
     digest::{Digest, ObjectDigest},
     entry::Entry,
+    line::{LineId, LineState},
     payword::{LeaseId, Word},
     site::SiteId,
     time::{Date, Now, Time},
@@ -84,6 +86,8 @@ pub struct Step {
 pub struct Local {
     /// What its ledger holds.
     pub ledger: Vec<Entry>,
+    /// The states of its lines that the ledger proves, in order.
+    pub lines: BTreeMap<LineId, Vec<LineState>>,
     /// The plan that its data plane serves by.
     pub plan: Option<Arc<Plan>>,
     /// What was broken so far, in words.
@@ -91,6 +95,8 @@ pub struct Local {
     site: Site,
     checkers: Checkers,
     life: u32,
+    /// Stands for the ledger in the site's name.
+    written: Digest,
     handed: BTreeMap<LeaseId, Spilled>,
     served: BTreeMap<LeaseId, Hosted>,
 }
@@ -102,9 +108,12 @@ impl Local {
         let site = Site::restore(body.config([0; 32]), ledger.iter().cloned(), now).expect("its own ledger");
         let mut checkers = Checkers::default();
         sites.iter().for_each(|site| checkers.on_site(site.id, site.caps));
-        ledger.iter().for_each(|entry| checkers.on_entry(body.id, entry));
-        let broken = checkers.violations().to_vec();
-        Self { ledger, plan: None, broken, site, checkers, life: 0, handed: BTreeMap::new(), served: BTreeMap::new() }
+        let (handed, served, written) = (BTreeMap::new(), BTreeMap::new(), Digest::ZERO);
+        let (lines, broken) = (BTreeMap::new(), Vec::new());
+        let mut local = Self { ledger: Vec::new(), lines, plan: None, broken, site, checkers, life: 0, written, handed, served };
+        ledger.into_iter().for_each(|entry| local.write(entry));
+        local.broken = local.checkers.violations().to_vec();
+        local
     }
 
     /// Who it is.
@@ -125,7 +134,9 @@ impl Local {
     /// A name for all that it is. Buckets are left out: no model comes near their bounds, and each message would make another site of it.
     pub fn name(&self) -> Digest {
         let mut text = Name::default();
-        write!(text, "{self:?}").expect("a name can always be written");
+        let plan = self.plan.as_ref().map(|plan| plan.version);
+        let Self { site, checkers, broken, life, written, handed, served, .. } = self;
+        write!(text, "{:?}", (site, checkers, broken, life, written, handed, served, plan)).expect("a name can always be written");
         Digest(*text.hasher.finalize().as_bytes())
     }
 
@@ -156,11 +167,13 @@ impl Local {
     fn twin(&self) -> Self {
         Self {
             ledger: self.ledger.clone(),
+            lines: self.lines.clone(),
             plan: self.plan.clone(),
             broken: Vec::new(),
             site: self.site.twin(),
             checkers: self.checkers.clone(),
             life: self.life,
+            written: self.written,
             handed: self.handed.clone(),
             served: self.served.clone(),
         }
@@ -233,8 +246,7 @@ impl Local {
         let said = |to, message: &Message| Some(Said { to, kind: message.kind(), bytes: wire::encode(message).into() });
         match output {
             Output::Persist(entry) => {
-                self.checkers.on_entry(us, &entry);
-                self.ledger.push(*entry);
+                self.write(*entry);
                 None
             }
             Output::Send { to, message } => {
@@ -255,6 +267,15 @@ impl Local {
             }
             _ => None,
         }
+    }
+
+    fn write(&mut self, entry: Entry) {
+        self.checkers.on_entry(self.id(), &entry);
+        if let Entry::Agreed { receipt, .. } = &entry {
+            self.lines.entry(receipt.state.line).or_default().push(receipt.state);
+        }
+        self.written = Digest::of_parts("model", &[&self.written.0, &codec::encode(&entry)]);
+        self.ledger.push(entry);
     }
 
     /// The process ends, with all that is not in the ledger, and a new one begins.

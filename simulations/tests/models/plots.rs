@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use overspill_governance::{charter::Charter, entry::Entry, site::SiteId, time::Now};
+use overspill_governance::{charter::Charter, entry::Entry, site::SiteId};
 use overspill_protocol::io::{Command, Wish as Change};
 use overspill_simulations::{
     checkers::{clearing, conservation, paid},
@@ -108,7 +108,8 @@ pub fn clearing(left: Budget, bug: Bug) -> Mesh {
 
 /// Four members decide on a rule, which one of them objects to.
 pub fn voting(left: Budget, bug: Bug) -> Mesh {
-    let pauses = [("vote_discussion", 600), ("vote_cooling", 300), ("vote_epoch", 300), ("vote_transition", 300), ("clearing_pause", 2_592_000)];
+    let pauses =
+        [("vote_discussion", 600), ("vote_cooling", 300), ("vote_epoch", 300), ("vote_transition", 300), ("clearing_pause", 2_592_000)];
     let mut story = Story::settled(with(brisk(), &pauses), 3, 4);
     story.pass(700);
     let change = Change::Amend { parameter: String::from("price_request"), to: 20 };
@@ -147,7 +148,3 @@ pub fn voting(left: Budget, bug: Bug) -> Mesh {
 fn ledgers(locals: &[Arc<Local>]) -> Vec<(SiteId, Vec<Entry>)> {
     locals.iter().map(|local| (local.id(), local.ledger.clone())).collect()
 }
-
-/// A moment, for those who print.
-#[expect(dead_code)]
-pub type Moment = Now;

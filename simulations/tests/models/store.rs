@@ -33,6 +33,9 @@ pub struct Moved {
     pub places: usize,
 }
 
+/// After how many moments a world in which messages flow is at rest, or what is wrong or open then.
+pub type Rest = Result<usize, Arc<[String]>>;
+
 /// When, and at which place it dies, if it does.
 type Place = (u64, Option<usize>);
 
@@ -43,6 +46,7 @@ struct Known {
     parcels: Vec<Parcel>,
     numbers: HashMap<Parcel, u32>,
     moves: HashMap<(u32, Told, Place), Arc<Moved>>,
+    rests: HashMap<(Vec<u32>, u64), Rest>,
 }
 
 /// All of them.
@@ -104,12 +108,23 @@ impl Store {
         self.write(|known| known.moves.entry(key).or_insert(moved).clone())
     }
 
+    /// What is known of how sites come to rest.
+    pub fn rest(&self, sites: &[u32], millis: u64) -> Option<Rest> {
+        self.read(|known| known.rests.get(&(sites.to_vec(), millis)).cloned())
+    }
+
+    /// How sites come to rest.
+    pub fn rests(&self, sites: Vec<u32>, millis: u64, rest: Rest) {
+        self.write(|known| known.rests.insert((sites, millis), rest));
+    }
+
     /// One parcel for each who hears it.
     fn parcels_of(&self, from: usize, said: &Said) -> Vec<u32> {
         let hears = |(to, body): &(usize, &Body)| *to != from && said.to.is_none_or(|id| id == body.id);
         let to: Vec<usize> = self.bodies.iter().enumerate().filter(hears).map(|(to, _)| to).collect();
         let small = |at: usize| u8::try_from(at).expect("a handful of sites");
-        let parcel = |to| Parcel { from: small(from), to: small(to), gossip: said.to.is_none(), kind: said.kind, bytes: said.bytes.clone() };
+        let parcel =
+            |to| Parcel { from: small(from), to: small(to), gossip: said.to.is_none(), kind: said.kind, bytes: said.bytes.clone() };
         to.into_iter().map(|to| self.number_of(parcel(to))).collect()
     }
 

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use overspill_governance::line::LineId;
 use stateright::{Model, Property};
 
 use super::{
     local::{Local, OBJECT, Told, Wish},
-    store::{Parcel, Store},
+    store::{Parcel, Rest, Store},
 };
 
 /// Messages on their way at most; what is said beyond is lost.
@@ -89,6 +88,23 @@ impl Mesh {
     /// What sites are in a state.
     pub fn locals(&self, state: &State) -> Vec<Arc<Local>> {
         state.sites.iter().map(|number| self.store.local(*number)).collect()
+    }
+
+    /// What happens, in words.
+    pub fn words(&self, act: &Act) -> String {
+        let parcel = |number: u32| {
+            let Parcel { from, to, kind, .. } = self.store.parcel(number);
+            format!("{kind} of site {from} for site {to}")
+        };
+        match *act {
+            Act::Arrives(number) => format!("{} arrives", parcel(number)),
+            Act::Doubles(number) => format!("{} arrives, and will again", parcel(number)),
+            Act::Vanishes(number) => format!("{} is lost", parcel(number)),
+            Act::Kills(number, place) => format!("{} arrives, and its hearer dies before output {place}", parcel(number)),
+            Act::Passes => String::from("time passes"),
+            Act::PassesAndKills(site, place) => format!("time passes, and site {site} dies before output {place}"),
+            Act::Happens => String::from("visitors are served, or a person wishes something"),
+        }
     }
 
     /// Everybody meets everybody.
@@ -178,52 +194,57 @@ impl Mesh {
         Some(())
     }
 
-    /// Messages flow from here on: what is still open after the plot's moments.
-    pub fn open_after_healing(&self, state: &State) -> Vec<String> {
+    /// Messages flow from here on: how many moments it takes until everything is done, or what is wrong then.
+    pub fn rest(&self, state: &State) -> Rest {
         let mut state = state.clone();
         for number in std::mem::take(&mut state.flight) {
             let parcel = self.store.parcel(number);
             self.tell(&mut state, usize::from(parcel.to), self.heard(&parcel), None, true);
         }
-        let mut open = Vec::new();
-        for _ in 0..self.plot.done_within {
-            self.pass(&mut state, self.plot.steps.1, true, None);
-            let (locals, now) = (self.locals(&state), self.store.moment(state.millis));
-            open = locals.iter().filter_map(|local| (self.plot.open)(local, now)).collect();
-            if open.is_empty() {
-                open.extend(locals.iter().flat_map(|local| local.broken.clone()));
-                open.extend((self.plot.judge)(&locals));
-                return open;
+        let mut way = Vec::new();
+        let rest = loop {
+            if let Some(known) = self.store.rest(&state.sites, state.millis) {
+                break known;
             }
+            if let Some(rest) = self.rest_now(&state, way.len() == self.plot.done_within) {
+                self.store.rests(state.sites, state.millis, rest.clone());
+                break rest;
+            }
+            way.push((state.sites.clone(), state.millis));
+            self.pass(&mut state, self.plot.steps.1, true, None);
+        };
+        let mut moments = rest;
+        for (sites, millis) in way.into_iter().rev() {
+            moments = moments.map(|moments| moments + 1);
+            self.store.rests(sites, millis, moments.clone());
         }
-        open
+        moments
+    }
+
+    /// What there is to say of a world without messages, if it is at rest, or has to be.
+    fn rest_now(&self, state: &State, is_late: bool) -> Option<Rest> {
+        let (locals, now) = (self.locals(state), self.store.moment(state.millis));
+        let open: Vec<String> = locals.iter().filter_map(|local| (self.plot.open)(local, now)).collect();
+        if !open.is_empty() {
+            return is_late.then(|| Err(open.into()));
+        }
+        let mut wrong: Vec<String> = locals.iter().flat_map(|local| local.broken.clone()).collect();
+        wrong.extend((self.plot.judge)(&locals));
+        Some(if wrong.is_empty() { Ok(0) } else { Err(wrong.into()) })
     }
 
     /// Whether both ends of every line know the same states, as far as both have them, and neither is ahead by more than one.
     fn ends_agree(&self, state: &State) -> bool {
         let locals = self.locals(state);
-        let lines: Vec<_> = locals.iter().map(|local| agreed(local)).collect();
-        lines.iter().enumerate().all(|(at, one)| {
-            lines[at + 1..].iter().all(|other| {
-                one.iter().all(|(line, states)| {
-                    let Some(theirs) = other.get(line) else { return true };
-                    let common = states.len().min(theirs.len());
-                    states[..common] == theirs[..common] && states.len().abs_diff(theirs.len()) <= 1
-                })
+        let agree = |one: &Local, other: &Local| {
+            one.lines.iter().all(|(line, ours)| {
+                let Some(theirs) = other.lines.get(line) else { return true };
+                let common = ours.len().min(theirs.len());
+                ours[..common] == theirs[..common] && ours.len().abs_diff(theirs.len()) <= 1
             })
-        })
+        };
+        (0..locals.len()).all(|one| (0..locals.len()).all(|other| one == other || agree(&locals[one], &locals[other])))
     }
-}
-
-/// The states of each line that a ledger proves, in order.
-fn agreed(local: &Local) -> std::collections::BTreeMap<LineId, Vec<overspill_governance::line::LineState>> {
-    let mut lines = std::collections::BTreeMap::<LineId, Vec<_>>::new();
-    for entry in &local.ledger {
-        if let overspill_governance::entry::Entry::Agreed { receipt, .. } = entry {
-            lines.entry(receipt.state.line).or_default().push(receipt.state);
-        }
-    }
-    lines
 }
 
 impl Model for Mesh {
@@ -305,7 +326,9 @@ impl Model for Mesh {
                 mesh.locals(state).iter().all(|local| local.broken.is_empty())
             }),
             Property::always("both ends of a line agree", Self::ends_agree),
-            Property::always("done once messages flow", |mesh: &Self, state: &State| mesh.open_after_healing(state).is_empty()),
+            Property::always("done once messages flow", |mesh: &Self, state: &State| {
+                mesh.rest(state).is_ok_and(|moments| moments <= mesh.plot.done_within)
+            }),
         ]
     }
 }

@@ -32,6 +32,8 @@ pub enum Command {
     Compare(Compare),
     /// Strikes a site in focus, at every load, and says how soon it is itself again.
     Recovery(Recovery),
+    /// Plays strategies that must not pay, each beside a twin that is honest, and says what each brought in.
+    Strategies(Strategies),
     /// Writes the pictures of the docs into a folder.
     Gallery {
         /// The folder: docs/src/img/gallery of a checkout.
@@ -199,6 +201,19 @@ pub struct Recovery {
     /// Writes a report with charts to this file: HTML that needs nothing else.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Prints one JSON object instead.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Strategies {
+    /// Seeds of each.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub seeds: u32,
+    /// The first seed.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1 << 40))]
+    pub from: u64,
     /// Prints one JSON object instead.
     #[arg(long)]
     pub json: bool,

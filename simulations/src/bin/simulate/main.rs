@@ -18,6 +18,7 @@ mod report;
 mod run;
 mod seeds;
 mod series;
+mod strategies;
 mod told;
 
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         args::Command::Gallery { folder } => gallery::gallery(&folder),
         args::Command::Compare(options) => experiment::compare(&options),
         args::Command::Recovery(options) => recovery::recovery(&options),
+        args::Command::Strategies(options) => strategies::strategies(&options),
         args::Command::List => run::list(),
     };
     match ended {

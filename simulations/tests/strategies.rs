@@ -1,0 +1,108 @@
+//! Strategies that must not pay, each played beside its twin, with its profit printed; those that do pay, and how much at most.
+//!
+//! `OVERSPILL_SEEDS` sets how many seeds each is played with. They take too long unoptimised:
+//! `cargo test --release -p overspill-simulations --features planted --test strategies -- --nocapture`
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use overspill_simulations::laboratory::strategies::{HONEST, Played, Profit, Strategy, play};
+
+/// The twins, by how many sites were brought in, and seed.
+static TWINS: Mutex<BTreeMap<(usize, u64), Played>> = Mutex::new(BTreeMap::new());
+
+fn seeds() -> u64 {
+    std::env::var("OVERSPILL_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+/// Plays a strategy, prints what it brought in, and looks at each run.
+fn profits(strategy: Strategy, look: impl Fn(&Profit)) {
+    for seed in 0..seeds() {
+        let twin = {
+            let mut twins = TWINS.lock().unwrap_or_else(PoisonError::into_inner);
+            twins.entry((strategy.brings(), seed)).or_insert_with(|| play(strategy, seed, true)).clone()
+        };
+        let played = Profit::beside(strategy, seed, &twin);
+        println!("{strategy:?}, seed {seed}: profit {} micro-credits, {played:?}", played.profit());
+        assert!(played.failures.is_empty(), "{:?}", played.failures);
+        look(&played);
+    }
+}
+
+/// It owes what honest members ever let it owe, once, and is helped less than who helps.
+fn is_bounded_and_helped_less(profit: &Profit) {
+    assert!(profit.strategist.got <= profit.bound, "{profit:?}");
+    assert!(profit.strategist.got < profit.twin.got && profit.strategist.shed > profit.twin.shed, "{profit:?}");
+}
+
+#[test]
+fn a_free_rider_is_helped_up_to_its_limits_and_no_more() {
+    profits(Strategy::FreeRider, is_bounded_and_helped_less);
+}
+
+#[test]
+fn who_withholds_receipts_is_helped_less_than_a_free_rider() {
+    profits(Strategy::Withholder, |profit| {
+        is_bounded_and_helped_less(profit);
+        assert!(profit.strategist.got <= profit.bound / 2 && profit.strategist.signed == 0, "{profit:?}");
+    });
+}
+
+#[test]
+fn who_over_claims_is_helped_less_and_invents_little() {
+    profits(Strategy::OverClaimer, |profit| {
+        assert!(profit.strategist.got + profit.strategist.invented < profit.twin.got, "{profit:?}");
+        assert!(profit.strategist.invented * 5 < profit.strategist.gave, "{profit:?}");
+    });
+}
+
+#[test]
+fn who_promises_too_much_earns_less_trust() {
+    profits(Strategy::CapacityLiar, |profit| {
+        is_bounded_and_helped_less(profit);
+        assert_eq!(profit.strategist.invented, 0, "{profit:?}");
+    });
+}
+
+#[test]
+fn inflating_each_others_lines_earns_nothing_with_others() {
+    profits(Strategy::CollusiveInflation, |profit| {
+        assert!(profit.strategist.got <= profit.twin.got && profit.strategist.invented == 0, "{profit:?}");
+    });
+}
+
+#[test]
+fn a_forker_is_convicted_by_all_and_loses() {
+    profits(Strategy::Forker, |profit| {
+        assert!(profit.strategist.got < profit.twin.got && profit.convicted_by == HONEST, "{profit:?}");
+    });
+}
+
+#[test]
+fn a_vote_farm_changes_no_rule() {
+    profits(Strategy::VoteFarm, |profit| {
+        assert!(!profit.rules_changed && profit.strategist.got * 10 <= profit.twin.got * 11, "{profit:?}");
+    });
+}
+
+/// Open: each name has the newcomer's limits with everybody, and its sponsor answers for nothing.
+#[test]
+fn a_sybil_farm_pays_up_to_the_limits_of_its_names() {
+    profits(Strategy::SybilFarm, is_bounded_and_helped_less);
+}
+
+/// Open: a new name has new limits; invites bound how often.
+#[test]
+fn a_whitewasher_pays_up_to_the_limits_of_its_names() {
+    profits(Strategy::Whitewasher, is_bounded_and_helped_less);
+}
+
+/// Open: no audit comes as a visitor. A claim is bounded by what was handed out, and not by what was served.
+#[test]
+fn a_selective_server_is_paid_for_tickets_that_were_handed_out_and_no_more() {
+    profits(Strategy::SelectiveServer, |profit| {
+        assert!(profit.strategist.gave + profit.strategist.invented <= profit.twin.gave * 11 / 10, "{profit:?}");
+    });
+}
