@@ -24,6 +24,7 @@ pub mod overload;
 pub mod plan;
 pub mod proof;
 pub mod report;
+pub mod sampling;
 pub mod site;
 pub mod ticket;
 pub mod timer;

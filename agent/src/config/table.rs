@@ -157,6 +157,7 @@ settings! {
     caps_bytes: ByteRate, "caps.bytes" = "10Mbit/s", Start, "Body bytes carried for others in each second, all together.";
     caps_month: Bytes, "caps.month" = "50GiB", Start, "Body bytes carried for others in 30 days.";
     caps_storage: Bytes, "caps.storage" = "64MiB", Start, "Memory for objects held for others.";
+    sample_proxy: Option<Host>, "sample_proxy" = "none", Start, "HTTP proxy (host and port) through which samples of what helpers serve are made, by CONNECT, so that they do not come from a member's address (none: directly).";
     allow_private_proofs: bool, "allow_private_proofs" = "false", Start, "Check members' host names at private and loopback addresses too: for trials on one machine only.";
     clock_offset: i64, "clock_offset" = "0", Start, "Milliseconds added to the calendar: for trials with wrong clocks only.";
     grace: Duration, "grace" = "10s", Reload, "How long requests may take to finish when the agent stops.";

@@ -42,6 +42,7 @@ impl Agent {
             caps: Caps { requests: RequestRate(10), bytes: ByteRate(10_000), month: Bytes(1 << 30), storage: Bytes(1 << 20) },
             stopped: Stops::open(&dir.path().join("stopped")),
             reach: Reach::Anywhere,
+            ways: Arc::new(crate::samples::Ways::new(Reach::Anywhere, None)),
         };
         let mesh = Mesh::start(setup, clock, edge, ledger.clone()).unwrap();
         Self { mesh: mesh.handle(), ledger, _mesh: mesh, _dir: dir }
