@@ -3,7 +3,7 @@
 //! Each name has a certificate of its own, so that one whose DNS is wrong keeps no other from being served. The site is served over plain
 //! HTTP meanwhile.
 
-mod client;
+pub(crate) mod client;
 mod keeper;
 pub mod limits;
 mod names;

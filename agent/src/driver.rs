@@ -28,6 +28,7 @@ use crate::{
     ledger::Ledger,
     mesh_handle::{Ask, Asks, MeshHandle},
     prove::Reach,
+    samples::Ways,
     stopped::Stops,
 };
 
@@ -57,6 +58,8 @@ pub struct Setup {
     pub stopped: Stops,
     /// Whose host names may be checked.
     pub reach: Reach,
+    /// How samples reach helpers.
+    pub ways: Arc<Ways>,
 }
 
 impl Setup {

@@ -31,6 +31,7 @@ pub mod named;
 pub mod offline;
 pub mod prove;
 pub mod run;
+pub mod samples;
 pub mod shutdown;
 pub mod state;
 pub mod statement;

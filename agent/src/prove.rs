@@ -7,7 +7,7 @@
 //! has nothing else at that port: it is asked over TLS, and may show any certificate.
 
 mod public;
-mod secure;
+pub(crate) mod secure;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -84,7 +84,7 @@ pub async fn prove(site: &SiteId, host: &str, reach: Reach) -> Result<(), Unprov
 async fn ask(site: &SiteId, host: &str, reach: Reach) -> Result<(), Unproven> {
     let authority = authority_of(host).ok_or_else(|| Unproven::NotAHost(host.chars().take(100).collect()))?;
     let no_answer = |reason: &dyn std::fmt::Display| Unproven::NoAnswer { host: host.to_owned(), reason: reason.to_string() };
-    let stream = connect(&authority, reach).await.map_err(|reason| match reason {
+    let stream = connect(&authority, 80, reach).await.map_err(|reason| match reason {
         None => Unproven::NoAddress(host.to_owned()),
         Some(error) => no_answer(&error),
     })?;
@@ -123,12 +123,12 @@ async fn ask(site: &SiteId, host: &str, reach: Reach) -> Result<(), Unproven> {
 }
 
 /// TCP, or TLS over it.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// The authority of a scheme and authority, and nothing more: no path, no query, no user.
-fn authority_of(host: &str) -> Option<Authority> {
+pub(crate) fn authority_of(host: &str) -> Option<Authority> {
     let uri: Uri = host.parse().ok()?;
     let bare = matches!(uri.scheme_str(), Some("http" | "https")) && uri.query().is_none() && matches!(uri.path(), "" | "/");
     let authority = uri.authority()?;
@@ -136,14 +136,14 @@ fn authority_of(host: &str) -> Option<Authority> {
 }
 
 /// The host without brackets.
-fn name_of(authority: &Authority) -> &str {
+pub(crate) fn name_of(authority: &Authority) -> &str {
     authority.host().trim_start_matches('[').trim_end_matches(']')
 }
 
 /// Connects to the first address that may be asked; `Err(None)` when there is none.
-async fn connect(authority: &Authority, reach: Reach) -> Result<TcpStream, Option<std::io::Error>> {
+pub(crate) async fn connect(authority: &Authority, default: u16, reach: Reach) -> Result<TcpStream, Option<std::io::Error>> {
     let name = name_of(authority);
-    let port = authority.port_u16().unwrap_or(80);
+    let port = authority.port_u16().unwrap_or(default);
     let addresses: Vec<SocketAddr> = if is_localhost(name) {
         vec![SocketAddr::from(([127, 0, 0, 1], port))]
     } else {
@@ -161,7 +161,7 @@ async fn connect(authority: &Authority, reach: Reach) -> Result<TcpStream, Optio
 }
 
 /// `localhost` and everything below it is this machine, without asking anybody (RFC 6761 section 6.3).
-fn is_localhost(name: &str) -> bool {
+pub(crate) fn is_localhost(name: &str) -> bool {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     name == "localhost" || name.ends_with(".localhost")
 }

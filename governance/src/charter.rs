@@ -166,6 +166,12 @@ charter! {
         "How long the member that clears a circle of debts waits for all its lines before it gives up.";
     clearing_grace: Seconds, "seconds", 1, 86_400, 7_776_000, principle 6,
         "How long a lock waits for the word of a member that belongs no more before both ends open it.";
+    sample_share: Permille, "permille", 0, 10, 200, principle 4,
+        "Which share of the requests that it sends to helpers an owner adds as samples, to see what is served.";
+    auditors_agree: u32, "members", 2, 3, 16, principle 4,
+        "How many drawn members of different branches must have got altered files from a helper within an hour to suspend it.";
+    suspension: Seconds, "seconds", 600, 21_600, 604_800, principle 5,
+        "How long nobody takes help of a helper that served altered files, after the hour in which it did.";
 }
 
 impl Default for Charter {

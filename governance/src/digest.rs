@@ -58,6 +58,13 @@ impl ObjectDigest {
     }
 }
 
+impl ObjectDigest {
+    /// Reads it as it is printed: 64 hex digits in lower case.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok().map(Self)
+    }
+}
+
 impl fmt::Display for ObjectDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&HEXLOWER.encode(&self.0))

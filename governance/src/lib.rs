@@ -63,6 +63,7 @@ pub mod register;
 pub mod roster;
 pub mod site;
 pub mod standing;
+pub mod testimony;
 pub mod time;
 pub mod units;
 pub mod vote;

@@ -58,6 +58,10 @@ pub const VOICES_MIN: usize = 4;
 pub const BREACHES_KEPT: usize = 16;
 /// Breaches nearer to each other count as one: whatever went wrong, went wrong once.
 pub const BREACH_PAUSE: core::time::Duration = core::time::Duration::from_secs(3_600);
+/// Testimonies of one auditor that are kept at once: it is drawn for few helpers, and few of those cheat.
+pub const TESTIMONIES_PER_AUDITOR: usize = 16;
+/// Testimonies that are kept at once.
+pub const TESTIMONIES_MAX: usize = 1_024;
 /// Fewest members of a circle of debts: two settle on their line.
 pub const CYCLE_MIN: usize = 3;
 /// Most members of a circle of debts: longer ones are rarely found, and every further member can fail.

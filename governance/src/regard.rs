@@ -32,6 +32,10 @@ pub enum Note {
     TheyDispute(String),
     /// It does so no more.
     TheyWithdraw,
+    /// A sample of what it serves for us held other bytes than were listed.
+    Altered,
+    /// Most samples of what it serves for us were turned away, or came too late.
+    Unhelpful,
 }
 
 impl fmt::Display for Note {
@@ -43,6 +47,8 @@ impl fmt::Display for Note {
             Self::WeWithdraw => f.write_str("we take back our dispute"),
             Self::TheyDispute(reason) => write!(f, "it disputes our line, \"{}\"", reason.escape_debug()),
             Self::TheyWithdraw => f.write_str("it takes back its dispute"),
+            Self::Altered => f.write_str("it served altered files"),
+            Self::Unhelpful => f.write_str("it turned most samples away"),
         }
     }
 }
@@ -51,6 +57,7 @@ impl fmt::Display for Note {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Regard {
     breaches: VecDeque<Date>,
+    altered: Option<Date>,
     ours: Option<Dispute>,
     theirs: Option<Dispute>,
 }
@@ -76,7 +83,16 @@ impl Regard {
     /// was noted are one: a bad hour is one bad hour.
     pub fn take(&mut self, note: Note, date: Date) -> bool {
         let (dispute, said) = match note {
-            Note::Unpaid | Note::Undelivered => return self.breach(date),
+            Note::Unpaid | Note::Undelivered | Note::Unhelpful => return self.breach(date),
+            // Whatever else went wrong in that hour: from whom altered files came, no help is taken.
+            Note::Altered => {
+                let anew = self.altered.is_none_or(|last| date >= last.after(BREACH_PAUSE));
+                if anew {
+                    self.altered = Some(date);
+                    let _ = self.breach(date);
+                }
+                return anew;
+            }
             Note::WeDispute(reason) => (&mut self.ours, Some(reason)),
             Note::WeWithdraw => (&mut self.ours, None),
             Note::TheyDispute(reason) => (&mut self.theirs, Some(reason)),
@@ -109,6 +125,11 @@ impl Regard {
     pub fn granted(&self, limit: Credit, charter: &Charter, date: Date) -> Credit {
         let less = |left: Credit, _| left.checked_sub(charter.breach_shrink.of(left)).unwrap_or(Credit::ZERO).max(Credit::ZERO);
         self.breaches(charter, date).into_iter().fold(limit.max(Credit::ZERO), less)
+    }
+
+    /// Until when no help is taken of it: it served altered files.
+    pub fn avoided(&self, charter: &Charter, date: Date) -> Option<Date> {
+        self.altered.map(|altered| altered.after(charter.suspension.span())).filter(|until| date < *until)
     }
 
     /// Whether either end's dispute still holds on a date.
@@ -164,6 +185,16 @@ mod tests {
         let counted = (0..60).filter(|minute| regard.take(Note::Undelivered, date(minute * 60))).count();
         assert_eq!((counted, regard.breaches(&charter(), date(3_600))), (1, [date(0)].to_vec()));
         assert!(regard.take(Note::Undelivered, date(3_600)));
+    }
+
+    #[test]
+    fn who_served_altered_files_is_avoided_for_a_while_and_granted_less() {
+        let (mut regard, charter) = (Regard::default(), Charter { suspension: Seconds(7_200), ..charter() });
+        assert!(regard.take(Note::Unhelpful, date(0)) && regard.take(Note::Altered, date(60)), "a bad hour hides no altered file");
+        assert!(!regard.take(Note::Altered, date(3_600)), "an hour of it is one entry");
+        assert_eq!(regard.avoided(&charter, date(7_259)), Some(date(7_260)));
+        assert_eq!(regard.avoided(&charter, date(7_260)), None);
+        assert_eq!(regard.breaches(&charter, date(7_260)).len(), 1);
     }
 
     #[test]

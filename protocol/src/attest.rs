@@ -108,6 +108,16 @@ impl Attester {
     }
 }
 
+/// The field by which a helper signs that it serves an object under a root of its choice.
+#[cfg(test)]
+pub(crate) fn lie(desk: &Desk, of: &Manifest, object: &Object, root: Digest) -> String {
+    let Manifest { mesh, owner, .. } = *of;
+    let minute = Date::default();
+    let served = Served { mesh, owner, helper: desk.id, root, path: path_digest(&object.path), body: object.digest, minute };
+    let signature = desk.sign(served).map(|signed| signed.signature);
+    signature.map(|signature| BASE64URL_NOPAD.encode(&codec::encode(&Stamp { minute, root, signature }))).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

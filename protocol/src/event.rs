@@ -180,6 +180,27 @@ pub enum Event {
         /// What.
         note: Note,
     },
+    /// A sample came back with other bytes than were listed.
+    Altered {
+        /// Who served them.
+        helper: SiteId,
+        /// Whose file it was.
+        owner: SiteId,
+    },
+    /// A drawn member says that a helper serves altered files.
+    Testified {
+        /// The drawn member.
+        auditor: SiteId,
+        /// The helper.
+        helper: SiteId,
+    },
+    /// Enough drawn members said so: nobody takes help of it for a while.
+    Suspended {
+        /// The helper.
+        helper: SiteId,
+        /// Until when.
+        until: Date,
+    },
     /// A line is locked for a round of clearing.
     Locked {
         /// The round.

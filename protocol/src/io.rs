@@ -17,6 +17,7 @@ use overspill_governance::{
     charter::Charter,
     digest::ObjectDigest,
     entry::Entry,
+    payword::LeaseId,
     site::SiteId,
     units::{ByteRate, Bytes, RequestRate},
 };
@@ -27,6 +28,7 @@ use crate::{
     observation::Observation,
     plan::{FillWanted, Plan},
     quota::{Hours, Quota},
+    sampling::{Answer, Sample},
 };
 
 /// What the world tells a site.
@@ -81,6 +83,20 @@ pub enum Input {
         host: String,
         /// Whether the host publishes the member's key.
         good: bool,
+    },
+    /// The answer to [`Output::Draw`].
+    Drawn {
+        /// The sample's number.
+        number: u64,
+        /// The ticket's text; `None`: no visitor would be sent there now.
+        ticket: Option<String>,
+    },
+    /// What became of [`Output::Sample`].
+    Sampled {
+        /// The sample's number.
+        number: u64,
+        /// The answer; `None`: nobody answered.
+        answer: Option<Answer>,
     },
     /// A person's wish, from the command line.
     Command {
@@ -247,6 +263,17 @@ pub enum Output {
         /// The authority that it says it serves, with its scheme: `https://blog.example`.
         host: String,
     },
+    /// Draw a ticket from a lease for one listed object, as for the next visitor who is sent there; told as [`Input::Drawn`].
+    Draw {
+        /// The sample's number.
+        number: u64,
+        /// The lease.
+        lease: LeaseId,
+        /// Path and raw query as the cache keys them.
+        path: String,
+    },
+    /// Ask a helper as a visitor's browser would; told as [`Input::Sampled`]. Public addresses only, no redirects.
+    Sample(Box<Sample>),
     /// Something that people or logs want to know.
     Tell(Event),
 }

@@ -25,6 +25,7 @@ pub mod plan;
 pub mod proof;
 pub mod quota;
 pub mod report;
+pub mod sampling;
 pub mod site;
 pub mod ticket;
 pub mod timer;

@@ -214,6 +214,28 @@ pub const SEEKS_KEPT: usize = 64;
 /// Rounds of one initiator that may be without a ruling here, before we lock nothing more for it.
 pub const ROUNDS_OF_ONE_MAX: usize = 2;
 
+/// Samples of one's own under way at once.
+pub const SAMPLES_AT_ONCE: usize = 4;
+/// Samples under way at once that others asked for.
+pub const SAMPLES_FOR_OTHERS: usize = 4;
+/// Samples that others may ask for in each second.
+pub const SAMPLE_ASKS_PER_SECOND: u32 = 2;
+/// Samples that others may ask for at once.
+pub const SAMPLE_ASKS_BURST: u32 = 20;
+/// Tickets that each drawn member gets for what an owner found altered.
+pub const SAMPLES_TO_CONFIRM: usize = 2;
+/// A sample of which nothing was heard for so long is forgotten.
+pub const SAMPLE_LIFETIME: Duration = Duration::from_secs(30);
+/// Samples at one helper of which most must have gone badly to be a breach.
+pub const SAMPLES_JUDGED: usize = 20;
+/// Another helper's answer of so long ago shows that our own link is well.
+pub const SAMPLE_REACHED: Duration = Duration::from_secs(60);
+/// Testimonies that the gossip may tell in each second: each is a draw to make and two signatures to check.
+pub const TESTIMONIES_PER_SECOND: u32 = 5;
+/// Testimonies that the gossip may tell at once.
+pub const TESTIMONIES_BURST: u32 = 100;
+/// Testimonies in one message to a partner.
+pub const TESTIMONIES_TOLD: usize = 64;
 /// Load, in thousandths, from which a site is busy when histories are compared: beyond it, it has little to offer.
 pub const BUSY_PERMILLE: u16 = 800;
 /// How long one window of a load history is: a crowd fills one, and adverts come several times in each.

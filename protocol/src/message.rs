@@ -17,6 +17,7 @@ use overspill_governance::{
     payword::LeaseId,
     roster::Notice,
     site::{Signature, Signed, SiteId, Statement},
+    testimony::Testimony,
     time::Date,
     units::{ByteRate, Bytes, Credit, RequestRate},
 };
@@ -105,6 +106,10 @@ messages! {
     Ruled(Ruled), SMALL_BYTES_MAX;
     /// Why the sender disputes the line, or that it does not: while it does, neither end takes or holds a new lease.
     Dispute(Option<String>), SMALL_BYTES_MAX;
+    /// An owner hands a member that is drawn to look at a helper a ticket to do it with.
+    SampleAsk(SampleAsk), SMALL_BYTES_MAX;
+    /// What drawn members say of helpers: by gossip a new testimony, on a connection all that matter.
+    Testify(Vec<Signed<Testimony>>), CONTROL_BYTES_MAX;
 }
 
 impl Message {
@@ -137,7 +142,9 @@ impl Message {
             | Self::ClaimAsk(_)
             | Self::Preposition(_)
             | Self::Seek(_)
-            | Self::RulingAsk(_) => false,
+            | Self::RulingAsk(_)
+            | Self::SampleAsk(_)
+            | Self::Testify(_) => false,
         }
     }
 }
@@ -378,4 +385,17 @@ pub struct RulingAsk {
     pub round: Digest,
     /// The asker knows of none, and would open the lock because the round's initiator belongs no more.
     pub gone: bool,
+}
+
+/// An owner's ticket for a sample.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct SampleAsk {
+    /// Whom to look at.
+    pub helper: SiteId,
+    /// Path and raw query as the owner keys them.
+    pub path: String,
+    /// What is listed there.
+    pub body: ObjectDigest,
+    /// The ticket's text.
+    pub ticket: String,
 }

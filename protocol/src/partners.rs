@@ -57,6 +57,8 @@ pub(crate) struct Partner {
     pub(crate) beat_answered: Option<Time>,
     /// How it behaves.
     pub(crate) manners: Manners,
+    /// No help is taken of it for now: it served altered files.
+    pub(crate) avoided: bool,
     dial: Dial,
     /// Since when the connection stands, and how many before it were brief, in a row.
     standing: Time,
@@ -106,6 +108,11 @@ impl Partners {
     /// All partners, in the order of their keys.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&SiteId, &Partner)> {
         self.all.iter()
+    }
+
+    /// Takes note of whom no help is taken for now.
+    pub(crate) fn avoid(&mut self, is_avoided: impl Fn(&SiteId) -> bool) {
+        self.all.iter_mut().for_each(|(site, partner)| partner.avoided = is_avoided(site));
     }
 
     /// Whether a connection to `site` is up.
@@ -290,6 +297,7 @@ impl Partner {
             papers: Bucket::new(PAPERS_PER_SECOND, PAPERS_BURST, now),
             beat_answered: None,
             manners: Manners::new(now),
+            avoided: false,
             dial: Dial::NotBefore { at: now.after(pause), failed: 0 },
             standing: Time::ZERO,
             brief: 0,
@@ -300,7 +308,12 @@ impl Partner {
     /// The standing offer, if the partner is there, proved, with a clock like ours, and stated it lately.
     pub(crate) fn offer(&self, now: Time) -> Option<Offer> {
         let heard = self.heard.as_ref().filter(|heard| now.since(heard.at.time) <= OFFER_LIFETIME)?;
-        let fit = self.connected && !self.skewed && self.proof.is_good() && self.proved_base().is_some() && !self.manners.is_banned(now);
+        let fit = self.connected
+            && !self.skewed
+            && !self.avoided
+            && self.proof.is_good()
+            && self.proved_base().is_some()
+            && !self.manners.is_banned(now);
         heard.advert.offer.filter(|_| fit)
     }
 

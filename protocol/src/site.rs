@@ -9,16 +9,17 @@
 //! | [`crate::partners`] | who is there, what do they offer, how do they behave |
 //! | [`crate::lease`] | who carries whose visitors, how much, until when |
 //! | [`crate::settle`] | who owes whom, signed by both |
+//! | [`crate::sampling`] | what do helpers really serve |
 //! | [`crate::planner`] | what the data plane is to do |
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 
 use overspill_governance::{
     digest::Digest,
     entry::Entry,
     planted,
     site::SiteId,
-    time::{Now, Time},
+    time::{Date, Now, Time},
     units::Bytes,
 };
 
@@ -36,6 +37,7 @@ use crate::{
     membership::{Membership, strangers::Strangers},
     partners::Partners,
     planner::{Planner, Sources},
+    sampling::Sampler,
     settle::{Ends, Settle, book, clearing::Around},
     timer::Reason,
     together::Together,
@@ -43,6 +45,7 @@ use crate::{
 
 mod crowds;
 mod peers;
+mod samples;
 mod tend;
 
 /// A site's agent without its body: told by [`Site::handle`], asked by [`Site::poll`], woken at [`Site::deadline`].
@@ -57,9 +60,12 @@ pub struct Site {
     pub(crate) helper: HelperSide,
     pub(crate) settle: Settle,
     pub(crate) together: Together,
+    pub(crate) sampler: Sampler,
     planner: Planner,
     /// Whom we do not talk to for what they were convicted of.
     expelled: BTreeSet<SiteId>,
+    /// Of whom no help is taken for what drawn members said, and until when.
+    suspended: BTreeMap<SiteId, Date>,
 }
 
 /// Why a ledger cannot be the one that this site wrote. Nothing may be signed with it.
@@ -92,6 +98,8 @@ impl Site {
             helper: HelperSide::new(config.guest, config.caps),
             settle: Settle::default(),
             together: Together::default(),
+            sampler: Sampler::new(),
+            suspended: BTreeMap::new(),
             planner: Planner::default(),
             expelled: BTreeSet::new(),
             desk: Desk::new(config.key, config.seed, now),
@@ -132,8 +140,10 @@ impl Site {
             helper: self.helper.clone(),
             settle: self.settle.clone(),
             together: self.together.clone(),
+            sampler: self.sampler.clone(),
             planner: self.planner.clone(),
             expelled: self.expelled.clone(),
+            suspended: self.suspended.clone(),
         }
     }
 
@@ -185,6 +195,8 @@ impl Site {
             Input::Wanted(want) => self.on_wanted(want),
             Input::Fetched { want, from, good } => self.on_fetched(&want, from, good),
             Input::Proved { site, host, good } => self.on_proved(&site, &host, good),
+            Input::Drawn { number, ticket } => self.sampler.on_drawn(&mut self.desk, &self.membership, &self.owner, number, ticket),
+            Input::Sampled { number, answer } => self.on_sampled(number, answer.as_ref()),
             Input::Command { id, command } => self.on_command(id, command),
             Input::LedgerFailed => self.on_ledger_failed(),
             Input::Wake => self.on_wake(),
@@ -192,6 +204,7 @@ impl Site {
         self.council.accuse(&mut self.desk, &mut self.membership);
         self.turn_to_date();
         self.turn_away();
+        self.avoid();
         self.refresh_plan();
     }
 

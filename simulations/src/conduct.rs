@@ -34,6 +34,10 @@ pub enum Conduct {
     Forks,
     /// Accuses others of what they have not done, with half of the evidence.
     Frames,
+    /// Serves other bytes than it signed, now and then.
+    Tampers,
+    /// Does so wherever it does not see a member's address.
+    Selects,
     /// Signs two outcomes of each vote, and tells some members the one, some the other, some both.
     VotesTwice,
     /// Is served, and signs for nothing that it owes.
@@ -45,7 +49,7 @@ pub enum Conduct {
 }
 
 /// All conducts, in the order in which scenarios draw them.
-pub const CONDUCTS: [Conduct; 13] = [
+pub const CONDUCTS: [Conduct; 15] = [
     Conduct::Honest,
     Conduct::Newer,
     Conduct::Older,
@@ -55,6 +59,8 @@ pub const CONDUCTS: [Conduct; 13] = [
     Conduct::Floods,
     Conduct::Forks,
     Conduct::Frames,
+    Conduct::Tampers,
+    Conduct::Selects,
     Conduct::VotesTwice,
     Conduct::Withholds,
     Conduct::Pretends,
@@ -137,6 +143,15 @@ impl Conduct {
         other.body.requests ^= 1;
         let bundle = Bundle::DoubleAllotment(Box::new(Pair { one: take.allotment.clone(), other }));
         (self == Self::Frames).then(|| Message::VoteTell(vec![Paper::Accused(Box::new(bundle))]))
+    }
+
+    /// Whether it serves other bytes than it signed to a visitor, who may come from a member's address.
+    pub(crate) fn alters(self, from_member: bool, share: u32, dice: &mut Dice) -> bool {
+        match self {
+            Self::Tampers => dice.happens(share),
+            Self::Selects => !from_member && dice.happens(share),
+            _ => false,
+        }
     }
 
     /// What a member of a newer version says beside a message of ours: of a kind that does not exist yet, or in a version.

@@ -13,14 +13,15 @@ use overspill_governance::{
     payword::{LeaseId, Word},
     planted,
     site::SiteId,
-    time::{Date, Time},
+    time::{Date, Now, Time},
     units::{ByteRate, Bytes},
 };
 use overspill_protocol::{
-    limits::PLAN_LIFETIME,
+    limits::{PLAN_LIFETIME, TICKET_LIFETIME},
     observation::{Hosted, HotObject, Observation, SiteLoad, Spilled},
     overload::bucket::Bucket,
     plan::{FillWanted, Plan, Spill},
+    ticket::{Bound, Method, Ticket},
 };
 
 pub mod counts;
@@ -65,6 +66,19 @@ pub struct Visit {
     pub sent: Time,
     /// How often they were redirected to a helper, this time included.
     pub hops: u8,
+    /// It is one of these, and no visitor.
+    pub sampled: Option<Sampled>,
+}
+
+/// Who made a sample.
+#[derive(Debug, Clone, Copy)]
+pub struct Sampled {
+    /// The sample's number there.
+    pub number: u64,
+    /// At which site.
+    pub by: u32,
+    /// In which of its agent's lives.
+    pub life: u32,
 }
 
 /// What became of guests.
@@ -96,6 +110,8 @@ pub struct Tally {
     pub came_home: u64,
     /// Neither served nor spilled.
     pub shed: u64,
+    /// Tickets that were drawn for samples.
+    pub sampled: u64,
 }
 
 /// One site's data plane. It dies with its agent; what it counted dies with it.
@@ -177,6 +193,16 @@ impl Server {
         self.object.digest = version(self.name, self.generation);
     }
 
+    /// Where its object is.
+    pub fn path(&self) -> &str {
+        &self.object.path
+    }
+
+    /// How many bytes that has.
+    pub fn size(&self) -> u64 {
+        self.object.size.0
+    }
+
     /// The bytes that are in force.
     pub fn digest(&self) -> ObjectDigest {
         self.object.digest
@@ -248,7 +274,36 @@ impl Server {
         let bytes = Bytes(u64::from(visitors) * self.object.size.0);
         out.bytes = out.bytes.saturating_add(bytes);
         let word = spill.chain.word(out.serial)?;
-        Some(Visit { owner, helper: spill.helper, lease: spill.lease, visitors, serial: out.serial, word, bytes, sent, hops })
+        Some(Visit {
+            owner,
+            helper: spill.helper,
+            lease: spill.lease,
+            visitors,
+            serial: out.serial,
+            word,
+            bytes,
+            sent,
+            hops,
+            sampled: None,
+        })
+    }
+
+    /// Draws a ticket for a sample, as for the next visitor who is sent there. In focus there are none.
+    pub fn draw_for_sample(&mut self, us: SiteId, lease: LeaseId, path: &str, now: Now) -> Option<(Visit, String)> {
+        let spill = self.spills(now.time).into_iter().find(|spill| spill.lease == lease && self.focus.is_none())?;
+        let listed = spill.manifest.object(path).is_some_and(|object| object.digest == self.object.digest);
+        let visit = self.hand_out(us, &spill, u32::from(listed), (1, now.time))?;
+        self.tally.sampled += 1;
+        let expires = now.date.after(TICKET_LIFETIME).as_secs().saturating_add_signed(spill.clock_offset_ms / 1_000);
+        let bound = Bound { method: Method::Get, owner: &us, path };
+        let ticket = Ticket::issue(&spill.key, lease, visit.serial, visit.word, u32::try_from(expires).ok()?, bound);
+        Some((visit, ticket.to_text()))
+    }
+
+    /// What goes out beside an object that is served under a lease: the helper's signature.
+    pub fn attested(&self, lease: &LeaseId, path: &str) -> Option<String> {
+        let host = self.plan.as_ref()?.host.iter().find(|host| host.lease == *lease)?;
+        host.attested.value(host.manifest.object(path)?).map(String::from)
     }
 
     /// Visitors whom a helper sent back: they are served here, whatever it costs, and go nowhere else.

@@ -58,6 +58,12 @@ conditions! {
     Framed,
     /// A member was convicted by evidence.
     Convicted,
+    /// A sample was answered with the listed bytes.
+    SampledWell,
+    /// A sample was answered with other bytes than were listed.
+    AlteredFound,
+    /// A helper was suspended for what drawn members said.
+    Suspended,
     /// A peer was hung up on for what it said.
     Shunned,
     /// A crowd began.

@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use overspill_governance::{
+    payword::LeaseId,
     site::SiteId,
     time::{Now, Time},
     units::{ByteRate, Bytes, RequestRate},
@@ -28,6 +29,7 @@ mod faults;
 mod life;
 mod mishaps;
 mod net;
+mod samples;
 mod settled;
 mod traffic;
 
@@ -99,6 +101,8 @@ pub struct World {
     names: BTreeMap<SiteId, u32>,
     commands: u64,
     weighty: u64,
+    /// When tickets were drawn for samples that are not under way yet.
+    drawn: BTreeMap<(LeaseId, u32), Time>,
 }
 
 impl World {
@@ -128,6 +132,7 @@ impl World {
             names: BTreeMap::new(),
             commands: 0,
             weighty: 0,
+            drawn: BTreeMap::new(),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use stateright::{Checker, HasDiscoveries, Model, Path};
+use stateright::{Checker, Model, Path};
 
 #[path = "models/local.rs"]
 mod local;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use overspill_governance::{digest::ObjectDigest, site::SiteId, time::Date};
+use overspill_governance::{digest::ObjectDigest, payword::LeaseId, site::SiteId, time::Date};
 use overspill_protocol::{
     observation::Observation,
     plan::{FillWanted, Plan},
@@ -201,6 +201,12 @@ impl Handle {
     /// Answers a wish: the object's bytes, or why they do not come.
     pub fn filled(&self, wanted: &FillWanted, result: Result<Bytes, FillFailed>) {
         self.edge.overflow.filled(wanted, result, self.edge.clock.time());
+    }
+
+    /// Draws a ticket for a sample: as the next visitor gets it who is sent out under that lease for that object.
+    #[must_use]
+    pub fn draw(&self, lease: LeaseId, path: &str) -> Option<String> {
+        self.edge.overflow.spiller.sample(lease, path, self.edge.clock.now())
     }
 
     /// Whether a partner's object is here already.

@@ -23,7 +23,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use overspill_governance::{digest::ObjectDigest, site::SiteId, time::Now};
+use overspill_governance::{digest::ObjectDigest, payword::LeaseId, site::SiteId, time::Now};
 use overspill_protocol::{
     observation::Spilled,
     overload::line::{SHED_DEBT, SHED_PAGES_DEBT},
@@ -340,6 +340,20 @@ impl Spiller {
         })
     }
 
+    /// Draws a ticket from one lease for an object of its manifest, as the next visitor gets it who is sent there. Nothing if none would be.
+    #[must_use]
+    pub fn sample(&self, lease: LeaseId, path: &str, now: Now) -> Option<String> {
+        let book = self.book.load();
+        let page = book.pages.iter().find(|page| page.spill.lease == lease && book.is_current(now.time))?;
+        let object = page.spill.manifest.object(path)?;
+        let checked = matches!(object.media_type.as_str(), "text/css" | "text/javascript" | "application/javascript");
+        let trusted = self.trusted.load();
+        let trusted = trusted.as_ref().as_ref().is_none_or(|known| known.contains(&page.spill.helper));
+        let ask = Ask { method: Method::Get, path, digest: &object.digest, size: object.size.0, head: 0, may_leave: true, secure: false };
+        let draw = draw(page, &ask, now).filter(|_| trusted || checked)?;
+        Some(ticket(page, &ask, &draw).to_text())
+    }
+
     /// A helper is handed a part of an object, so it lacked it; with `whole`, its last byte: it holds it from now on.
     pub fn note_fill(&self, helper: &SiteId, digest: &ObjectDigest, whole: bool, now: Now) {
         self.book.load().note_fill(helper, digest, whole, now);
@@ -379,11 +393,16 @@ fn draw(page: &Page, ask: &Ask<'_>, now: Now) -> Option<Draw> {
     page.draw(ask.size, now)
 }
 
+fn ticket(page: &Page, ask: &Ask<'_>, draw: &Draw) -> Ticket {
+    let spill = &page.spill;
+    let bound = Bound { method: ask.method, owner: &spill.manifest.owner, path: ask.path };
+    Ticket::issue(&spill.key, spill.lease, draw.serial, draw.word, draw.expires, bound)
+}
+
 /// Where a visitor finds the object at this lease's helper, `within` two other texts.
 fn address(page: &Page, ask: &Ask<'_>, draw: &Draw, (before, after): (&str, &str)) -> String {
     let spill = &page.spill;
-    let bound = Bound { method: ask.method, owner: &spill.manifest.owner, path: ask.path };
-    let ticket = Ticket::issue(&spill.key, spill.lease, draw.serial, draw.word, draw.expires, bound);
+    let ticket = ticket(page, ask, draw);
     let address = spill.base.len() + ask.path.len() + TICKET_PARAMETER.len() + Ticket::TEXT_BYTES + "?=".len();
     let mut text = String::with_capacity(before.len() + address + after.len());
     text.push_str(before);

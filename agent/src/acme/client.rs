@@ -31,18 +31,7 @@ impl Client {
     /// # Errors
     /// When there is no file with a root in it.
     pub fn new(root: Option<&Path>) -> io::Result<Self> {
-        let mut roots = RootCertStore::empty();
-        let system = || SYSTEM_ROOTS.iter().map(Path::new).find(|path| path.exists());
-        let file =
-            root.or_else(system).ok_or_else(|| io::Error::other("this system keeps no root certificates where they are looked for"))?;
-        let found = CertificateDer::pem_file_iter(file).map_err(|error| io::Error::other(format!("{}: {error}", file.display())))?;
-        roots.add_parsable_certificates(found.flatten());
-        if roots.is_empty() {
-            return Err(io::Error::other(format!("{} holds no root certificate", file.display())));
-        }
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-        let builder = builder.with_safe_default_protocol_versions().map_err(io::Error::other)?;
-        Ok(Self(TlsConnector::from(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))))
+        trusting(root).map(Self)
     }
 
     async fn exchange(self, request: Request<BodyWrapper<Bytes>>) -> Result<BytesResponse, Error> {
@@ -70,6 +59,24 @@ impl Client {
             _ = &mut connection => answer.await,
         }
     }
+}
+
+/// TLS to whose certificate descends from the roots of a PEM file, or from the system's.
+///
+/// # Errors
+/// When there is no file with a root in it.
+pub(crate) fn trusting(root: Option<&Path>) -> io::Result<TlsConnector> {
+    let mut roots = RootCertStore::empty();
+    let system = || SYSTEM_ROOTS.iter().map(Path::new).find(|path| path.exists());
+    let file = root.or_else(system).ok_or_else(|| io::Error::other("this system keeps no root certificates where they are looked for"))?;
+    let found = CertificateDer::pem_file_iter(file).map_err(|error| io::Error::other(format!("{}: {error}", file.display())))?;
+    roots.add_parsable_certificates(found.flatten());
+    if roots.is_empty() {
+        return Err(io::Error::other(format!("{} holds no root certificate", file.display())));
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(io::Error::other)?;
+    Ok(TlsConnector::from(Arc::new(builder.with_root_certificates(roots).with_no_client_auth())))
 }
 
 impl HttpClient for Client {

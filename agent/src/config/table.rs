@@ -163,6 +163,7 @@ settings! {
     caps_member_day: Option<Bytes>, "caps.member_day" = "none", Start, "Body bytes carried for one member in a day, which begins at midnight UTC (none: as many as for all).";
     caps_member_storage: Option<Bytes>, "caps.member_storage" = "none", Start, "Memory for one member's objects (none: as much as for all).";
     caps_hours: Hours, "caps.hours" = "00:00-24:00", Start, "Hours of the day (UTC) in which anything is carried for others.";
+    sample_proxy: Option<Host>, "sample_proxy" = "none", Start, "HTTP proxy (host and port) through which samples of what helpers serve are made, by CONNECT, so that they do not come from a member's address (none: directly).";
     allow_private_proofs: bool, "allow_private_proofs" = "false", Start, "Check members' host names at private and loopback addresses too: for trials on one machine only.";
     clock_offset: i64, "clock_offset" = "0", Start, "Milliseconds added to the calendar: for trials with wrong clocks only.";
     grace: Duration, "grace" = "10s", Reload, "How long requests may take to finish when the agent stops.";

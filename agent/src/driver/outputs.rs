@@ -4,13 +4,20 @@ use std::sync::Arc;
 
 use overspill_edge::{FillFailed, Handle as Edge};
 use overspill_governance::{entry::Entry, site::SiteId};
-use overspill_protocol::{event::Event, io::Output, plan::FillWanted, wire};
+use overspill_protocol::{
+    event::Event,
+    io::Output,
+    plan::FillWanted,
+    sampling::{Answer, Sample},
+    wire,
+};
 use tokio::sync::mpsc;
 
 use super::tell;
 use crate::{
     fills::Fetcher,
     prove::{Reach, prove},
+    samples::{self, Ways},
     swarm::SwarmHandle,
 };
 
@@ -21,6 +28,10 @@ pub(super) enum Done {
     Fetched { want: FillWanted, from: SiteId, good: bool },
     /// A host name was checked.
     Proved { site: SiteId, host: String, good: bool },
+    /// A ticket for a sample was drawn, or none could be.
+    Drawn { number: u64, ticket: Option<String> },
+    /// A sample was answered, or not.
+    Sampled { number: u64, answer: Option<Answer> },
 }
 
 /// A run of outputs, cut where something must first be durable.
@@ -58,6 +69,7 @@ impl Run {
 pub(super) struct Hands {
     pub(super) edge: Arc<Edge>,
     pub(super) reach: Reach,
+    pub(super) ways: Arc<Ways>,
     /// Absent while there is no mesh to listen to.
     pub(super) net: Option<(SwarmHandle, Fetcher)>,
     pub(super) done: mpsc::Sender<Done>,
@@ -87,6 +99,11 @@ impl Hands {
             Output::Keep { owner, digests } => self.edge.keep_standby(&owner, &digests),
             Output::Refuse { want } => self.edge.filled(&want, Err(FillFailed::Gone)),
             Output::Prove { site, host } => self.prove(site, host),
+            Output::Draw { number, lease, path } => {
+                // Where nobody listens, the sample is forgotten, and another follows.
+                let _ = self.done.try_send(Done::Drawn { number, ticket: self.edge.draw(lease, &path) });
+            }
+            Output::Sample(sample) => self.sample(*sample),
             Output::Tell(event) => {
                 tell::log(&event);
                 return matches!(event, Event::Answered { .. }).then_some(event);
@@ -136,6 +153,17 @@ impl Hands {
             };
             let from = want.owner;
             let _ = done.send(Done::Fetched { want, from, good }).await;
+        });
+    }
+
+    fn sample(&self, sample: Sample) {
+        let (ways, done) = (self.ways.clone(), self.done.clone());
+        tokio::spawn(async move {
+            let answer = samples::take(&sample, &ways).await;
+            if let Err(error) = &answer {
+                tracing::debug!(helper = %sample.helper.short(), %error, "a sample was not answered");
+            }
+            let _ = done.send(Done::Sampled { number: sample.number, answer: answer.ok() }).await;
         });
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -84,7 +85,7 @@ pub(super) async fn run(world: &World, opening: &mut Opening) -> Ended {
         Err(reason) => return Ended::Failed(reason),
     };
     let (done, results) = mpsc::channel(DONE_WAITING_MAX);
-    let hands = Hands { edge: world.edge.clone(), reach: world.setup.reach, net, done };
+    let hands = Hands { edge: world.edge.clone(), reach: world.setup.reach, ways: Arc::clone(&world.setup.ways), net, done };
     let mut session = Session { world, site, hands, waiting: BTreeMap::new(), next_id: 0, member, silent: false };
     // Before anybody can ask for a lease.
     session.tell(Input::Command { id: 0, command: Command::Stop { members: world.setup.stopped.members() } });
@@ -192,6 +193,8 @@ impl Session<'_> {
                 Some(done) = results.recv() => self.tell(match done {
                     Done::Fetched { want, from, good } => Input::Fetched { want, from, good },
                     Done::Proved { site, host, good } => Input::Proved { site, host, good },
+                    Done::Drawn { number, ticket } => Input::Drawn { number, ticket },
+                    Done::Sampled { number, answer } => Input::Sampled { number, answer },
                 }),
                 _ = observing.tick(), if self.hands.net.is_some() => self.tell(Input::Observed(world.edge.observe())),
                 () = world.edge.pressed(), if self.hands.net.is_some() => self.tell(Input::Observed(world.edge.observe())),

@@ -51,6 +51,15 @@ pub(super) fn log(event: &Event) {
             tracing::warn!(peer = %peer, crime = crime.word(), sentence = crime.sentence(), "a member is convicted; `overspill judge --list` shows it");
         }
         Event::Noted { partner, note } => tracing::info!(partner = %partner.short(), what = %note, "noted of a partner, for our own line"),
+        Event::Altered { helper, owner } => {
+            tracing::warn!(helper = %helper, owner = %owner.short(), "a helper served an altered file: we send it nobody for a while");
+        }
+        Event::Testified { auditor, helper } => {
+            tracing::info!(auditor = %auditor.short(), helper = %helper.short(), "a drawn member says that a helper serves altered files");
+        }
+        Event::Suspended { helper, until } => {
+            tracing::warn!(helper = %helper, %until, "enough drawn members say that a helper serves altered files: it is suspended");
+        }
         Event::Locked { round, partner, amount } => {
             tracing::debug!(round = %round.short(), partner = %partner.short(), %amount, "a line is locked for a round of clearing");
         }

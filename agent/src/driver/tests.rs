@@ -48,6 +48,7 @@ impl Agent {
             },
             stopped: Stops::open(&dir.path().join("stopped")),
             reach: Reach::Anywhere,
+            ways: Arc::new(crate::samples::Ways::new(Reach::Anywhere, None)),
         };
         let mesh = Mesh::start(setup, clock, edge, ledger.clone()).unwrap();
         Self { mesh: mesh.handle(), ledger, _mesh: mesh, _dir: dir }

@@ -21,6 +21,7 @@ use crate::{
     ledger::{Ledger, OpenError},
     mesh_handle::MeshHandle,
     prove::Reach,
+    samples::Ways,
     state::{State, StateError, names},
     stopped::Stops,
 };
@@ -159,6 +160,7 @@ impl Keep {
 
 /// What the mesh is told at its start.
 pub(crate) fn setup(settings: &Settings, state: &State, stopped: Stops) -> Setup {
+    let reach = if settings.allow_private_proofs { Reach::Anywhere } else { Reach::Public };
     Setup {
         seed: Zeroizing::new(state.key().to_seed()),
         canonical: canonical(settings),
@@ -167,7 +169,8 @@ pub(crate) fn setup(settings: &Settings, state: &State, stopped: Stops) -> Setup
         guest: guest(settings),
         caps: caps(settings),
         stopped,
-        reach: if settings.allow_private_proofs { Reach::Anywhere } else { Reach::Public },
+        reach,
+        ways: Arc::new(Ways::new(reach, settings.sample_proxy.as_ref().map(|proxy| proxy.0.clone()))),
     }
 }
 

@@ -11,6 +11,7 @@ mod power;
 mod purge;
 mod restart;
 mod rewrite;
+mod sampled;
 mod secure;
 mod spill;
 mod standstill;

@@ -199,7 +199,7 @@ impl OwnerSide {
 
     /// Whether a helper that holds a lease is to get no visitors now.
     pub(crate) fn is_held_back(&self, partners: &Partners, owned: &Owned, now: Time) -> bool {
-        let heard = partners.partner(&owned.terms.helper()).filter(|partner| partner.connected);
+        let heard = partners.partner(&owned.terms.helper()).filter(|partner| partner.connected && !partner.avoided);
         let base = owned.live.as_ref().map(|live| live.base.as_str());
         let reachable = heard.is_some_and(|partner| {
             now.since(partner.last_heard) < HELPER_SILENCE && partner.proved_base().is_some_and(|at| base == Some(at))

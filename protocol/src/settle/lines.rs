@@ -134,6 +134,11 @@ impl Lines {
         self.regards.iter()
     }
 
+    /// Until when no help is taken of a partner for what we saw ourselves.
+    pub(crate) fn avoided(&self, membership: &Membership, partner: &SiteId, date: Date) -> Option<Date> {
+        self.regards.get(partner)?.avoided(membership.charter()?, date)
+    }
+
     /// Whether either end disputes the line with a partner: it carries no new lease.
     pub(crate) fn is_disputed(&self, membership: &Membership, partner: &SiteId, date: Date) -> bool {
         let regard = self.regards.get(partner).zip(membership.charter());

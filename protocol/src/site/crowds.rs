@@ -39,6 +39,7 @@ impl Site {
             self.tend_soon();
         }
         self.publish();
+        self.sampler.look(&mut self.desk, &self.membership, &self.partners, &self.owner, &seen.hot);
         self.place(seen);
         if !self.helper.leases.is_empty() {
             self.desk.wake_in(Reason::Checkpoint, crate::limits::CHECKPOINT_PAUSE);
@@ -125,8 +126,9 @@ impl Site {
         let fit = |(site, partner): (&SiteId, &crate::partners::Partner)| {
             let offer = partner.offer(now).filter(|offer| offer.https || !https)?;
             let load = partner.heard.as_ref().map_or(0, |heard| heard.advert.load_permille);
+            let broken = broken(site) + self.sampler.bad_quarters(site);
             self.owner.may_ask(site, now).then_some((
-                (load / 250, broken(site), self.together.beside(site, date) * 4 / MILLION),
+                (load / 250, broken, self.together.beside(site, date) * 4 / MILLION),
                 core::cmp::Reverse(offer.bytes),
                 *site,
                 offer,
@@ -139,7 +141,8 @@ impl Site {
 
     /// What a successor may ask for: what its predecessor was promised, as the helper's free room does not count that.
     fn offer_of_lease(&self, lease: &overspill_governance::payword::LeaseId, helper: &SiteId, now: Time) -> Option<Offer> {
-        let partner = self.partners.partner(helper).filter(|partner| partner.connected && partner.proved_base().is_some())?;
+        let partner =
+            self.partners.partner(helper).filter(|partner| partner.connected && !partner.avoided && partner.proved_base().is_some())?;
         if !self.owner.may_succeed(helper, now) {
             return None;
         }

@@ -60,6 +60,7 @@ impl Site {
         settle.on_connected(desk, &mut ends, &peer);
         settle.rounds.on_connected(desk, &peer);
         settle.say_dispute(desk, peer);
+        self.tell_testimonies(peer);
     }
 
     fn say_hello(&mut self, peer: SiteId) {
@@ -174,6 +175,8 @@ impl Site {
             Message::Beat(beat) => self.on_beat(from, &beat),
             Message::Manifest(signed) => self.on_manifest(from, signed),
             Message::Preposition(wish) => self.on_preposition(from, &wish),
+            Message::SampleAsk(ask) => self.sampler.on_ask(&mut self.desk, &self.membership, &self.partners, from, ask),
+            Message::Testify(testimonies) => self.on_testify(from, testimonies),
             lease => self.on_lease_message(from, lease),
         }
     }
@@ -318,6 +321,7 @@ impl Site {
                 }
             }
             Ok(Message::VoteTell(papers)) => self.council.on_gossip(&mut self.desk, &mut self.membership, papers),
+            Ok(Message::Testify(testimonies)) => self.on_testimonies_gossiped(testimonies),
             _ => {}
         }
     }
@@ -342,6 +346,8 @@ impl Site {
         }
         self.partners.sync(&mut self.desk, &self.membership);
         self.together.retain(|site| self.partners.partner(site).is_some());
+        self.sampler.retain(|site| self.partners.partner(site).is_some());
+        self.weigh_testimonies();
         for peer in self.strangers.peers() {
             if self.membership.is_member(&peer) {
                 self.strangers.remove(&peer);

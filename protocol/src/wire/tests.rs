@@ -10,12 +10,14 @@ use overspill_governance::{
     decision::Decision,
     digest::{Digest, ObjectDigest},
     docket::Paper,
+    edition::Served,
     invite::MeshId,
     limits::{CYCLE_MAX, KEEPS_MAX, LINK_BYTES_MAX, OBJECTION_BYTES_MAX},
     line::{LineId, LineState, Proposal, Step},
     motion::{Change, Motion, Objection, Second},
     payword::{LeaseId, Word},
     site::{Key, Signature, Signed, SiteId},
+    testimony::Testimony,
     time::Date,
     units::{ByteRate, Bytes, Credit, RequestRate},
 };
@@ -24,13 +26,13 @@ use proptest::prelude::*;
 use crate::{
     advert::{Advert, Offer},
     fill::{FillRefusal, FillSlice},
-    limits::{BATCH_BYTES_MAX, CONTROL_BYTES_MAX, FILL_SLICE_BYTES, ROSTER_DIGESTS_MAX},
+    limits::{BATCH_BYTES_MAX, CONTROL_BYTES_MAX, FILL_SLICE_BYTES, ROSTER_DIGESTS_MAX, TESTIMONIES_TOLD},
     manifest::{Manifest, Object},
     message::{
         Agree, Beat, ClaimAnswer, ClaimAsk, ClaimMade, Generation, Hello, LeaseClosed, LeaseHeld, LeaseRefusal, LeaseRefused, LeaseTake,
-        LockAsk, RosterAsk, RulingAsk, Seek, VoteAsk,
+        LockAsk, RosterAsk, RulingAsk, SampleAsk, Seek, VoteAsk,
     },
-    ticket::TicketKey,
+    ticket::{Ticket, TicketKey},
 };
 
 const LEASE: LeaseId = LeaseId([1; 8]);
@@ -46,6 +48,12 @@ fn signed<T>(body: T) -> Signed<T> {
 
 fn claim() -> Claim {
     Claim { lease: LEASE, serial: 3, word: Word([6; 16]), requests: 2, bytes: Bytes(40_000) }
+}
+
+fn testimony() -> Signed<Testimony> {
+    let (root, path, body) = (Digest([22; 32]), Digest([23; 32]), ObjectDigest([9; 32]));
+    let served = signed(Served { mesh: MESH, owner: OWNER, helper: HELPER, root, path, body, minute: DATE });
+    signed(Testimony { auditor: SiteId([24; 32]), served, body: ObjectDigest([25; 32]) })
 }
 
 fn round() -> Round {
@@ -159,6 +167,13 @@ fn specimens() -> Vec<Message> {
         Message::RulingAsk(RulingAsk { round: Digest([20; 32]), gone: false }),
         Message::Ruled(Ruled { round: signed(round()), ruling: signed(ruling), locks: vec![lock; 3] }),
         Message::Dispute(Some(String::from("Those were not my visitors."))),
+        Message::SampleAsk(SampleAsk {
+            helper: HELPER,
+            path: String::from("/a.png"),
+            body: ObjectDigest([9; 32]),
+            ticket: "A".repeat(Ticket::TEXT_BYTES),
+        }),
+        Message::Testify(vec![testimony()]),
     ]
 }
 
@@ -195,6 +210,8 @@ fn every_kind_has_its_golden_bytes() {
     RulingAsk      39 010017000000 b16f1e9094d00237
     Ruled        1171 010018000000 1f2da584e07883fb
     Dispute        42 010019000000 0547d650a7275c7e
+    SampleAsk     156 01001a000000 4c95c6a0cc46a840
+    Testify       406 01001b000000 08859ed23ea2b039
     ");
 }
 
@@ -257,6 +274,12 @@ fn the_longest_ruling_fits_its_kind() {
     for message in [Message::Ruled(ruled), Message::Lock(ask)] {
         assert!(decode_small(&encode(&message)).is_ok());
     }
+}
+
+#[test]
+fn a_testimony_fits_the_gossip_and_as_many_as_are_told_at_once_their_kind() {
+    assert!(decode_small(&encode(&Message::Testify(vec![testimony()]))).is_ok());
+    assert!(decode(&encode(&Message::Testify(vec![testimony(); TESTIMONIES_TOLD]))).is_ok());
 }
 
 #[test]

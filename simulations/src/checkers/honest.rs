@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use overspill_governance::site::SiteId;
+use overspill_governance::{regard::Note, site::SiteId};
 use overspill_protocol::event::Event;
 
 /// Who may be accused.
@@ -34,6 +34,12 @@ impl Honest {
                 let innocent = self.is_honest(peer);
                 return innocent.then(|| format!("{} is honest, and {} convicts it: {}", peer.short(), site.short(), bundle.charge()));
             }
+            Event::Suspended { helper, until } => {
+                let innocent = self.is_honest(helper);
+                return innocent.then(|| format!("{} is honest, and {} suspends it until {until}", helper.short(), site.short()));
+            }
+            Event::Altered { helper, .. } => (helper, String::from("finds that it alters files")),
+            Event::Noted { partner, note: Note::Altered } => (partner, String::from("takes no help of it for altered files")),
             Event::RuledTwice { peer, proof } => (peer, format!("accuses it of two rulings, which holds: {}", proof.convicts())),
             _ => return None,
         };

@@ -287,7 +287,7 @@ fn link(dice: &mut Dice) -> Link {
 fn conducts(dice: &mut Dice, members: usize) -> Vec<(usize, Conduct)> {
     let mut conducts = Vec::new();
     if dice.happens(550_000) {
-        conducts.push((dice.below(members), dice.one_of(&CONDUCTS[3..9])));
+        conducts.push((dice.below(members), dice.one_of(&CONDUCTS[3..11])));
     }
     if dice.happens(300_000) {
         let site = dice.below(members);

@@ -27,6 +27,7 @@ shipped! {
     "preview_stampede",
     "rules_change_by_consent",
     "slow_and_lossy",
+    "tamperer_is_audited",
     "two_sites_one_crowd",
     "who_is_refused_comes_again",
 }

@@ -16,6 +16,9 @@ use overspill_protocol::{
 
 use crate::{clock::Clock, conduct::Conduct, disk::Disk, server::Server};
 
+/// In what share of its answers one that alters them does, unless told otherwise.
+const ALTERS: u32 = 100_000;
+
 /// One site.
 #[derive(Debug)]
 pub struct Body {
@@ -33,6 +36,10 @@ pub struct Body {
     pub clock: Clock,
     /// How it behaves.
     pub conduct: Conduct,
+    /// In what share of its answers it alters what it serves, in millionths, if it does.
+    pub alters: u32,
+    /// Its samples do not come from its own address.
+    pub veiled: bool,
     /// What it is willing to carry.
     pub caps: Caps,
     /// Where guests really reach it.
@@ -83,6 +90,8 @@ impl Body {
             server: Server::new(at, 20_000, 20),
             clock: Clock::default(),
             conduct: Conduct::default(),
+            alters: ALTERS,
+            veiled: false,
             caps,
             guest_suffix: format!("guests-{at}.example"),
             stated_suffix: format!("guests-{at}.example"),

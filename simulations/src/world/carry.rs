@@ -126,6 +126,8 @@ impl World {
             }
             Output::Refuse { want } => self.trace.note(now, at, Kind::Refuses, 0, &want.digest.0, || want.digest.to_string()),
             Output::Prove { site: of, host } => self.prove(site, of, host),
+            Output::Draw { number, lease, path } => self.draw(site, number, lease, &path),
+            Output::Sample(sample) => self.sample(site, *sample),
             Output::Tell(event) => self.hear(site, event),
         }
     }
@@ -212,6 +214,8 @@ impl World {
             Event::ClocksApart { .. } => Sometimes::ClocksApart,
             Event::Shunned { .. } => Sometimes::Shunned,
             Event::Convicted { .. } => Sometimes::Convicted,
+            Event::Altered { .. } => Sometimes::AlteredFound,
+            Event::Suspended { .. } => Sometimes::Suspended,
             Event::Decided { adopts: false, .. } => Sometimes::Stopped,
             Event::RulesChanged { .. } => Sometimes::RulesChanged,
             Event::Removed { .. } => Sometimes::Removed,
@@ -265,7 +269,7 @@ fn is_signed(message: &Message) -> bool {
         Message::Beat(beat) => beat.generation.is_some(),
         Message::Advert(_) | Message::Manifest(_) | Message::LeaseTake(_) | Message::Propose(_) | Message::Agree(_) => true,
         Message::JoinAsk(_) | Message::JoinDone(_) | Message::RosterTell(_) | Message::VoteTell(_) => true,
-        Message::Lock(_) | Message::Ruled(_) => true,
+        Message::Lock(_) | Message::Ruled(_) | Message::Testify(_) => true,
         _ => false,
     }
 }

@@ -157,6 +157,11 @@ impl World {
         self.net.session(from, to).is_some() && !self.net.is_cut(from, to)
     }
 
+    /// Whether nothing goes from one site to the other.
+    pub(super) fn cannot_reach(&self, from: usize, to: usize) -> bool {
+        self.net.is_cut(from, to)
+    }
+
     /// Bytes leave; what becomes of them is chance.
     pub(super) fn post(&mut self, from: usize, to: usize, bytes: &[u8]) {
         let Some(session) = self.net.session(from, to) else { return };

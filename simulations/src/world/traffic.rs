@@ -85,7 +85,7 @@ impl World {
     pub(super) fn visit(&mut self, visit: Visit) {
         let Some(helper) = self.index_of(&visit.helper) else { return };
         if self.bodies[helper].agent.is_none() || self.bodies[helper].stopped {
-            return;
+            return self.sample_unanswered(&visit);
         }
         let now = self.now_of(helper).time;
         let conduct = self.bodies[helper].conduct;
@@ -95,11 +95,15 @@ impl World {
             Received::Served { .. } if conduct.drops(&mut self.dice) => return,
             Received::Served { digest, bytes } => {
                 self.met.note(Sometimes::GuestServed);
+                self.sample_served(helper, &visit, digest);
                 return self.checkers.on_served(&visit, digest, bytes, self.now);
             }
             Received::SentHome(want) => want,
         };
         self.met.note(Sometimes::SentHome);
+        if self.sample_sent_home(&visit) {
+            return want.into_iter().for_each(|want| self.tell(helper, Input::Wanted(want)));
+        }
         let span = self.latency();
         self.after(span, Happening::Home(Box::new(visit)));
         if let Some(want) = want {

@@ -3,10 +3,7 @@
 use std::{
     io::{self, Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     thread,
     time::Duration,
 };
@@ -16,7 +13,8 @@ use std::{
 pub(crate) struct Between {
     pub(crate) port: u16,
     heads: Arc<Mutex<Vec<String>>>,
-    lies: Arc<AtomicBool>,
+    /// In answers to requests whose first line has this in it, one byte is another.
+    lies: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl Between {
@@ -36,7 +34,12 @@ impl Between {
 
     /// From now on, one byte of every script is another.
     pub(crate) fn lies(&self) {
-        self.lies.store(true, Ordering::Relaxed);
+        self.lies_about(".js?");
+    }
+
+    /// From now on, one byte is another of every file whose address has this in it.
+    pub(crate) fn lies_about(&self, files: &'static str) {
+        *self.lies.lock().unwrap() = Some(files);
     }
 
     /// Heads of the requests so far.
@@ -45,7 +48,7 @@ impl Between {
     }
 }
 
-fn pass(mut visitor: TcpStream, port: u16, heads: &Mutex<Vec<String>>, lies: &AtomicBool) -> io::Result<()> {
+fn pass(mut visitor: TcpStream, port: u16, heads: &Mutex<Vec<String>>, lies: &Mutex<Option<&str>>) -> io::Result<()> {
     visitor.set_read_timeout(Some(Duration::from_secs(10)))?;
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
@@ -58,8 +61,8 @@ fn pass(mut visitor: TcpStream, port: u16, heads: &Mutex<Vec<String>>, lies: &At
     helper.write_all(head.as_bytes())?;
     let mut answer = Vec::new();
     helper.read_to_end(&mut answer)?;
-    let is_script = head.lines().next().is_some_and(|line| line.contains(".js?"));
-    if is_script && answer.starts_with(b"HTTP/1.1 200") && lies.load(Ordering::Relaxed) {
+    let lies = lies.lock().unwrap().is_some_and(|files| head.lines().next().is_some_and(|line| line.contains(files)));
+    if lies && answer.starts_with(b"HTTP/1.1 200") {
         // A space for the line's end.
         if let Some(last) = answer.last_mut() {
             *last = b' ';

@@ -13,7 +13,7 @@ use super::{Guest, HelperSide};
 use crate::{lease::table::Phase, limits::DRAIN_SHARE_PERCENT, quota::Quota};
 
 /// Body bytes that were carried for each member on the last day on which there were any; of one day at a time.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Day {
     day: u64,
     members: BTreeMap<SiteId, Bytes>,
