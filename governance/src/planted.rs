@@ -110,6 +110,10 @@ bugs! {
     BelievesAnyRuling,
     /// Locks are never opened.
     OpensNothing,
+    /// A process signs on a line before it heard how far the other end knows it.
+    SignsUnheard,
+    /// Whoever forgot what it signed goes on in the epochs in which it did.
+    SignsInOldEpochs,
 }
 
 std::thread_local! {

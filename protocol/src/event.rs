@@ -205,6 +205,15 @@ pub enum Event {
         /// The proof.
         proof: Box<DoubleRuling>,
     },
+    /// Others hold what this site signed and does not know: its ledger is an old copy, or new. It goes on from what they hold.
+    Recovered,
+    /// A line began anew with what both ends had signed.
+    Renewed {
+        /// The other end.
+        partner: SiteId,
+        /// The balance, seen from here: positive when the partner owes us.
+        balance: Credit,
+    },
     /// Something that a person should look at.
     Warned {
         /// In words.

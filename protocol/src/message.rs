@@ -13,7 +13,7 @@ use overspill_governance::{
     digest::{Digest, ObjectDigest},
     docket::Paper,
     invite::{Admission, Founding, MeshId, Redeemed},
-    line::Proposal,
+    line::{Head, Proposal},
     payword::LeaseId,
     roster::Notice,
     site::{Signature, Signed, SiteId, Statement},
@@ -105,6 +105,10 @@ messages! {
     Ruled(Ruled), SMALL_BYTES_MAX;
     /// Whether the sender disputes the line: while it does, neither end takes or holds a new lease.
     Dispute(bool), SMALL_BYTES_MAX;
+    /// How far the sender knows the line with the receiver: the first word on every line of a process.
+    Head(HeadTold), SMALL_BYTES_MAX;
+    /// A member that knows nothing of its mesh any more asks a partner for it, and is told.
+    Return(Return), BATCH_BYTES_MAX;
 }
 
 impl Message {
@@ -123,7 +127,8 @@ impl Message {
             | Self::Agree(_)
             | Self::Lock(_)
             | Self::Ruled(_)
-            | Self::Dispute(_) => true,
+            | Self::Dispute(_)
+            | Self::Head(_) => true,
             Self::Hello(_)
             | Self::JoinAsk(_)
             | Self::JoinRefused(_)
@@ -137,7 +142,8 @@ impl Message {
             | Self::ClaimAsk(_)
             | Self::Preposition(_)
             | Self::Seek(_)
-            | Self::RulingAsk(_) => false,
+            | Self::RulingAsk(_)
+            | Self::Return(_) => false,
         }
     }
 }
@@ -378,4 +384,22 @@ pub struct RulingAsk {
     pub round: Digest,
     /// The asker knows of none, and would open the lock because the round's initiator belongs no more.
     pub gone: bool,
+}
+
+/// How far an end knows its line.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct HeadTold {
+    /// What it can show; with a wish of its own for a new epoch when it may have forgotten what it signed.
+    pub head: Head,
+    /// It wants to be told the same by the receiver, of whom it has not heard since its process began.
+    pub asks: bool,
+}
+
+/// What a member is told that has nothing left but its key.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Return {
+    /// The mesh's first statement; `None` asks for it.
+    pub founding: Option<Signed<Founding>>,
+    /// Roster statements, those that the asker's own admission rests on before it.
+    pub notices: Vec<Notice>,
 }

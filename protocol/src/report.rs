@@ -145,7 +145,7 @@ pub struct LineReport {
     pub beside: u64,
     /// A proposal of ours waits for its answer.
     pub pending: bool,
-    /// Nothing is signed on it any more.
+    /// Nothing is signed on it: the other end forked it, or was not heard since this process began.
     pub frozen: bool,
     /// The other end has left the mesh, or was removed: what waits for its answer waits for ever.
     pub left: bool,
@@ -255,7 +255,7 @@ impl Site {
             disputed: self.settle.lines.is_disputed(&self.membership, partner, now.date),
             beside: self.together.beside(partner, now.date),
             pending: account.line.pending().is_some(),
-            frozen: account.frozen,
+            frozen: !self.settle.lines.may_sign(partner),
             left: self.membership.has_left(partner),
         });
         lines.collect()

@@ -111,6 +111,7 @@ impl Site {
         }
         let _ = site.membership.turn_to(now.date);
         site.membership.finish_restoring();
+        site.settle.lines.hearing.close(&site.desk);
         site.partners.sync(&mut site.desk, &site.membership);
         site.desk.timers.set(Reason::Settle, now.time);
         site.desk.timers.set(Reason::Lease, now.time);
@@ -128,6 +129,12 @@ impl Site {
             Entry::Taken(claim) => self.helper.restore_taken(claim),
             Entry::Proposed { with, ref proposal } => {
                 let restored = self.settle.lines.restore_proposed(us, with, proposal, &self.membership);
+                self.settle.restore_round(us, &entry, &self.membership, self.desk.now.time);
+                return restored;
+            }
+            Entry::Recovered { date } => self.desk.restore_recovered(date),
+            Entry::Renewed { with, ref head } => {
+                let restored = self.settle.lines.restore_renewed(us, with, head, &self.membership);
                 self.settle.restore_round(us, &entry, &self.membership, self.desk.now.time);
                 return restored;
             }
@@ -156,6 +163,7 @@ impl Site {
     /// Tells the site what happened at `now`. Take all outputs before telling the next.
     pub fn handle(&mut self, input: Input, now: Now) {
         self.desk.now = now;
+        self.settle.lines.hearing.close(&self.desk);
         self.turn_to_date();
         match input {
             Input::Connected { peer } => self.on_connected(peer),

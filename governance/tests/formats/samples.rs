@@ -134,7 +134,7 @@ pub(super) fn ruled() -> Ruled {
     let ruling = Signed::new(Ruling { round: round().body.digest(), moves: true }, &owner());
     let proof = |debtor: Key, creditor: Key| {
         let Receipt { state, low_sig, high_sig, .. } = lock(&debtor, &creditor).1;
-        Locked { state, low_sig, high_sig }
+        Locked { epoch: 0, state, low_sig, high_sig }
     };
     let locks = vec![proof(owner(), helper()), proof(helper(), third()), proof(third(), owner())];
     Ruled { round: round(), ruling, locks }

@@ -24,17 +24,17 @@ use overspill_governance::{
     clearing::{DoubleRuling, Locked, Round, Ruled, Ruling},
     digest::Digest,
     entry::Entry,
-    line::{Proposal, Receipt, Step},
+    line::{Head, Proposal, Receipt, Step},
     planted,
     site::{Signed, SiteId, Statement},
-    time::Time,
+    time::{SKEW_MAX, Time},
 };
 
 use super::{Settle, lines::retry_pause};
 use crate::{
     desk::Desk,
     event::Event,
-    limits::{ROUNDS_OF_ONE_MAX, RULINGS_KEPT, SETTLE_RETRY_MIN},
+    limits::{ROUNDS_OF_ONE_MAX, RULING_HEARING, RULINGS_KEPT, SETTLE_RETRY_MIN},
     membership::Membership,
     message::{LockAsk, Message, RulingAsk},
     partners::Partners,
@@ -114,13 +114,20 @@ impl Rounds {
     }
 
     /// Both ends of one of our lines signed a step.
-    fn note(&mut self, us: SiteId, receipt: &Receipt, now: Time) {
+    fn note(&mut self, us: SiteId, (with, epoch): (SiteId, u32), receipt: &Receipt, now: Time) {
         let Receipt { state, low_sig, high_sig, step: Some(Step::Lock(round)), .. } = receipt else { return };
         let open = self.open.entry(round.body.digest()).or_insert_with(|| Open::new((**round).clone(), now));
-        let outgoing = round.body.place(&us).and_then(|place| round.body.line(place)).is_some_and(|key| key.id() == state.line);
-        let proof = Some(Locked { state: *state, low_sig: *low_sig, high_sig: *high_sig });
+        let outgoing = round.body.neighbours(&us).is_some_and(|(_, creditor)| creditor == with);
+        let proof = Some(Locked { epoch, state: *state, low_sig: *low_sig, high_sig: *high_sig });
         *(if outgoing { &mut open.outgoing } else { &mut open.incoming }) = proof;
         (open.again, open.tries) = (now, 0);
+    }
+
+    /// A line began anew with these locks: of rounds that we have forgotten we learn like this.
+    pub(super) fn carry(&mut self, head: &Head, now: Time) {
+        for round in &head.locks {
+            self.open.entry(round.body.digest()).or_insert_with(|| Open::new(round.clone(), now));
+        }
     }
 
     /// A partner is there again: what waits for it is said at once.
@@ -170,7 +177,11 @@ impl Settle {
             Entry::Proposed { proposal: Proposal { step: Some(Step::Lock(round)), .. }, .. } => {
                 self.rounds.open.entry(round.body.digest()).or_insert_with(|| Open::new((**round).clone(), now));
             }
-            Entry::Agreed { receipt, .. } => self.rounds.note(us, receipt, now),
+            Entry::Agreed { with, receipt } => {
+                let epoch = self.lines.account(with).map_or(0, |account| account.line.key().epoch);
+                self.rounds.note(us, (*with, epoch), receipt, now);
+            }
+            Entry::Renewed { head, .. } => self.rounds.carry(head, now),
             Entry::Ruled(ruled) => {
                 self.rounds.remember(ruled);
                 if let Some(open) = self.rounds.open.get_mut(&ruled.ruling.body.round) {
@@ -244,6 +255,9 @@ impl Settle {
     /// As initiator: the one word, in the ledger before it is said. It moves when every line is locked, and ends when patience does.
     fn rule(&mut self, desk: &mut Desk, around: Around<'_>, name: Digest, open: &mut Open) {
         let Some(charter) = around.membership.charter() else { return };
+        if !open.begun && !self.knows_own_word(desk, around.membership, open) {
+            return;
+        }
         let over = desk.now.time >= open.since.after(charter.clearing_patience.span());
         let locks = open.all_locks().filter(|_| open.begun);
         if locks.is_none() && open.begun && !over && around.membership.leaving().is_none() {
@@ -264,6 +278,15 @@ impl Settle {
         self.rounds.remember(&ruled);
         open.ruled = Some(ruled);
         (open.again, open.tries) = (desk.now.time, 0);
+    }
+
+    /// Whether we would know if a former process of ours had ruled on a round that it began: our ledger is no old copy, as far as both
+    /// neighbours know, and they had time to show a ruling.
+    fn knows_own_word(&self, desk: &Desk, membership: &Membership, open: &Open) -> bool {
+        let Some((debtor, creditor)) = open.round.body.neighbours(&desk.id) else { return false };
+        let forgotten = desk.recovered().is_some_and(|date| open.round.body.date <= date.after(SKEW_MAX));
+        let heard = [debtor, creditor].iter().all(|end| self.lines.may_sign(end) || !membership.is_member(end));
+        !forgotten && heard && desk.now.time >= open.since.after(RULING_HEARING)
     }
 
     /// Locks the line on which we owe, and asks for the ruling: until there is one, a neighbour may have missed what we said.

@@ -51,6 +51,7 @@ impl Settle {
             }
             next = earlier(next, account.again.max(now.after(SETTLE_RETRY_MIN)));
         }
+        next = self.ask_again(desk, ends, partners).into_iter().fold(next, earlier);
         next = ask_for_last_claims(desk, ends, partners).into_iter().fold(next, earlier);
         if let Some(at) = next {
             desk.timers.set_by(Reason::Settle, at);
@@ -140,6 +141,6 @@ fn due_at(guest: &Guest, half_cap: Credit) -> Option<Time> {
     }
 }
 
-fn earlier(a: Option<Time>, b: Time) -> Option<Time> {
+pub(super) fn earlier(a: Option<Time>, b: Time) -> Option<Time> {
     Some(a.map_or(b, |a| a.min(b)))
 }

@@ -57,6 +57,7 @@ impl Site {
         self.say_hello(peer);
         self.owner.close_lost(&mut self.desk, peer);
         let (desk, settle, mut ends, _) = self.ends();
+        settle.open_hearing(desk, &ends, peer);
         settle.on_connected(desk, &mut ends, &peer);
         settle.rounds.on_connected(desk, &peer);
         settle.say_dispute(desk, peer);
@@ -248,6 +249,7 @@ impl Site {
                 None
             }
             Message::Ruled(ruled) => settle.on_ruled(desk, ruled),
+            Message::Head(told) => settle.on_head(desk, &mut ends, from, told),
             Message::Dispute(open) => {
                 settle.on_dispute(desk, from, open);
                 None

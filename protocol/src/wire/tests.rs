@@ -119,7 +119,7 @@ fn specimens() -> Vec<Message> {
         prev: Digest([11; 32]),
         cause: Digest([12; 32]),
     };
-    let lock = Locked { state, low_sig: SIGNATURE, high_sig: SIGNATURE };
+    let lock = Locked { epoch: 0, state, low_sig: SIGNATURE, high_sig: SIGNATURE };
     let ruling = Ruling { round: Digest([20; 32]), moves: true };
     let generation = Generation { owner: OWNER, newest: 4, floor: 3, manifest: Digest([13; 32]), date: DATE };
     vec![

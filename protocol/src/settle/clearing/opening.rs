@@ -40,8 +40,9 @@ impl Settle {
 
     /// As lower end: signs a step when the line is free for it; in the ledger before it leaves.
     pub(super) fn propose_step(&mut self, desk: &mut Desk, membership: &Membership, with: &SiteId, step: Step) {
+        let may_sign = self.lines.may_sign(with);
         let (Some(charter), Some(account)) = (charter_of(membership, &step), self.lines.account_mut(with)) else { return };
-        let Some(key) = desk.key().filter(|_| !account.frozen && account.line.is_low()) else { return };
+        let Some(key) = desk.key().filter(|_| may_sign && account.line.is_low()) else { return };
         // What is refused is busy, or cannot be carried: it is tried again, or the round ends.
         if let Ok(proposal) = account.line.propose_step(key, step, charter) {
             desk.persist(Entry::Proposed { with: *with, proposal: proposal.clone() });
@@ -104,7 +105,8 @@ impl Settle {
 
     /// Tells of what both ends signed, as far as it concerns rounds.
     pub(crate) fn stepped(&mut self, desk: &mut Desk, partner: SiteId, receipt: &overspill_governance::line::Receipt) {
-        self.rounds.note(desk.id, receipt, desk.now.time);
+        let epoch = self.lines.account(&partner).map_or(0, |account| account.line.key().epoch);
+        self.rounds.note(desk.id, (partner, epoch), receipt, desk.now.time);
         if let Some(Step::Lock(round)) = &receipt.step {
             desk.tell(Event::Locked { round: round.body.digest(), partner, amount: round.body.amount });
         }
