@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use overspill_governance::{chain::Record, entry::Entry, line::Receipt, payword::LeaseId, site::SiteId, units::Bytes};
+use overspill_governance::{chain::Record, entry::Entry, line::{Head, Receipt}, payword::LeaseId, site::{SiteId, Statement as _}, units::Bytes};
 use serde::{Deserialize, Serialize};
 
 /// Name and version of the JSON form.
@@ -104,7 +104,8 @@ impl Clerk {
             // Who belongs and what members vote on moves no credit.
             Entry::Invited(_) | Entry::Admitted(_) | Entry::Departed(_) | Entry::Taken(_) | Entry::LeaseEnded { .. } => {}
             Entry::Moved { .. } | Entry::Seconded(_) | Entry::Objected(_) | Entry::Cast(_) | Entry::Decided(_) | Entry::Ruled(_) => {}
-            Entry::Noted { .. } | Entry::Convicted { .. } => {}
+            Entry::Noted { .. } | Entry::Convicted { .. } | Entry::Recovered { .. } => {}
+            Entry::Renewed { with, head } => self.renewed(*with, head),
         }
     }
 
@@ -123,6 +124,21 @@ impl Clerk {
 
     fn line(&mut self, partner: SiteId) -> &mut LineStatement {
         self.lines.entry(partner).or_insert_with(|| LineStatement { partner: partner.to_string(), ..LineStatement::default() })
+    }
+
+    /// The line goes on with what both ends had signed; what of that this ledger does not know is no service that it could name.
+    fn renewed(&mut self, with: SiteId, head: &Head) {
+        let carried = head.last.as_ref().map_or(0, |last| last.receipt.state.balance.0);
+        let balance = if self.site < with { carried } else { carried.saturating_neg() };
+        let line = self.line(with);
+        let moved = balance.saturating_sub(line.balance_micro);
+        if moved >= 0 {
+            line.earned_micro = line.earned_micro.saturating_add(moved);
+        } else {
+            line.spent_micro = line.spent_micro.saturating_sub(moved);
+        }
+        (line.balance_micro, line.seq, line.proposed_seq) = (balance, 0, None);
+        line.state = head.last.as_ref().map_or_else(String::new, |last| last.receipt.state.digest().to_string());
     }
 
     fn agreed(&mut self, with: SiteId, receipt: &Receipt) {
@@ -147,7 +163,7 @@ impl Clerk {
         }
         line.balance_micro = balance;
         line.seq = state.seq;
-        line.state = overspill_governance::site::Statement::digest(state).to_string();
+        line.state = state.digest().to_string();
         line.receipts += 1;
         line.proposed_seq = line.proposed_seq.filter(|proposed| *proposed > state.seq);
         if let Some((given, new)) = service {

@@ -114,6 +114,8 @@ bugs! {
     SignsUnheard,
     /// Whoever forgot what it signed goes on in the epochs in which it did.
     SignsInOldEpochs,
+    /// Whoever forgot what it signed of a vote signs again.
+    VotesAgain,
 }
 
 std::thread_local! {

@@ -238,6 +238,8 @@ pub enum Answer {
     },
     /// The site is a member.
     Joined,
+    /// The site is a member again, with nothing but its key.
+    Returned,
     /// The site has left.
     Left,
     /// Nothing is carried for those who were named.

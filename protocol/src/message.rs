@@ -109,6 +109,8 @@ messages! {
     Head(HeadTold), SMALL_BYTES_MAX;
     /// A member that knows nothing of its mesh any more asks a partner for it, and is told.
     Return(Return), BATCH_BYTES_MAX;
+    /// A round's initiator may have forgotten what it ruled: it rules no more.
+    RulingLost(Digest), SMALL_BYTES_MAX;
 }
 
 impl Message {
@@ -128,7 +130,8 @@ impl Message {
             | Self::Lock(_)
             | Self::Ruled(_)
             | Self::Dispute(_)
-            | Self::Head(_) => true,
+            | Self::Head(_)
+            | Self::RulingLost(_) => true,
             Self::Hello(_)
             | Self::JoinAsk(_)
             | Self::JoinRefused(_)

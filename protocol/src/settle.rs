@@ -160,7 +160,8 @@ impl Settle {
         if let Some(claim) = answer.accepted {
             let saved = &guest.saved;
             if claim.requests > saved.requests || claim.bytes > saved.bytes || claim.serial > saved.serial {
-                return Some("an answer to a claim that was never made");
+                // Our ledger may be an old copy, and the claim a former process's.
+                return None;
             }
             // What we propose cannot be taken back: it must be what an honest owner is bound to sign.
             let headroom = Credit(i64::MAX);
@@ -258,7 +259,7 @@ impl Settle {
             Err(_) => return Some("a proposal that does not follow from the line's agreed state"),
         };
         if !is_due(ends, desk.id, from, account.line.headroom(moves.earner), moves, proposal.claim.as_ref()) {
-            return Some("a proposal for something that is not due");
+            return self.refuse_unknown(desk, ends, from, moves, proposal.claim.as_ref());
         }
         let before = account.line.balance();
         let receipt = account.line.countersign(desk.key()?, proposal, charter).ok()?;

@@ -242,6 +242,10 @@ impl Site {
                 let there = |peer: &SiteId| self.strangers.contains(peer);
                 self.membership.start_joining(&mut self.desk, id, &token, there).map(|()| None)
             }
+            Command::Recover { partner, addresses } => {
+                let there = self.strangers.contains(&partner);
+                self.membership.start_returning(&mut self.desk, id, (partner, addresses), there).map(|()| None)
+            }
             Command::Leave => self.membership.start_leaving(&self.desk, id).map(|()| {
                 self.desk.wake_in(Reason::Leave, core::time::Duration::ZERO);
                 self.desk.wake_in(Reason::Lease, core::time::Duration::ZERO);

@@ -62,6 +62,8 @@ pub(crate) struct Open {
     incoming: Option<Locked>,
     outgoing: Option<Locked>,
     ruled: Option<Ruled>,
+    /// Since when its initiator is known to have forgotten what it ruled, if it did.
+    lost: Option<Time>,
     again: Time,
     tries: u32,
 }
@@ -142,7 +144,7 @@ impl Rounds {
 impl Open {
     fn new(round: Signed<Round>, now: Time) -> Self {
         let (before, incoming, outgoing) = (Vec::new(), None, None);
-        Self { round, begun: false, since: now, before, incoming, outgoing, ruled: None, again: now, tries: 0 }
+        Self { round, begun: false, since: now, before, incoming, outgoing, ruled: None, lost: None, again: now, tries: 0 }
     }
 
     fn is_by(&self, site: SiteId) -> bool {
@@ -255,6 +257,9 @@ impl Settle {
     /// As initiator: the one word, in the ledger before it is said. It moves when every line is locked, and ends when patience does.
     fn rule(&mut self, desk: &mut Desk, around: Around<'_>, name: Digest, open: &mut Open) {
         let Some(charter) = around.membership.charter() else { return };
+        if !open.begun && is_forgotten(desk, open) {
+            open.lost = open.lost.or(Some(desk.now.time));
+        }
         if !open.begun && !self.knows_own_word(desk, around.membership, open) {
             return;
         }
@@ -284,9 +289,8 @@ impl Settle {
     /// neighbours know, and they had time to show a ruling.
     fn knows_own_word(&self, desk: &Desk, membership: &Membership, open: &Open) -> bool {
         let Some((debtor, creditor)) = open.round.body.neighbours(&desk.id) else { return false };
-        let forgotten = desk.recovered().is_some_and(|date| open.round.body.date <= date.after(SKEW_MAX));
         let heard = [debtor, creditor].iter().all(|end| self.lines.may_sign(end) || !membership.is_member(end));
-        !forgotten && heard && desk.now.time >= open.since.after(RULING_HEARING)
+        !is_forgotten(desk, open) && heard && desk.now.time >= open.since.after(RULING_HEARING)
     }
 
     /// Locks the line on which we owe, and asks for the ruling: until there is one, a neighbour may have missed what we said.
@@ -294,7 +298,7 @@ impl Settle {
         let us = desk.id;
         let Some((debtor, creditor)) = open.round.body.neighbours(&us) else { return };
         let begins = open.begun || open.incoming.is_some();
-        let is_gone = self.is_gone(desk, around.membership, &open.round.body);
+        let is_gone = self.is_gone(desk, around.membership, open);
         if open.outgoing.is_none() && begins && !is_gone && self.is_willing(desk, around.membership, &open.round) {
             self.propose_step(desk, around.membership, &creditor, Step::Lock(Box::new(open.round.clone())));
         }
@@ -365,8 +369,19 @@ impl Settle {
             return;
         }
         let Some(open) = self.rounds.open.get(&ask.round).filter(|open| open.round.body.place(&from).is_some()) else { return };
-        if ask.gone && self.is_gone(desk, around.membership, &open.round.body) {
+        if open.is_by(desk.id) && open.lost.is_some() {
+            desk.send(from, Message::RulingLost(ask.round));
+        }
+        if ask.gone && self.is_gone(desk, around.membership, open) {
             self.propose_step(desk, around.membership, &from, Step::Gone(ask.round));
+        }
+    }
+
+    /// A round's initiator says that it may have forgotten what it ruled. Whoever knows shows it; if nobody does for a while, both ends of a
+    /// lock open it.
+    pub(crate) fn on_ruling_lost(&mut self, desk: &Desk, from: SiteId, round: &Digest) {
+        if let Some(open) = self.rounds.open.get_mut(round).filter(|open| open.is_by(from)) {
+            open.lost = open.lost.or(Some(desk.now.time));
         }
     }
 
@@ -391,4 +406,9 @@ impl Settle {
         desk.wake_in(Reason::Clear, core::time::Duration::ZERO);
         None
     }
+}
+
+/// Whether a round of ours is one of which we may have ruled what we do not know.
+fn is_forgotten(desk: &Desk, open: &Open) -> bool {
+    open.is_by(desk.id) && desk.recovered().is_some_and(|date| open.round.body.date <= date.after(SKEW_MAX))
 }

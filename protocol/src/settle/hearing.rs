@@ -20,8 +20,9 @@ use alloc::{
 use core::time::Duration;
 
 use overspill_governance::{
+    claim::Claim,
     entry::Entry,
-    line::{Head, LineKey, Renewal, epoch_on},
+    line::{Head, LineKey, Moves, Renewal, epoch_on},
     payword::LeaseId,
     planted,
     site::SiteId,
@@ -34,6 +35,8 @@ use crate::{
     event::Event,
     lease::{
         Terms,
+        helper::Claiming,
+        owner::Ahead,
         table::{Phase, Turn},
     },
     limits::{RENEWAL_PAUSE, SETTLE_RETRY_MIN},
@@ -49,6 +52,8 @@ pub(crate) struct Hearing {
     asked: BTreeMap<SiteId, (Time, u32)>,
     /// Epochs up to this one may hold signatures of ours that we do not know.
     closed: Option<u32>,
+    /// Lines on which a proposal waits that we cannot sign.
+    stuck: BTreeSet<SiteId>,
 }
 
 impl Hearing {
@@ -59,7 +64,7 @@ impl Hearing {
 
     /// Whether something may be signed on a line in this epoch.
     pub(crate) fn permits(&self, partner: &SiteId, epoch: u32) -> bool {
-        (self.heard.contains(partner) || planted!(SignsUnheard)) && self.is_fresh(epoch)
+        (self.heard.contains(partner) || planted!(SignsUnheard)) && self.is_fresh(epoch) && !self.stuck.contains(partner)
     }
 
     fn is_fresh(&self, epoch: u32) -> bool {
@@ -81,7 +86,7 @@ impl Settle {
         let Some(mesh) = ends.membership.mesh() else { return };
         let mut head = self.lines.account(&partner).map(|account| account.line.head()).unwrap_or_default();
         let asks = !self.lines.may_sign(&partner);
-        if !self.lines.hearing.is_fresh(head.epoch()) {
+        if !self.lines.hearing.is_fresh(head.epoch()) || self.lines.hearing.stuck.contains(&partner) {
             let closed = self.lines.hearing.closed.unwrap_or(0);
             let key = LineKey { epoch: epoch_on(desk.now.date, closed.max(head.epoch())), ..LineKey::between(mesh, desk.id, partner) };
             let Some(renewal) = desk.sign(Renewal { key, by: desk.id }) else { return };
@@ -125,7 +130,8 @@ impl Settle {
         let ours = self.lines.account(&from).map(|account| account.line.head()).unwrap_or_default();
         let is_later = head.epoch() > ours.epoch();
         let is_wish_of_ours = is_later && head.renewal.as_ref().is_some_and(|renewal| renewal.body.by == desk.id);
-        if self.lines.hearing.is_fresh(ours.epoch()) && (head.place() > ours.place() || is_wish_of_ours) {
+        let is_wished = self.lines.hearing.stuck.contains(&from) && is_wish_of_ours;
+        if self.lines.hearing.is_fresh(ours.epoch()) && (head.place() > ours.place() || is_wish_of_ours && !is_wished) {
             desk.begin_anew();
             self.lines.hearing.close(desk);
         }
@@ -138,6 +144,31 @@ impl Settle {
             self.say_head(desk, ends, from);
         }
         self.go_on(desk, ends, from);
+        None
+    }
+
+    /// A proposal for something that we do not know to be due. When our ledger is an old copy, it lacks the lease, or what we served under it:
+    /// the proposal cannot be taken back, so the line begins anew without it.
+    pub(super) fn refuse_unknown(
+        &mut self,
+        desk: &mut Desk,
+        ends: &Ends<'_>,
+        from: SiteId,
+        moves: Moves,
+        claim: Option<&Claim>,
+    ) -> Option<&'static str> {
+        let claim = claim?;
+        let (owned, hosted) = (ends.owner.leases.get(&claim.lease), ends.helper.leases.get(&claim.lease));
+        let forgotten = match (owned, hosted) {
+            (None, None) => true,
+            (_, Some(guest)) => moves.earner == desk.id && (claim.requests, claim.bytes) > (guest.saved.requests, guest.saved.bytes),
+            _ => false,
+        };
+        if !forgotten {
+            return Some("a proposal for something that is not due");
+        }
+        self.lines.hearing.stuck.insert(from);
+        self.say_head(desk, ends, from);
         None
     }
 
@@ -161,9 +192,17 @@ impl Settle {
             return;
         }
         let balance = account.line.balance();
+        self.lines.hearing.stuck.remove(&with);
         desk.persist(Entry::Renewed { with, head: Box::new(head.clone()) });
         desk.tell(Event::Renewed { partner: with, balance });
         self.rounds.carry(head, desk.now.time);
+        // Who begins anew may know nothing of what it claimed or accepted.
+        for owned in ends.owner.leases.values_mut().filter(|owned| owned.terms.helper() == with) {
+            (owned.claimed, owned.ahead) = (None, Ahead::No);
+        }
+        for guest in ends.helper.leases.values_mut().filter(|guest| guest.terms.owner() == with) {
+            guest.claiming = Claiming { due: desk.now.time, ..Claiming::default() };
+        }
         if missed {
             end_leases(desk, ends, with);
         }

@@ -31,7 +31,7 @@ impl Settle {
             .iter()
             .filter_map(|(id, guest)| {
                 let at = due_at(guest, half_cap)?;
-                let reachable = partners.is_connected(&guest.terms.owner());
+                let reachable = partners.is_connected(&guest.terms.owner()) && self.lines.may_sign(&guest.terms.owner());
                 if at > now || !reachable {
                     next = earlier(next, at.max(now.after(SETTLE_RETRY_MIN)));
                     return None;
@@ -64,7 +64,7 @@ impl Settle {
             desk.send(from, Message::Claim(ClaimMade { lease, claim: None, last: true }));
             return;
         };
-        if guest.terms.owner() != from {
+        if guest.terms.owner() != from || !self.lines.may_sign(&from) {
             return;
         }
         if guest.terms.phase == Phase::Held {

@@ -4,18 +4,18 @@ use alloc::{boxed::Box, vec::Vec};
 
 use overspill_governance::{
     charter::Charter,
-    clearing::{Round, Ruled, Ruling},
+    clearing::{Ruled, Ruling},
     entry::Entry,
     line::{Proposal, Step},
     planted,
     site::{Signed, SiteId, Statement},
 };
 
-use super::{Around, Settle};
+use super::{Around, Open, Settle};
 use crate::{
     desk::Desk,
     event::Event,
-    limits::SETTLE_RETRY_MIN,
+    limits::{RULING_LOST, SETTLE_RETRY_MIN},
     membership::Membership,
     message::{Agree, Message, RulingAsk},
     settle::Ends,
@@ -61,7 +61,7 @@ impl Settle {
             Step::Release(ruling) => self.permits(desk, from, ruling),
             Step::Gone(name) => {
                 let open = self.rounds.open.get(name);
-                open.is_some_and(|open| self.is_gone(desk, ends.membership, &open.round.body))
+                open.is_some_and(|open| open.ruled.is_none() && self.is_gone(desk, ends.membership, open))
             }
         };
         if !permitted {
@@ -96,8 +96,12 @@ impl Settle {
         shown || planted!(BelievesAnyRuling)
     }
 
-    /// Whether who could rule on a round is no member any more, for so long that its word would have come round.
-    pub(super) fn is_gone(&self, desk: &Desk, membership: &Membership, round: &Round) -> bool {
+    /// Whether who could rule on a round is no member any more, or has forgotten what it ruled, for so long that its word would have come round.
+    pub(super) fn is_gone(&self, desk: &Desk, membership: &Membership, open: &Open) -> bool {
+        if open.lost.is_some_and(|since| desk.now.time >= since.after(RULING_LOST)) {
+            return true;
+        }
+        let round = &open.round.body;
         let (Some(initiator), Some(charter)) = (round.initiator(), membership.charter()) else { return false };
         let end = membership.roster().and_then(|roster| roster.end(&initiator));
         end.is_some_and(|end| desk.now.date >= end.after(charter.clearing_grace.span()))
