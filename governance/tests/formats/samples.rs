@@ -13,7 +13,7 @@ use overspill_governance::{
     entry::Entry,
     evidence::{Bundle, Overpaid, Pair},
     invite::{Admission, Departure, Founding, Redeemed, token::Token},
-    line::{Fork, Line, LineKey, LineState, Moves, Proposal, Receipt, Step},
+    line::{Agreed, Fork, Head, Line, LineKey, LineState, Moves, Proposal, Receipt, Renewal, Step, epoch_on},
     motion::{Change, Motion, Objection, Second},
     payword::{Chain, LeaseId},
     regard::Note,
@@ -126,6 +126,14 @@ fn lock(debtor: &Key, creditor: &Key) -> (Proposal, Receipt) {
     (proposal, receipt)
 }
 
+/// The owner forgot what it signed: the helper shows it.
+pub(super) fn head() -> Head {
+    let ends = LineKey::between(founding().body.mesh(), owner().site(), helper().site());
+    let key = LineKey { epoch: epoch_on(NOON, 0), ..ends };
+    let renewal = Signed::new(Renewal { key, by: owner().site() }, &owner());
+    Head { renewal: Some(renewal), last: Some(Agreed { epoch: 0, receipt: clearing().1 }), locks: vec![round()] }
+}
+
 pub(super) fn clearing() -> (Proposal, Receipt) {
     lock(&owner(), &helper())
 }
@@ -161,6 +169,8 @@ pub(super) fn entries() -> Vec<Entry> {
         Entry::Agreed { with: helper().site(), receipt: clearing().1 },
         Entry::Ruled(ruled().into()),
         Entry::Noted { with: helper().site(), note: Note::Undelivered, date: NOON },
+        Entry::Recovered { date: NOON },
+        Entry::Renewed { with: helper().site(), head: head().into() },
         Entry::Departed(departure()),
         Entry::Convicted { bundle: bundles().remove(0).into(), heard: NOON },
     ]

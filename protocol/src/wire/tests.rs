@@ -11,8 +11,8 @@ use overspill_governance::{
     digest::{Digest, ObjectDigest},
     docket::Paper,
     invite::MeshId,
-    limits::{CYCLE_MAX, KEEPS_MAX, LINK_BYTES_MAX, OBJECTION_BYTES_MAX},
-    line::{LineId, LineState, Proposal, Step},
+    limits::{CYCLE_MAX, KEEPS_MAX, LOCKS_MAX, LINK_BYTES_MAX, OBJECTION_BYTES_MAX},
+    line::{Agreed, Head, LineId, LineKey, LineState, Proposal, Receipt, Renewal, Step},
     motion::{Change, Motion, Objection, Second},
     payword::{LeaseId, Word},
     site::{Key, Signature, Signed, SiteId},
@@ -27,8 +27,8 @@ use crate::{
     limits::{BATCH_BYTES_MAX, CONTROL_BYTES_MAX, FILL_SLICE_BYTES, ROSTER_DIGESTS_MAX},
     manifest::{Manifest, Object},
     message::{
-        Agree, Beat, ClaimAnswer, ClaimAsk, ClaimMade, Generation, Hello, LeaseClosed, LeaseHeld, LeaseRefusal, LeaseRefused, LeaseTake,
-        LockAsk, RosterAsk, RulingAsk, Seek, VoteAsk,
+        Agree, Beat, ClaimAnswer, ClaimAsk, ClaimMade, Generation, HeadTold, Hello, LeaseClosed, LeaseHeld, LeaseRefusal, LeaseRefused, LeaseTake,
+        LockAsk, Return, RosterAsk, RulingAsk, Seek, VoteAsk,
     },
     ticket::TicketKey,
 };
@@ -53,6 +53,12 @@ fn round() -> Round {
 }
 
 /// One paper of every kind.
+fn head(state: LineState) -> Head {
+    let key = LineKey { mesh: MESH, low: OWNER, high: HELPER, epoch: 7 };
+    let receipt = Receipt { state, low_sig: SIGNATURE, high_sig: SIGNATURE, claim: Some(claim()), step: None };
+    Head { renewal: Some(signed(Renewal { key, by: OWNER })), last: Some(Agreed { epoch: 0, receipt }), locks: vec![signed(round())] }
+}
+
 fn papers() -> Vec<Paper> {
     let change = Change::Amend { parameter: String::from("price_mib"), from: 1_000, to: 2_000 };
     let discuss = String::from("https://forum.example/1");
@@ -159,6 +165,9 @@ fn specimens() -> Vec<Message> {
         Message::RulingAsk(RulingAsk { round: Digest([20; 32]), gone: false }),
         Message::Ruled(Ruled { round: signed(round()), ruling: signed(ruling), locks: vec![lock; 3] }),
         Message::Dispute(true),
+        Message::Head(HeadTold { head: head(state), asks: true }),
+        Message::Return(Return { founding: None, notices: Vec::new() }),
+        Message::RulingLost(Digest([20; 32])),
     ]
 }
 
@@ -257,6 +266,22 @@ fn the_longest_ruling_fits_its_kind() {
     for message in [Message::Ruled(ruled), Message::Lock(ask)] {
         assert!(decode_small(&encode(&message)).is_ok());
     }
+}
+
+/// A head with all that it may have fits what a stranger might say.
+#[test]
+fn the_longest_head_fits_its_kind() {
+    let told = specimens().into_iter().find_map(|message| match message {
+        Message::Head(told) => Some(told),
+        _ => None,
+    });
+    let mut told = told.unwrap();
+    told.head.locks[0].body.cycle = vec![OWNER; CYCLE_MAX];
+    told.head.locks = vec![told.head.locks[0].clone(); LOCKS_MAX];
+    if let Some(last) = &mut told.head.last {
+        (last.receipt.claim, last.receipt.step) = (None, Some(Step::Lock(told.head.locks[0].clone().into())));
+    }
+    assert!(decode_small(&encode(&Message::Head(told))).is_ok());
 }
 
 #[test]

@@ -86,6 +86,8 @@ pub const EVENTS: [&str; 30] = [
     "locked",
     "cleared",
     "ruled-twice",
+    "recovered",
+    "renewed",
     "warned",
     "silent",
 ];
