@@ -114,7 +114,7 @@ bugs! {
     SignsUnheard,
     /// Whoever forgot what it signed goes on in the epochs in which it did.
     SignsInOldEpochs,
-    /// Whoever forgot what it signed of a vote signs again.
+    /// A process signs of votes before it heard what partners hold, and signs again what it may have forgotten.
     VotesAgain,
 }
 

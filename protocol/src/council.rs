@@ -231,11 +231,11 @@ impl Council {
 
     /// Whether partners had the time to show us ballots of ours: all others hold what we hold, or some were there for a while.
     fn has_heard(&mut self, desk: &Desk, membership: &Membership) -> bool {
-        if !self.hearing.over {
+        if !self.hearing.over && !planted!(VotesAgain) {
             let waited = self.hearing.since.is_some_and(|at| desk.now.time >= at.after(BALLOT_HEARING));
             self.hearing.over = waited || membership.others(&desk.id).iter().all(|site| self.hearing.agreed.contains(site));
         }
-        self.hearing.over
+        self.hearing.over || planted!(VotesAgain)
     }
 
     /// A partner said what it holds of votes.

@@ -12,7 +12,8 @@
 //!
 //! Nobody waits for room: a lock that a line cannot carry is not made, and the initiator's patience ends the round. So rounds that cross
 //! each other never hold each other up. What is open is what locks on our own lines, and one round of our own, keep open; a site that forgot
-//! a round of its own rules that it ends, which is safe: it never locks the first line again, so it never ruled that it moves.
+//! a round of its own rules that it ends, which is safe: it never locks the first line again, so it never ruled that it moves. One whose ledger
+//! may be an old copy does not know that: it rules no more, and says so.
 
 use alloc::{
     boxed::Box,

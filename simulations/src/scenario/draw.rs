@@ -153,9 +153,16 @@ impl Plot {
             return;
         }
         let (site, partner) = two(dice, self.members);
-        let at = dice.between(end / 3, end - 4_000);
+        let moved = self.actions.iter().find(|(_, action)| matches!(action, Action::Amend(..) | Action::Expel(..))).map(|(at, _)| *at);
+        // Where there is a vote, more often than not while agents sign.
+        let (copied, at) = match moved.filter(|_| dice.happens(700_000)) {
+            Some(moved) => (moved + dice.between(60_000, 719_000), moved + dice.between(721_000, 760_000)),
+            None => {
+                let at = dice.between(end / 3, end - 4_000);
+                (dice.between(at / 4, at - 1_000), at)
+            }
+        };
         if dice.happens(700_000) {
-            let copied = dice.between(at / 4, at - 1_000);
             self.actions.extend([(copied, Action::Copy(site)), (at, Action::PutBack(site))]);
         } else {
             self.actions.push((at, Action::Lose(site)));
