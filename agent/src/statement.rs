@@ -4,7 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use overspill_governance::{chain::Record, entry::Entry, line::{Head, Receipt}, payword::LeaseId, site::{SiteId, Statement as _}, units::Bytes};
+use overspill_governance::{
+    chain::Record,
+    entry::Entry,
+    line::{Head, Receipt},
+    payword::LeaseId,
+    site::{SiteId, Statement as _},
+    units::Bytes,
+};
 use serde::{Deserialize, Serialize};
 
 /// Name and version of the JSON form.
@@ -72,6 +79,18 @@ pub struct Service {
     pub bytes: u64,
 }
 
+impl LineStatement {
+    fn move_to(&mut self, balance: i64) {
+        let moved = balance.saturating_sub(self.balance_micro);
+        if moved >= 0 {
+            self.earned_micro = self.earned_micro.saturating_add(moved);
+        } else {
+            self.spent_micro = self.spent_micro.saturating_sub(moved);
+        }
+        self.balance_micro = balance;
+    }
+}
+
 /// Makes a statement of records, told one after the other.
 #[derive(Debug)]
 pub struct Clerk {
@@ -131,13 +150,8 @@ impl Clerk {
         let carried = head.last.as_ref().map_or(0, |last| last.receipt.state.balance.0);
         let balance = if self.site < with { carried } else { carried.saturating_neg() };
         let line = self.line(with);
-        let moved = balance.saturating_sub(line.balance_micro);
-        if moved >= 0 {
-            line.earned_micro = line.earned_micro.saturating_add(moved);
-        } else {
-            line.spent_micro = line.spent_micro.saturating_sub(moved);
-        }
-        (line.balance_micro, line.seq, line.proposed_seq) = (balance, 0, None);
+        line.move_to(balance);
+        (line.seq, line.proposed_seq) = (0, None);
         line.state = head.last.as_ref().map_or_else(String::new, |last| last.receipt.state.digest().to_string());
     }
 
@@ -155,13 +169,7 @@ impl Clerk {
             (self.helpers.get(&claim.lease) == Some(&self.site), new)
         });
         let line = self.line(with);
-        let moved = balance.saturating_sub(line.balance_micro);
-        if moved >= 0 {
-            line.earned_micro = line.earned_micro.saturating_add(moved);
-        } else {
-            line.spent_micro = line.spent_micro.saturating_sub(moved);
-        }
-        line.balance_micro = balance;
+        line.move_to(balance);
         line.seq = state.seq;
         line.state = state.digest().to_string();
         line.receipts += 1;

@@ -185,6 +185,9 @@ impl Settle {
     /// As helper that sequences the line: proposes what the owner accepted, one claim at a time.
     fn propose_accepted(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, owner: SiteId) {
         let Some((mesh, charter)) = ends.membership.mesh().zip(ends.membership.charter()) else { return };
+        if !ends.helper.leases.values().any(|guest| guest.terms.owner() == owner && guest.claiming.accepted.is_some()) {
+            return;
+        }
         let may_sign = self.lines.may_sign(&owner);
         let Some(account) = self.lines.open(desk.id, owner, mesh, charter) else { return };
         if !may_sign || desk.is_silent() || !account.line.is_low() || account.line.pending().is_some() {

@@ -61,7 +61,9 @@ pub(super) fn log(event: &Event) {
             tracing::warn!(peer = %peer, "a member ruled twice on one round of clearing: anybody can check the proof");
         }
         Event::Recovered => {
-            tracing::warn!("partners hold what this site signed and its ledger does not know: it is an old copy, and goes on from what they hold");
+            tracing::warn!(
+                "partners hold what this site signed and its ledger does not know: it is an old copy, and goes on from what they hold"
+            );
         }
         Event::Renewed { partner, balance } => {
             tracing::info!(partner = %partner.short(), %balance, "a line began anew with what both ends had signed");

@@ -130,7 +130,8 @@ impl Line {
             return Err(LineError::Ahead { ours: self.state.seq, theirs: head.place().1 });
         };
         let ours = self.head();
-        let differs = ours.place() == head.place() && ours.last.map(|last| last.receipt.state) != head.last.as_ref().map(|last| last.receipt.state);
+        let differs =
+            ours.place() == head.place() && ours.last.map(|last| last.receipt.state) != head.last.as_ref().map(|last| last.receipt.state);
         if self.head().place() > head.place() || differs {
             return Err(LineError::Ahead { ours: self.state.seq, theirs: head.place().1 });
         }

@@ -100,7 +100,8 @@ impl Settle {
 
     /// Asks again who has not answered; tells when to look again.
     pub(super) fn ask_again(&mut self, desk: &mut Desk, ends: &Ends<'_>, partners: &Partners) -> Option<Time> {
-        let silent: Vec<SiteId> = partners.iter().filter(|(site, partner)| partner.connected && !self.lines.may_sign(site)).map(|(site, _)| *site).collect();
+        let silent: Vec<SiteId> =
+            partners.iter().filter(|(site, partner)| partner.connected && !self.lines.may_sign(site)).map(|(site, _)| *site).collect();
         let mut next = None;
         for partner in silent {
             if self.lines.account(&partner).is_some_and(|account| account.frozen) {
@@ -175,8 +176,8 @@ impl Settle {
     /// The other end has countersigned what we proposed: our process ended before it heard so.
     fn take_answer(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, from: SiteId, head: &Head) {
         let (Some(account), Some(last)) = (self.lines.account(&from), &head.last) else { return };
-        let answers = last.epoch == account.line.key().epoch
-            && account.line.pending().is_some_and(|pending| pending.state == last.receipt.state);
+        let answers =
+            last.epoch == account.line.key().epoch && account.line.pending().is_some_and(|pending| pending.state == last.receipt.state);
         if answers {
             let agree = Agree { seq: last.receipt.state.seq, signature: last.receipt.high_sig };
             let _ = self.on_agree(desk, ends, from, &agree);

@@ -11,7 +11,7 @@ use overspill_governance::{
     digest::{Digest, ObjectDigest},
     docket::Paper,
     invite::MeshId,
-    limits::{CYCLE_MAX, KEEPS_MAX, LOCKS_MAX, LINK_BYTES_MAX, OBJECTION_BYTES_MAX},
+    limits::{CYCLE_MAX, KEEPS_MAX, LINK_BYTES_MAX, LOCKS_MAX, OBJECTION_BYTES_MAX},
     line::{Agreed, Head, LineId, LineKey, LineState, Proposal, Receipt, Renewal, Step},
     motion::{Change, Motion, Objection, Second},
     payword::{LeaseId, Word},
@@ -27,8 +27,8 @@ use crate::{
     limits::{BATCH_BYTES_MAX, CONTROL_BYTES_MAX, FILL_SLICE_BYTES, ROSTER_DIGESTS_MAX},
     manifest::{Manifest, Object},
     message::{
-        Agree, Beat, ClaimAnswer, ClaimAsk, ClaimMade, Generation, HeadTold, Hello, LeaseClosed, LeaseHeld, LeaseRefusal, LeaseRefused, LeaseTake,
-        LockAsk, Return, RosterAsk, RulingAsk, Seek, VoteAsk,
+        Agree, Beat, ClaimAnswer, ClaimAsk, ClaimMade, Generation, HeadTold, Hello, LeaseClosed, LeaseHeld, LeaseRefusal, LeaseRefused,
+        LeaseTake, LockAsk, Return, RosterAsk, RulingAsk, Seek, VoteAsk,
     },
     ticket::TicketKey,
 };
@@ -200,10 +200,13 @@ fn every_kind_has_its_golden_bytes() {
     VoteTell     1184 010014000000 5f5958eef3207b78
     Propose       448 010010000000 af63477de5b35c3c
     Seek           94 010015000000 37ae3fc44eab92de
-    Lock          514 010016000000 b2dc443098a7125e
+    Lock          518 010016000000 67ddba9f233ebb4a
     RulingAsk      39 010017000000 b16f1e9094d00237
-    Ruled        1171 010018000000 1f2da584e07883fb
+    Ruled        1183 010018000000 bf7a344e25d35a14
     Dispute         7 010019000000 b09cff0fd1556506
+    Head          759 01001a000000 2e84a9b93786c9b2
+    Return         15 01001b000000 82c639bdf0ea61dc
+    RulingLost     38 01001c000000 6c25ae9ba5296c3b
     ");
 }
 

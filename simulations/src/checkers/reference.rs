@@ -190,7 +190,10 @@ impl Truth {
 
     /// What an honest helper served an honest owner and never forgot is paid to the last byte.
     fn unpaid(&self, site: SiteId, last: &BTreeMap<(SiteId, LeaseId), (SiteId, Claim)>, honest: &impl Fn(&SiteId) -> bool) -> Vec<String> {
-        let ours = self.leases.iter().filter(|(_, lease)| lease.helper == site && !lease.forgotten && honest(&lease.owner) && self.is_whole(&lease.owner));
+        let ours = self
+            .leases
+            .iter()
+            .filter(|(_, lease)| lease.helper == site && !lease.forgotten && honest(&lease.owner) && self.is_whole(&lease.owner));
         let due = ours.filter(|(id, lease)| self.price(id, lease.served, lease.bytes) > 0);
         let paid =
             |id: &LeaseId, lease: &Lease| last.get(&(lease.owner, *id)).map_or(0, |(_, claim)| self.price(id, claim.requests, claim.bytes));

@@ -84,15 +84,22 @@ fn a_head_holds_with_both_signatures_the_locks_and_an_ends_own_wish() {
     let good = wish(&ours, &high, 5);
     assert_eq!(good.check(&line_key()), Ok(()));
     let stranger = Key::from_seed([9; 32]);
-    let forged = Head { renewal: Some(Signed { body: good.renewal.clone().unwrap().body, signature: good.renewal.clone().unwrap().body.sign(&low) }), ..good.clone() };
+    let forged = Head {
+        renewal: Some(Signed { body: good.renewal.clone().unwrap().body, signature: good.renewal.clone().unwrap().body.sign(&low) }),
+        ..good.clone()
+    };
     assert_eq!(forged.check(&line_key()), Err(LineError::BadSignature), "nobody wishes in another's name");
     assert_eq!(wish(&ours, &stranger, 5).check(&line_key()), Err(LineError::OtherLine));
     assert_eq!(wish(&ours, &high, 0).check(&line_key()), Err(LineError::OtherLine), "the first epoch is nobody's wish");
     let elsewhere = LineKey { mesh: MeshId(Digest([1; 32])), ..line_key() };
     assert!(good.check(&elsewhere).is_err());
-    for bend in [|last: &mut Agreed| last.receipt.state.balance = Credit(1), |last: &mut Agreed| last.epoch = 3, |last: &mut Agreed| {
-        last.receipt.high_sig = last.receipt.low_sig;
-    }] {
+    for bend in [
+        |last: &mut Agreed| last.receipt.state.balance = Credit(1),
+        |last: &mut Agreed| last.epoch = 3,
+        |last: &mut Agreed| {
+            last.receipt.high_sig = last.receipt.low_sig;
+        },
+    ] {
         let mut bent = good.clone();
         bend(bent.last.as_mut().unwrap());
         assert_eq!(bent.check(&line_key()), Err(LineError::BadSignature));
@@ -100,7 +107,8 @@ fn a_head_holds_with_both_signatures_the_locks_and_an_ends_own_wish() {
     let later = Head { last: good.last.clone().map(|last| Agreed { epoch: 6, ..last }), ..good.clone() };
     assert_eq!(later.check(&line_key()), Err(LineError::OtherLine), "nothing was signed in an epoch that is to come");
     let cycle = alloc::vec![low.site(), high.site(), stranger.site()];
-    let round = crate::clearing::Round { mesh: MeshId(Digest::ZERO), charter: 1, cycle, amount: Credit(5), date: crate::time::Date::default() };
+    let round =
+        crate::clearing::Round { mesh: MeshId(Digest::ZERO), charter: 1, cycle, amount: Credit(5), date: crate::time::Date::default() };
     let locked = Head { locks: alloc::vec![Signed::new(round, &low); LOCKS_MAX + 1], ..good };
     assert_eq!(locked.check(&line_key()), Err(LineError::NotLocked), "locks are those that the state names");
 }
