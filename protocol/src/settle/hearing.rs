@@ -204,6 +204,9 @@ impl Settle {
         for guest in ends.helper.leases.values_mut().filter(|guest| guest.terms.owner() == with) {
             guest.claiming = Claiming { due: desk.now.time, ..Claiming::default() };
         }
+        if head.renewal.as_ref().is_some_and(|renewal| renewal.body.by == with) {
+            close_leases(desk, ends, with);
+        }
         if missed {
             end_leases(desk, ends, with);
         }
@@ -227,6 +230,27 @@ fn is_timely(desk: &Desk, ours: &Head, wish: &Head) -> bool {
     let pause = u32::try_from(RENEWAL_PAUSE.as_secs()).unwrap_or(u32::MAX);
     let earliest = if ours.epoch() == 0 { 0 } else { ours.epoch().saturating_add(pause) };
     (earliest..=epoch_on(desk.now.date.after(SKEW_MAX), 0)).contains(&wish.epoch())
+}
+
+/// The other end may know nothing of our leases: nothing more is served under them, so that what is left of them can be claimed, and ends.
+fn close_leases(desk: &mut Desk, ends: &mut Ends<'_>, with: SiteId) {
+    let live = |terms: &Terms, partner: SiteId| matches!(terms.phase, Phase::Held | Phase::Draining) && partner == with;
+    let owned: Vec<LeaseId> =
+        ends.owner.leases.iter().filter(|(_, owned)| live(&owned.terms, owned.terms.helper())).map(|(lease, _)| *lease).collect();
+    let hosted: Vec<LeaseId> =
+        ends.helper.leases.iter().filter(|(_, guest)| live(&guest.terms, guest.terms.owner())).map(|(lease, _)| *lease).collect();
+    for lease in owned {
+        if ends.owner.leases.get(&lease).is_some_and(|owned| owned.terms.phase == Phase::Held) {
+            ends.owner.turn(desk, lease, Turn::Lost);
+        }
+        ends.owner.turn(desk, lease, Turn::Drained);
+    }
+    for lease in hosted {
+        if ends.helper.leases.get(&lease).is_some_and(|guest| guest.terms.phase == Phase::Held) {
+            ends.helper.turn(desk, lease, Turn::Lost);
+        }
+        ends.helper.turn(desk, lease, Turn::Drained);
+    }
 }
 
 /// We have missed receipts on the line, so nobody here knows what of its old leases is paid: they are over, and what was unsettled is lost.
