@@ -234,32 +234,22 @@ fn is_timely(desk: &Desk, ours: &Head, wish: &Head) -> bool {
 
 /// The other end may know nothing of our leases: nothing more is served under them, so that what is left of them can be claimed, and ends.
 fn close_leases(desk: &mut Desk, ends: &mut Ends<'_>, with: SiteId) {
-    let live = |terms: &Terms, partner: SiteId| matches!(terms.phase, Phase::Held | Phase::Draining) && partner == with;
-    let owned: Vec<LeaseId> =
-        ends.owner.leases.iter().filter(|(_, owned)| live(&owned.terms, owned.terms.helper())).map(|(lease, _)| *lease).collect();
-    let hosted: Vec<LeaseId> =
-        ends.helper.leases.iter().filter(|(_, guest)| live(&guest.terms, guest.terms.owner())).map(|(lease, _)| *lease).collect();
-    for lease in owned {
-        if ends.owner.leases.get(&lease).is_some_and(|owned| owned.terms.phase == Phase::Held) {
-            ends.owner.turn(desk, lease, Turn::Lost);
-        }
-        ends.owner.turn(desk, lease, Turn::Drained);
-    }
-    for lease in hosted {
-        if ends.helper.leases.get(&lease).is_some_and(|guest| guest.terms.phase == Phase::Held) {
-            ends.helper.turn(desk, lease, Turn::Lost);
-        }
-        ends.helper.turn(desk, lease, Turn::Drained);
-    }
+    turn_all(desk, ends, with, Phase::Held, Turn::Lost);
+    turn_all(desk, ends, with, Phase::Draining, Turn::Drained);
 }
 
 /// We have missed receipts on the line, so nobody here knows what of its old leases is paid: they are over, and what was unsettled is lost.
 fn end_leases(desk: &mut Desk, ends: &mut Ends<'_>, with: SiteId) {
-    let old = |terms: &Terms, partner: SiteId| terms.phase == Phase::Settling && partner == with;
-    let owned: Vec<LeaseId> =
-        ends.owner.leases.iter().filter(|(_, owned)| old(&owned.terms, owned.terms.helper())).map(|(lease, _)| *lease).collect();
-    let hosted: Vec<LeaseId> =
-        ends.helper.leases.iter().filter(|(_, guest)| old(&guest.terms, guest.terms.owner())).map(|(lease, _)| *lease).collect();
-    owned.into_iter().for_each(|lease| ends.owner.turn(desk, lease, Turn::GivenUp));
-    hosted.into_iter().for_each(|lease| ends.helper.turn(desk, lease, Turn::GivenUp));
+    turn_all(desk, ends, with, Phase::Settling, Turn::GivenUp);
+}
+
+/// The same turn for all leases with a partner that are in one phase.
+fn turn_all(desk: &mut Desk, ends: &mut Ends<'_>, with: SiteId, phase: Phase, turn: Turn) {
+    let fits = |terms: &Terms, partner: SiteId| terms.phase == phase && partner == with;
+    let owned = ends.owner.leases.iter().filter(|(_, owned)| fits(&owned.terms, owned.terms.helper()));
+    let owned: Vec<LeaseId> = owned.map(|(lease, _)| *lease).collect();
+    let hosted = ends.helper.leases.iter().filter(|(_, guest)| fits(&guest.terms, guest.terms.owner()));
+    let hosted: Vec<LeaseId> = hosted.map(|(lease, _)| *lease).collect();
+    owned.into_iter().for_each(|lease| ends.owner.turn(desk, lease, turn));
+    hosted.into_iter().for_each(|lease| ends.helper.turn(desk, lease, turn));
 }
