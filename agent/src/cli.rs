@@ -71,6 +71,8 @@ enum Command {
     },
     /// Joins a mesh by a token.
     Join(mesh::Join),
+    /// Comes back to the mesh with nothing but the key file: a partner tells the rest.
+    Recover(mesh::Recover),
     /// Leaves the mesh.
     Leave(Json),
     /// Shows how the running agent fares.
@@ -188,6 +190,7 @@ fn carry_out(line: Line) -> Outcome {
         Command::Init { options, settings } => mesh::init(&options, &place(request(settings))?),
         Command::Invite { options, settings } => mesh::invite(&options, &place(request(settings))?),
         Command::Join(options) => mesh::join(&options, &directory()?),
+        Command::Recover(options) => mesh::recover(&options, &directory()?),
         Command::Leave(Json { json }) => mesh::leave(json, &directory()?),
         Command::Status(Json { json }) => show::status(&directory()?, json),
         Command::Partners(Json { json }) => show::partners(&directory()?, json),
@@ -250,6 +253,7 @@ mod tests {
             &["partners"],
             &["reload"],
             &["join"],
+            &["recover"],
             &["leave"],
             &["deny"],
             &["carry", "stop"],

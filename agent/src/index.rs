@@ -59,7 +59,7 @@ impl Subject {
             Entry::Departed(departure) => vec![Self::Member(departure.body.member)],
             Entry::Allotted(allotment) => vec![Self::Lease(allotment.body.lease)],
             Entry::Taken(claim) => vec![Self::Lease(claim.lease)],
-            Entry::Proposed { with, .. } | Entry::Noted { with, .. } => vec![Self::Line(*with)],
+            Entry::Proposed { with, .. } | Entry::Noted { with, .. } | Entry::Renewed { with, .. } => vec![Self::Line(*with)],
             Entry::Agreed { with, receipt } => {
                 let lease = receipt.claim.as_ref().map(|claim| Self::Lease(claim.lease));
                 std::iter::once(Self::Line(*with)).chain(lease).collect()
@@ -73,7 +73,7 @@ impl Subject {
                 Change::Remove { member, .. } | Change::Pardon { member } => vec![Self::Member(*member)],
                 Change::Amend { .. } => Vec::new(),
             },
-            Entry::Seconded(_) | Entry::Objected(_) | Entry::Cast(_) | Entry::Ruled(_) => Vec::new(),
+            Entry::Seconded(_) | Entry::Objected(_) | Entry::Cast(_) | Entry::Ruled(_) | Entry::Recovered { .. } => Vec::new(),
             Entry::Convicted { bundle, .. } => vec![Self::Member(bundle.charge().who)],
         }
     }

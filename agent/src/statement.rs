@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use overspill_governance::{
     chain::Record,
     entry::Entry,
-    line::Receipt,
+    line::{Head, Receipt},
     minutes::Minutes,
     payword::LeaseId,
     regard::{Dispute, Regard},
-    site::SiteId,
+    site::{SiteId, Statement as _},
     time::Date,
     units::Bytes,
 };
@@ -127,6 +127,18 @@ pub struct Service {
     pub bytes: u64,
 }
 
+impl LineStatement {
+    fn move_to(&mut self, balance: i64) {
+        let moved = balance.saturating_sub(self.balance_micro);
+        if moved >= 0 {
+            self.earned_micro = self.earned_micro.saturating_add(moved);
+        } else {
+            self.spent_micro = self.spent_micro.saturating_sub(moved);
+        }
+        self.balance_micro = balance;
+    }
+}
+
 /// Makes a statement of records, told one after the other.
 #[derive(Debug)]
 pub struct Clerk {
@@ -180,6 +192,8 @@ impl Clerk {
             // Who belongs and what members vote on moves no credit.
             Entry::Invited(_) | Entry::Admitted(_) | Entry::Departed(_) | Entry::Taken(_) | Entry::LeaseEnded { .. } => {}
             Entry::Moved { .. } | Entry::Seconded(_) | Entry::Objected(_) | Entry::Cast(_) | Entry::Ruled(_) | Entry::Convicted { .. } => {}
+            Entry::Recovered { .. } => {}
+            Entry::Renewed { with, head } => self.renewed(*with, head),
         }
     }
 
@@ -228,6 +242,16 @@ impl Clerk {
         self.lines.entry(partner).or_insert_with(|| LineStatement { partner: partner.to_string(), ..LineStatement::default() })
     }
 
+    /// The line goes on with what both ends had signed; what of that this ledger does not know is no service that it could name.
+    fn renewed(&mut self, with: SiteId, head: &Head) {
+        let carried = head.last.as_ref().map_or(0, |last| last.receipt.state.balance.0);
+        let balance = if self.site < with { carried } else { carried.saturating_neg() };
+        let line = self.line(with);
+        line.move_to(balance);
+        (line.seq, line.proposed_seq) = (0, None);
+        line.state = head.last.as_ref().map_or_else(String::new, |last| last.receipt.state.digest().to_string());
+    }
+
     fn agreed(&mut self, with: SiteId, receipt: &Receipt, date: Date) {
         let state = &receipt.state;
         // Positive means that the higher key's end owes the lower's.
@@ -255,7 +279,7 @@ impl Clerk {
         *sum = sum.saturating_add(moved.saturating_abs());
         line.balance_micro = balance;
         line.seq = state.seq;
-        line.state = overspill_governance::site::Statement::digest(state).to_string();
+        line.state = state.digest().to_string();
         line.receipts += 1;
         line.proposed_seq = line.proposed_seq.filter(|proposed| *proposed > state.seq);
         if let Some((given, new)) = service {
@@ -279,7 +303,7 @@ mod tests {
         line::{LineKey, LineState, Proposal, Step},
         payword::Word,
         regard::Note,
-        site::{Key, Signed, Statement as _},
+        site::{Key, Signed},
         time::Date,
         units::Credit,
     };

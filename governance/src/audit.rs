@@ -17,7 +17,7 @@ use crate::{
     entry::Entry,
     evidence::Verdict,
     invite::MeshId,
-    line::{LineKey, LineState, Proposal, Receipt, Step},
+    line::{Head, LineKey, LineState, Proposal, Receipt, Step},
     payword::LeaseId,
     roster::Notice,
     site::{Signed, SiteId, Statement},
@@ -121,6 +121,8 @@ pub struct Audit {
     /// By owner, who draws the names.
     leases: BTreeMap<(SiteId, LeaseId), Lease>,
     books: Books,
+    /// In which epoch the lines are that began anew.
+    epochs: BTreeMap<SiteId, u32>,
     /// What this site ruled on its own rounds.
     ruled: BTreeMap<Digest, bool>,
 }
@@ -128,7 +130,8 @@ pub struct Audit {
 impl Audit {
     /// The audit of `site`'s ledger, before its first record.
     pub fn new(site: SiteId) -> Self {
-        Self { site, mesh: None, meshes: BTreeMap::new(), leases: BTreeMap::new(), books: Books::default(), ruled: BTreeMap::new() }
+        let (meshes, leases, epochs, ruled) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { site, mesh: None, meshes, leases, books: Books::default(), epochs, ruled }
     }
 
     /// The lines as they stand after the records taken so far, by key.
@@ -172,6 +175,8 @@ impl Audit {
                 self.require_mesh(bundle.charge().mesh)?;
                 require(matches!(bundle.judge(), Verdict::Convicted(_)), Finding::BadStatement)
             }
+            Entry::Recovered { .. } => Ok(()),
+            Entry::Renewed { with, head } => self.take_renewal(*with, head),
         }
     }
 
@@ -185,6 +190,14 @@ impl Audit {
         }
         let before = self.ruled.entry(round.digest()).or_insert(ruled.ruling.body.moves);
         require(*before == ruled.ruling.body.moves, Finding::RuledTwice)
+    }
+
+    fn take_renewal(&mut self, with: SiteId, head: &Head) -> Result<(), Finding> {
+        let (key, charter) = self.line(with, None, None)?;
+        head.check(&key).map_err(|_| Finding::BadStatement)?;
+        self.books.renew(key, head, &charter)?;
+        self.epochs.insert(with, head.epoch());
+        Ok(())
     }
 
     fn polls(&mut self, mesh: MeshId) -> Result<&mut Polls, Finding> {
@@ -267,7 +280,8 @@ impl Audit {
             _ => None,
         };
         let charter = self.require_mesh(mesh)?.charter(version.flatten().or(locked).unwrap_or(1))?;
-        Ok((LineKey::between(mesh, self.site, with), charter.clone()))
+        let epoch = self.epochs.get(&with).copied().unwrap_or(0);
+        Ok((LineKey { epoch, ..LineKey::between(mesh, self.site, with) }, charter.clone()))
     }
 }
 

@@ -63,16 +63,16 @@ impl Round {
         self.cycle.iter().position(|member| member == site)
     }
 
-    /// The line on which the member at a place owes the next one.
+    /// The line on which the member at a place owes the next one, in its first epoch.
     pub fn line(&self, place: usize) -> Option<LineKey> {
         let debtor = self.cycle.get(place)?;
         let creditor = self.cycle.get((place + 1) % self.cycle.len())?;
         Some(LineKey::between(self.mesh, *debtor, *creditor))
     }
 
-    /// Who of a line's two ends owes; `None` when the circle does not lead over it.
+    /// Who of a line's two ends owes, whatever its epoch; `None` when the circle does not lead over it.
     pub fn debtor_on(&self, key: &LineKey) -> Option<SiteId> {
-        let at = (0..self.cycle.len()).find(|at| self.line(*at).as_ref() == Some(key))?;
+        let at = (0..self.cycle.len()).find(|at| self.line(*at).is_some_and(|line| LineKey { epoch: key.epoch, ..line } == *key))?;
         self.cycle.get(at).copied()
     }
 
@@ -108,6 +108,8 @@ impl Statement for Ruling {
 /// Proof that a line was locked: the state that did it, with both signatures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct Locked {
+    /// In which epoch of the line.
+    pub epoch: u32,
     /// The state.
     pub state: LineState,
     /// The lower end's.
@@ -117,10 +119,11 @@ pub struct Locked {
 }
 
 impl Locked {
-    /// Tells whether it proves that `round` is locked on `key`.
+    /// Tells whether it proves that `round` is locked on the line between the ends of `key`.
     #[must_use]
     pub fn proves(&self, round: Digest, key: &LineKey) -> bool {
-        let Self { state, low_sig, high_sig } = self;
+        let Self { epoch, state, low_sig, high_sig } = self;
+        let key = LineKey { epoch: *epoch, ..*key };
         let signed = state.is_signed_by(&key.low, low_sig) && state.is_signed_by(&key.high, high_sig);
         state.line == key.id() && state.cause == round && signed
     }

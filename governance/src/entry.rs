@@ -14,7 +14,7 @@ use crate::{
     decision::Decision,
     evidence::Bundle,
     invite::{Admission, Departure, Founding, Invite},
-    line::{Proposal, Receipt, Step},
+    line::{Head, Proposal, Receipt, Step},
     motion::{Motion, Objection, Second},
     payword::LeaseId,
     regard::Note,
@@ -93,6 +93,18 @@ pub enum Entry {
         /// When it was heard of.
         heard: Date,
     },
+    /// This site may have forgotten what it signed before this date: it signs nothing of what began before.
+    Recovered {
+        /// When that was found.
+        date: Date,
+    },
+    /// A line began anew: nothing is signed in its former epochs any more.
+    Renewed {
+        /// The line's other end.
+        with: SiteId,
+        /// With what it began.
+        head: Box<Head>,
+    },
 }
 
 impl fmt::Display for Entry {
@@ -170,6 +182,14 @@ impl fmt::Display for Entry {
             }
             Self::Noted { with, note, date } => write!(f, "Of {} it was noted on {date}: {note}.", with.short()),
             Self::Convicted { bundle, heard } => write!(f, "Convicted, as heard of on {heard}: {}", bundle.charge()),
+            Self::Recovered { date } => {
+                write!(f, "This site began anew on {date}: what it signed before may be unknown to it, and is left to those who hold it.")
+            }
+            Self::Renewed { with, head } => {
+                let balance = head.last.as_ref().map_or(Credit::ZERO, |last| last.receipt.state.balance);
+                let (with, epoch) = (with.short(), head.epoch());
+                write!(f, "The line with {with} began anew as epoch {epoch}: balance {balance} as the lower key sees it.")
+            }
         }
     }
 }
@@ -193,11 +213,25 @@ impl fmt::Display for Seen<'_> {
         let (with, state, cause, done) = match self.entry {
             Entry::Proposed { with, proposal: Proposal { state, claim, step, .. } } => (with, state, For(claim, step), "Proposed to"),
             Entry::Agreed { with, receipt: Receipt { state, claim, step, .. } } => (with, state, For(claim, step), "Agreed with"),
+            Entry::Renewed { with, head } => return self.renewed(f, *with, head),
             other => return other.fmt(f),
         };
         let partner = with.short();
         write!(f, "{done} {partner}{cause}: state {}, in which ", state.seq)?;
-        let ours = if self.site < *with { state.balance } else { state.balance.checked_neg().unwrap_or(state.balance) };
+        self.owed(f, *with, state.balance)
+    }
+}
+
+impl Seen<'_> {
+    fn renewed(&self, f: &mut fmt::Formatter<'_>, with: SiteId, head: &Head) -> fmt::Result {
+        write!(f, "The line with {} began anew as epoch {}, in which ", with.short(), head.epoch())?;
+        self.owed(f, with, head.last.as_ref().map_or(Credit::ZERO, |last| last.receipt.state.balance))
+    }
+
+    /// Who owes whom, as the end of a sentence.
+    fn owed(&self, f: &mut fmt::Formatter<'_>, with: SiteId, balance: Credit) -> fmt::Result {
+        let partner = with.short();
+        let ours = if self.site < with { balance } else { balance.checked_neg().unwrap_or(balance) };
         let amount = ours.max(ours.checked_neg().unwrap_or(ours));
         match ours.cmp(&Credit::ZERO) {
             Ordering::Greater => write!(f, "{partner} owes us {amount}."),

@@ -11,6 +11,8 @@
 //! | lower | [`Line::conclude`] | `Agreed` | nothing |
 //!
 //! A proposal cannot be taken back: the lower end proposes only what the other has asked for or accepted.
+//!
+//! An end that may have forgotten what it signed never signs in that epoch again: the line begins anew ([`Line::renew`]).
 
 use bincode::{Decode, Encode};
 
@@ -26,10 +28,12 @@ use crate::{
 
 mod fork;
 mod machine;
+mod renewal;
 mod step;
 
 pub use fork::Fork;
 pub use machine::{Concluded, Examined, Line, LineError, Moves};
+pub use renewal::{Agreed, Head, Renewal, epoch_on};
 pub use step::{Locks, Step};
 
 /// Names a line: the digest of its [`LineKey`].
@@ -45,7 +49,7 @@ pub struct LineKey {
     pub low: SiteId,
     /// The end that countersigns.
     pub high: SiteId,
-    /// Grows when an end lost its ledger.
+    /// Grows when an end may have forgotten what it signed; 0 for the first.
     pub epoch: u32,
 }
 

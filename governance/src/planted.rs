@@ -110,6 +110,12 @@ bugs! {
     BelievesAnyRuling,
     /// Locks are never opened.
     OpensNothing,
+    /// A process signs on a line before it heard how far the other end knows it.
+    SignsUnheard,
+    /// Whoever forgot what it signed goes on in the epochs in which it did.
+    SignsInOldEpochs,
+    /// A process signs of votes before it heard what partners hold, and signs again what it may have forgotten.
+    VotesAgain,
 }
 
 std::thread_local! {

@@ -17,7 +17,7 @@ use overspill_governance::{
     motion::Schedule,
     planted,
     site::{SiteId, Statement},
-    time::{Date, Time},
+    time::{Date, SKEW_MAX, Time},
     vote::{PaperError, Vote},
 };
 
@@ -25,7 +25,7 @@ use crate::{
     bucket::Bucket,
     desk::Desk,
     event::Event,
-    limits::{PAPERS_BURST, PAPERS_PER_SECOND, SMALL_BYTES_MAX, VOTE_LOOK},
+    limits::{BALLOT_HEARING, PAPERS_BURST, PAPERS_PER_SECOND, SMALL_BYTES_MAX, VOTE_LOOK},
     membership::Membership,
     message::Message,
     timer::Reason,
@@ -47,6 +47,17 @@ pub(crate) struct Council {
     digest: Option<Digest>,
     gossip: Bucket,
     version: u32,
+    hearing: Hearing,
+}
+
+/// What partners hold of votes, as far as this process heard: they may hold ballots of ours that our ledger does not know.
+#[derive(Debug, Clone, Default)]
+struct Hearing {
+    /// Who holds just what we hold.
+    agreed: BTreeSet<SiteId>,
+    /// When the first was heard.
+    since: Option<Time>,
+    over: bool,
 }
 
 impl Council {
@@ -58,6 +69,7 @@ impl Council {
             digest: None,
             gossip: Bucket::new(PAPERS_PER_SECOND, PAPERS_BURST, Time::ZERO),
             version: 0,
+            hearing: Hearing::default(),
         }
     }
 
@@ -100,7 +112,19 @@ impl Council {
     /// Takes a paper from anywhere; `Ok` tells whether it is news.
     fn take(&mut self, desk: &mut Desk, membership: &Membership, paper: Paper) -> Result<bool, &'static str> {
         let Some(place) = place(desk, membership) else { return Ok(false) };
+        let ours = match &paper {
+            Paper::Cast(ballot) if ballot.body.voter == desk.id => Some(ballot.body.motion),
+            _ => None,
+        };
         match self.docket.receive(paper, place) {
+            Ok(Received::New | Received::Convicts(_)) if ours.is_some() => {
+                self.digest = None;
+                let motion = ours.and_then(|motion| self.docket.vote(&motion)).map(|(vote, _)| vote.motion().body.date);
+                if motion.is_some_and(|date| !is_forgotten(desk, date)) {
+                    desk.begin_anew();
+                }
+                Ok(true)
+            }
             Ok(Received::Nothing) | Err(PaperError::NoPart) => Ok(false),
             Ok(received) => {
                 self.digest = None;
@@ -182,7 +206,12 @@ impl Council {
 
     /// Signs whatever this agent signs next, in every vote.
     fn sign(&mut self, desk: &mut Desk, membership: &Membership) {
-        let motions: Vec<Digest> = self.docket.votes().map(|(vote, _)| vote.digest()).collect();
+        if !self.has_heard(desk, membership) {
+            return;
+        }
+        // What we may have signed of, and do not know, others decide.
+        let known = |vote: &Vote| !is_forgotten(desk, vote.motion().body.date) || planted!(VotesAgain);
+        let motions: Vec<Digest> = self.docket.votes().filter(|(vote, _)| known(vote)).map(|(vote, _)| vote.digest()).collect();
         for motion in motions {
             while let Some(ballot) =
                 self.docket.vote(&motion).and_then(|(vote, electorate)| vote.next_ballot(desk.id, electorate, desk.now.date))
@@ -197,6 +226,29 @@ impl Council {
                 self.digest = None;
                 self.publish(desk, membership, Paper::Cast(ballot));
             }
+        }
+    }
+
+    /// Whether partners had the time to show us ballots of ours: all others hold what we hold, or some were there for a while.
+    fn has_heard(&mut self, desk: &Desk, membership: &Membership) -> bool {
+        if !self.hearing.over && !planted!(VotesAgain) {
+            let waited = self.hearing.since.is_some_and(|at| desk.now.time >= at.after(BALLOT_HEARING));
+            self.hearing.over = waited || membership.others(&desk.id).iter().all(|site| self.hearing.agreed.contains(site));
+        }
+        self.hearing.over || planted!(VotesAgain)
+    }
+
+    /// A partner said what it holds of votes.
+    fn hear_digest(&mut self, desk: &mut Desk, partner: &SiteId, agrees: bool) {
+        if self.hearing.over {
+            return;
+        }
+        if self.hearing.since.is_none() {
+            self.hearing.since = Some(desk.now.time);
+            desk.wake_in(Reason::Vote, BALLOT_HEARING);
+        }
+        if agrees && self.hearing.agreed.insert(*partner) {
+            desk.wake_in(Reason::Vote, Duration::ZERO);
         }
     }
 
@@ -233,6 +285,11 @@ impl Council {
             desk.broadcast(Message::VoteTell(vec![paper]));
         }
     }
+}
+
+/// Whether we may have signed of a motion of this date what we do not know.
+fn is_forgotten(desk: &Desk, motion: Date) -> bool {
+    desk.recovered().is_some_and(|date| motion <= date.after(SKEW_MAX))
 }
 
 /// Tells whose motion it is, and its deadline.

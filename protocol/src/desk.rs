@@ -8,7 +8,7 @@ use overspill_governance::{
     evidence::Bundle,
     planted,
     site::{Key, Signed, SiteId, Statement},
-    time::{Now, Time},
+    time::{Date, Now, Time},
 };
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
@@ -33,6 +33,7 @@ pub(crate) struct Desk {
     random: ChaCha8Rng,
     outputs: VecDeque<Output>,
     silent: bool,
+    recovered: Option<Date>,
     accused: Vec<Bundle>,
 }
 
@@ -47,6 +48,7 @@ impl Desk {
             random: ChaCha8Rng::from_seed(seed),
             outputs: VecDeque::new(),
             silent: false,
+            recovered: None,
             accused: Vec::new(),
         }
     }
@@ -61,6 +63,7 @@ impl Desk {
             random: self.random.clone(),
             outputs: self.outputs.clone(),
             silent: self.silent,
+            recovered: self.recovered,
             accused: self.accused.clone(),
         }
     }
@@ -78,6 +81,28 @@ impl Desk {
     /// Stops all signing until the site is restored from its ledger.
     pub(crate) fn fall_silent(&mut self) {
         self.silent = !planted!(SpeaksWhileSilent);
+    }
+
+    /// Until when this site may have signed what it does not know of.
+    pub(crate) fn recovered(&self) -> Option<Date> {
+        self.recovered
+    }
+
+    /// Takes back from the ledger that this site began anew.
+    pub(crate) fn restore_recovered(&mut self, date: Date) {
+        self.recovered = self.recovered.max(Some(date));
+    }
+
+    /// Somebody holds what this site signed and does not know: its ledger is older than its word. From here on it signs nothing of what began
+    /// before, and every line begins anew.
+    pub(crate) fn begin_anew(&mut self) {
+        if self.silent {
+            return;
+        }
+        let date = self.now.date;
+        self.recovered = Some(date);
+        self.persist(Entry::Recovered { date });
+        self.tell(Event::Recovered);
     }
 
     /// Signs `body`, unless the site is silent.

@@ -226,6 +226,15 @@ pub enum Event {
         /// The proof.
         proof: Box<DoubleRuling>,
     },
+    /// Others hold what this site signed and does not know: its ledger is an old copy, or new. It goes on from what they hold.
+    Recovered,
+    /// A line began anew with what both ends had signed.
+    Renewed {
+        /// The other end.
+        partner: SiteId,
+        /// The balance, seen from here: positive when the partner owes us.
+        balance: Credit,
+    },
     /// Something that a person should look at.
     Warned {
         /// In words.
@@ -250,6 +259,8 @@ pub enum Answer {
     },
     /// The site is a member.
     Joined,
+    /// The site is a member again, with nothing but its key.
+    Returned,
     /// The site has left.
     Left,
     /// Nothing is carried for those who were named.

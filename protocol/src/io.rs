@@ -132,6 +132,13 @@ pub enum Command {
         /// The token's one line of text.
         token: String,
     },
+    /// Asks a partner for the mesh that this site's key is a member of: nothing but the key is left. Answered when the mesh is known.
+    Recover {
+        /// The partner.
+        partner: SiteId,
+        /// Its transport addresses (multiaddr text).
+        addresses: Vec<String>,
+    },
     /// Leaves the mesh: leases end and settle first.
     Leave,
     /// Carries nothing for these members, and for all others again. The driver keeps the list, and tells each new machine of it.

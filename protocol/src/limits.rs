@@ -167,6 +167,14 @@ pub const CHECKPOINT_PAUSE: Duration = Duration::from_secs(1);
 pub const SETTLE_RETRY_MIN: Duration = Duration::from_secs(1);
 /// How long an owner waits for a helper's last claim before it asks for it.
 pub const CLAIM_ASK_AFTER: Duration = Duration::from_secs(4);
+/// How long an epoch of a line lasts at least before a partner that forgot its word again gets another: each costs an entry.
+pub const RENEWAL_PAUSE: Duration = Duration::from_secs(30);
+/// How long partners have to show an agent that began again what it signed of votes; less when all of them hold what it holds.
+pub const BALLOT_HEARING: Duration = Duration::from_secs(60);
+/// How long a ruling that its initiator has forgotten has to come round, before locks of its round are opened without one.
+pub const RULING_LOST: Duration = Duration::from_secs(30);
+/// How long neighbours have to show an initiator that began again what it ruled, once both are heard.
+pub const RULING_HEARING: Duration = Duration::from_secs(5);
 /// Longest pause before an unanswered claim or proposal is sent again.
 pub const SETTLE_RETRY_MAX: Duration = Duration::from_secs(30);
 /// How long leaving waits for leases to end and settle.

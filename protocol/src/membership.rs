@@ -29,11 +29,13 @@ use crate::{
 
 pub(crate) mod evidence;
 pub(crate) mod join;
+pub(crate) mod recover;
 pub(crate) mod sponsor;
 pub(crate) mod spread;
 pub(crate) mod strangers;
 
 use join::Joining;
+use recover::Returning;
 use sponsor::Invites;
 
 /// What this site knows of its mesh.
@@ -51,6 +53,7 @@ pub(crate) struct Membership {
     register: Register,
     date: Date,
     joining: Option<Joining>,
+    returning: Option<Returning>,
     invites: Invites,
     leaving: Option<Leaving>,
     left: bool,
@@ -79,6 +82,7 @@ impl Membership {
             register: Register::default(),
             date: Date::default(),
             joining: None,
+            returning: None,
             invites: Invites::default(),
             leaving: None,
             left: false,
@@ -179,9 +183,10 @@ impl Membership {
     }
 
     /// What a member who was removed while it was away is told when it comes: the vote, and those that it rests on. It checks them itself.
+    /// Who left is told its own word: an old copy of its ledger may not know that.
     pub(crate) fn obituary(&self, site: &SiteId) -> Option<Message> {
         let (roster, minutes) = (self.roster()?, self.minutes()?);
-        let removed = roster.removed_with(site)?;
+        let Some(removed) = roster.removed_with(site) else { return self.departure_of(site).filter(|_| roster.has_left(site)) };
         let is_it = |decision: &&Decision| matches!(&decision.motion.body.change, Change::Remove { member, .. } if *member == removed);
         let mut told: Vec<Paper> = Vec::new();
         let mut next = minutes.decisions().find(is_it);
@@ -260,7 +265,11 @@ impl Membership {
             let Some(notice) = self.roster.as_ref().and_then(|roster| roster.notice(digest)).cloned() else { continue };
             match &notice {
                 Notice::Admitted(admission) => desk.tell(Event::Admitted { site: admission.body.member }),
-                Notice::Departed(departure) => desk.tell(Event::Departed { site: departure.body.member }),
+                Notice::Departed(departure) => {
+                    // An old copy of our ledger does not know that we left.
+                    self.left |= departure.body.member == self.us;
+                    desk.tell(Event::Departed { site: departure.body.member });
+                }
             }
             desk.persist(notice.into_entry());
         }
@@ -308,9 +317,13 @@ impl Membership {
     /// What a site that has left tells whoever comes: a crash or a bad link may have kept its departure from them, and they would keep
     /// a place for it for ever.
     pub(crate) fn farewell(&self) -> Option<Message> {
-        let roster = self.roster.as_ref().filter(|_| self.left)?;
-        let ours = |notice: &&Notice| matches!(notice, Notice::Departed(departure) if departure.body.member == self.us);
-        roster.unknown_to(&[]).find(ours).map(|notice| Message::RosterTell(alloc::vec![notice.clone()]))
+        self.departure_of(&self.us).filter(|_| self.left)
+    }
+
+    fn departure_of(&self, site: &SiteId) -> Option<Message> {
+        let theirs = |notice: &&Notice| matches!(notice, Notice::Departed(departure) if departure.body.member == *site);
+        let notice = self.roster.as_ref()?.unknown_to(&[]).find(theirs)?;
+        Some(Message::RosterTell(alloc::vec![notice.clone()]))
     }
 
     /// Whether a site may found or join: not twice, and never with a key that has left.

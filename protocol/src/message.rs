@@ -13,7 +13,7 @@ use overspill_governance::{
     digest::{Digest, ObjectDigest},
     docket::Paper,
     invite::{Admission, Founding, MeshId, Redeemed},
-    line::Proposal,
+    line::{Head, Proposal},
     payword::LeaseId,
     roster::Notice,
     site::{Signature, Signed, SiteId, Statement},
@@ -110,6 +110,12 @@ messages! {
     SampleAsk(SampleAsk), SMALL_BYTES_MAX;
     /// What drawn members say of helpers: by gossip a new testimony, on a connection all that matter.
     Testify(Vec<Signed<Testimony>>), CONTROL_BYTES_MAX;
+    /// How far the sender knows the line with the receiver: the first word on every line of a process.
+    Head(HeadTold), SMALL_BYTES_MAX;
+    /// A member that knows nothing of its mesh any more asks a partner for it, and is told.
+    Return(Return), BATCH_BYTES_MAX;
+    /// A round's initiator may have forgotten what it ruled: it rules no more.
+    RulingLost(Digest), SMALL_BYTES_MAX;
 }
 
 impl Message {
@@ -128,7 +134,9 @@ impl Message {
             | Self::Agree(_)
             | Self::Lock(_)
             | Self::Ruled(_)
-            | Self::Dispute(_) => true,
+            | Self::Dispute(_)
+            | Self::Head(_)
+            | Self::RulingLost(_) => true,
             Self::Hello(_)
             | Self::JoinAsk(_)
             | Self::JoinRefused(_)
@@ -144,7 +152,8 @@ impl Message {
             | Self::Seek(_)
             | Self::RulingAsk(_)
             | Self::SampleAsk(_)
-            | Self::Testify(_) => false,
+            | Self::Testify(_)
+            | Self::Return(_) => false,
         }
     }
 }
@@ -398,4 +407,22 @@ pub struct SampleAsk {
     pub body: ObjectDigest,
     /// The ticket's text.
     pub ticket: String,
+}
+
+/// How far an end knows its line.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct HeadTold {
+    /// What it can show; with a wish of its own for a new epoch when it may have forgotten what it signed.
+    pub head: Head,
+    /// It wants to be told the same by the receiver, of whom it has not heard since its process began.
+    pub asks: bool,
+}
+
+/// What a member is told that has nothing left but its key.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Return {
+    /// The mesh's first statement; `None` asks for it.
+    pub founding: Option<Signed<Founding>>,
+    /// Roster statements, those that the asker's own admission rests on before it.
+    pub notices: Vec<Notice>,
 }

@@ -40,6 +40,7 @@ use crate::{
 };
 
 pub(crate) mod clearing;
+pub(crate) mod hearing;
 pub(crate) mod lines;
 pub(crate) mod regard;
 pub(crate) mod schedule;
@@ -103,9 +104,10 @@ impl Settle {
     fn answer(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, lease: LeaseId, helper: SiteId) -> Option<&'static str> {
         let owned = ends.owner.leases.get_mut(&lease)?;
         let (mesh, charter) = (ends.membership.mesh()?, ends.membership.charter_of(&owned.terms)?);
+        let may_sign = self.lines.may_sign(&helper);
         let account = self.lines.open(desk.id, helper, mesh, charter)?;
         let made = owned.claimed.clone()?;
-        if account.frozen || desk.is_silent() || (account.line.is_low() && account.line.pending().is_some()) {
+        if !may_sign || desk.is_silent() || (account.line.is_low() && account.line.pending().is_some()) {
             return None;
         }
         let counted = owned.live.as_ref().map(|live| live.issued);
@@ -158,7 +160,8 @@ impl Settle {
         if let Some(claim) = answer.accepted {
             let saved = &guest.saved;
             if claim.requests > saved.requests || claim.bytes > saved.bytes || claim.serial > saved.serial {
-                return Some("an answer to a claim that was never made");
+                // Our ledger may be an old copy, and the claim a former process's.
+                return None;
             }
             // What we propose cannot be taken back: it must be what an honest owner is bound to sign.
             let headroom = Credit(i64::MAX);
@@ -182,8 +185,12 @@ impl Settle {
     /// As helper that sequences the line: proposes what the owner accepted, one claim at a time.
     fn propose_accepted(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, owner: SiteId) {
         let Some((mesh, charter)) = ends.membership.mesh().zip(ends.membership.charter()) else { return };
+        if !ends.helper.leases.values().any(|guest| guest.terms.owner() == owner && guest.claiming.accepted.is_some()) {
+            return;
+        }
+        let may_sign = self.lines.may_sign(&owner);
         let Some(account) = self.lines.open(desk.id, owner, mesh, charter) else { return };
-        if account.frozen || desk.is_silent() || !account.line.is_low() || account.line.pending().is_some() {
+        if !may_sign || desk.is_silent() || !account.line.is_low() || account.line.pending().is_some() {
             return;
         }
         let mut next = None;
@@ -224,8 +231,9 @@ impl Settle {
             None => rules(ends, from, proposal.claim.as_ref())?,
         };
         let mesh = ends.membership.mesh()?;
+        let may_sign = self.lines.may_sign(&from);
         let account = self.lines.open(desk.id, from, mesh, charter)?;
-        if account.frozen || desk.is_silent() {
+        if !may_sign || desk.is_silent() {
             return None;
         }
         let moves = match account.line.examine(proposal, charter) {
@@ -249,10 +257,12 @@ impl Settle {
                 });
                 return None;
             }
+            // The line began anew between its sending and now, or will have in a moment.
+            Err(LineError::OtherLine) => return None,
             Err(_) => return Some("a proposal that does not follow from the line's agreed state"),
         };
         if !is_due(ends, desk.id, from, account.line.headroom(moves.earner), moves, proposal.claim.as_ref()) {
-            return Some("a proposal for something that is not due");
+            return self.refuse_unknown(desk, ends, from, moves, proposal.claim.as_ref());
         }
         let before = account.line.balance();
         let receipt = account.line.countersign(desk.key()?, proposal, charter).ok()?;
@@ -278,6 +288,8 @@ impl Settle {
                 None
             }
             Ok(Concluded::Old) => None,
+            // It may be of an epoch before.
+            Err(_) if account.line.key().epoch > 0 => None,
             Err(_) => Some("an agreement to what was not proposed"),
         }
     }
@@ -291,16 +303,19 @@ impl Settle {
             desk.tell(Event::Settled { partner, moved: shift, balance });
         }
         book(ends, partner, receipt.claim.as_ref(), moved(before, balance).unwrap_or(Credit::ZERO));
-        let waits = |ends: &Ends<'_>| -> Vec<LeaseId> {
-            let theirs = ends.owner.leases.iter().filter(|(_, owned)| owned.terms.helper() == partner && owned.claimed.is_some());
-            theirs.map(|(id, _)| *id).collect()
-        };
         if let Some(guest) = receipt.claim.and_then(|claim| ends.helper.leases.get_mut(&claim.lease)) {
             let window = ends.membership.charter().map_or(crate::limits::SETTLE_RETRY_MAX, |charter| charter.settle_window.span());
             let due = if guest.terms.phase == Phase::Settling { desk.now.time } else { desk.in_(window) };
             guest.claiming = Claiming { due, ..Claiming::default() };
         }
-        for lease in waits(ends) {
+        self.answer_waiting(desk, ends, partner);
+    }
+
+    /// The line is free: answers the claims that wait for it, and proposes what was accepted.
+    fn answer_waiting(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, partner: SiteId) {
+        let theirs = ends.owner.leases.iter().filter(|(_, owned)| owned.terms.helper() == partner && owned.claimed.is_some());
+        let waits: Vec<LeaseId> = theirs.map(|(id, _)| *id).collect();
+        for lease in waits {
             let _ = self.answer(desk, ends, lease, partner);
         }
         self.propose_accepted(desk, ends, partner);

@@ -119,6 +119,7 @@ impl Site {
         }
         let _ = site.membership.turn_to(now.date);
         site.membership.finish_restoring();
+        site.settle.lines.hearing.close(&site.desk);
         site.partners.sync(&mut site.desk, &site.membership);
         site.desk.timers.set(Reason::Settle, now.time);
         site.desk.timers.set(Reason::Lease, now.time);
@@ -159,6 +160,12 @@ impl Site {
                 self.settle.restore_round(us, &entry, &self.membership, self.desk.now.time);
                 return restored;
             }
+            Entry::Recovered { date } => self.desk.restore_recovered(date),
+            Entry::Renewed { with, ref head } => {
+                let restored = self.settle.lines.restore_renewed(us, with, head, &self.membership);
+                self.settle.restore_round(us, &entry, &self.membership, self.desk.now.time);
+                return restored;
+            }
             Entry::Ruled(_) => self.settle.restore_round(us, &entry, &self.membership, self.desk.now.time),
             Entry::Agreed { with, ref receipt } => {
                 let Some(amount) = self.settle.lines.restore_agreed(us, with, receipt, &self.membership) else { return false };
@@ -184,6 +191,7 @@ impl Site {
     /// Tells the site what happened at `now`. Take all outputs before telling the next.
     pub fn handle(&mut self, input: Input, now: Now) {
         self.desk.now = now;
+        self.settle.lines.hearing.close(&self.desk);
         self.turn_to_date();
         match input {
             Input::Connected { peer } => self.on_connected(peer),
@@ -264,6 +272,10 @@ impl Site {
             Command::Join { token } => {
                 let there = |peer: &SiteId| self.strangers.contains(peer);
                 self.membership.start_joining(&mut self.desk, id, &token, there).map(|()| None)
+            }
+            Command::Recover { partner, addresses } => {
+                let there = self.strangers.contains(&partner);
+                self.membership.start_returning(&mut self.desk, id, (partner, addresses), there).map(|()| None)
             }
             Command::Leave => self.membership.start_leaving(&self.desk, id).map(|()| {
                 self.desk.wake_in(Reason::Leave, core::time::Duration::ZERO);

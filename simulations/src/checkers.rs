@@ -230,11 +230,16 @@ impl Checkers {
         self.forks.on_ledger_failed(site);
     }
 
-    /// A disk is gone.
-    pub fn on_disk_lost(&mut self, site: SiteId) {
-        self.honest.on_culprit(site);
-        self.votes.on_disk_lost(site);
-        self.truth.on_disk_lost(site);
+    /// A disk is gone, or an old copy of itself. Its site stays honest: what it signed before it must not sign otherwise.
+    pub fn on_forgotten(&mut self, site: SiteId) {
+        self.truth.on_forgotten(site);
+        self.exposure.on_forgotten(site);
+        self.lease_caps.on_forgotten(site);
+    }
+
+    /// Whether a ledger is whole: nothing of it was ever lost.
+    pub fn is_whole(&self, site: &SiteId) -> bool {
+        self.truth.is_whole(site)
     }
 
     /// A promise was broken that the world itself sees.

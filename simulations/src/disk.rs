@@ -36,6 +36,8 @@ pub struct Disk {
     last: usize,
     /// A bit that was flipped, so that it can be flipped back.
     rotten: Option<(usize, u8)>,
+    /// A copy of what was synced, as its owner keeps one for bad times.
+    copy: Option<Vec<u8>>,
 }
 
 /// Why entries are not durable.
@@ -174,7 +176,23 @@ impl Disk {
 
     /// The whole disk is gone.
     pub fn lose(&mut self) {
-        *self = Self { full: self.full, broken: self.broken, lies: self.lies, ..Self::default() };
+        *self = Self { full: self.full, broken: self.broken, lies: self.lies, copy: self.copy.take(), ..Self::default() };
+    }
+
+    /// A copy is kept of what is synced now, unless that has rotten.
+    pub fn keep_copy(&mut self) {
+        if self.rotten.is_none() {
+            self.copy = Some(self.synced.clone());
+        }
+    }
+
+    /// The copy is put in the place of what is there; tells how many entries it has, if there is one.
+    pub fn put_copy_back(&mut self) -> Option<usize> {
+        let copy = self.copy.clone()?;
+        let entries = read(&copy).0.len();
+        self.lose();
+        (self.synced, self.entries, self.copy) = (copy.clone(), entries, Some(copy));
+        Some(entries)
     }
 
     /// Durable entries.

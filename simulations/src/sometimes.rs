@@ -32,6 +32,16 @@ conditions! {
     DiskFull,
     /// A sync failed.
     SyncFailed,
+    /// A disk was lost as a whole.
+    DiskLost,
+    /// An old copy of a disk was put back.
+    CopyPutBack,
+    /// A site learned that it had signed what it did not know.
+    BeganAnew,
+    /// A line began anew.
+    LineRenewed,
+    /// A member came back with nothing but its key.
+    Returned,
     /// A message was lost.
     MessageLost,
     /// A message arrived twice.

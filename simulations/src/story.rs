@@ -36,6 +36,9 @@ pub fn heal_in_sight(world: &mut World, mut watch: impl FnMut(&World)) -> Result
     let deadline = world.now().after(PATIENCE);
     for second in 1.. {
         world.run(Duration::from_secs(1));
+        if second % 10 == 1 {
+            world.help_back();
+        }
         watch(world);
         if second >= 5 && liveness::unrest(world).is_empty() {
             return Ok(());
@@ -53,8 +56,10 @@ pub fn judge(world: &World, settled: bool) -> Vec<String> {
     let ledgers: Vec<(SiteId, Vec<Entry>)> = world.bodies.iter().map(|body| (body.id, body.disk.read())).collect();
     let honest = |site: &SiteId| world.checkers.is_honest(site);
     if settled {
-        wrong.extend(conservation::check(&ledgers, honest));
-        wrong.extend(clearing::check(&ledgers, honest));
+        // Who is gone does not learn any more what it forgot.
+        let gone = conservation::gone(&ledgers);
+        wrong.extend(conservation::check(&ledgers, |site| honest(site) && (world.checkers.is_whole(site) || !gone.contains(site))));
+        wrong.extend(clearing::check(&ledgers, |site| honest(site) && world.checkers.is_whole(site)));
     }
     for (site, entries) in &ledgers {
         wrong.extend(single_settlement::check(entries));
@@ -62,8 +67,9 @@ pub fn judge(world: &World, settled: bool) -> Vec<String> {
             wrong.extend(sense::check(*site, entries));
         }
         wrong.extend(world.checkers.truth.check(*site, entries, honest, settled));
-        if settled && honest(site) {
-            wrong.extend(paid::check(*site, entries, honest));
+        let is_whole = |site: &SiteId| honest(site) && world.checkers.is_whole(site);
+        if settled && is_whole(site) {
+            wrong.extend(paid::check(*site, entries, is_whole));
         }
     }
     let reports = world.bodies.iter().filter_map(|body| Some(body.agent.as_ref()?.report(body.clock.read(world.now()))));

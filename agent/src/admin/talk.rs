@@ -65,6 +65,13 @@ pub enum Ask {
         /// Its one line.
         token: String,
     },
+    /// Come back with nothing but the key.
+    Recover {
+        /// A partner's name.
+        partner: String,
+        /// Where its agent is reached (multiaddr text).
+        addresses: Vec<String>,
+    },
     /// Leave the mesh.
     Leave,
     /// The rules, in all their versions.

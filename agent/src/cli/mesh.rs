@@ -1,4 +1,4 @@
-//! `overspill init`, `invite`, `join` and `leave`: what a person wishes of the mesh.
+//! `overspill init`, `invite`, `join`, `recover` and `leave`: what a person wishes of the mesh.
 
 use std::{path::Path, time::Duration};
 
@@ -51,6 +51,20 @@ pub struct Invite {
 pub struct Join {
     /// The token's one line; `-` reads it from standard input, so that it does not stand in the shell's history.
     token: String,
+    /// Prints one JSON object instead.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Options of `overspill recover`.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub struct Recover {
+    /// A partner's name, as its `overspill status` shows it.
+    partner: String,
+    /// Where the partner's agent is reached, for example /ip4/203.0.113.7/tcp/7400. May be given several times.
+    #[arg(required = true, value_name = "ADDRESS")]
+    addresses: Vec<String>,
     /// Prints one JSON object instead.
     #[arg(long)]
     json: bool,
@@ -132,6 +146,20 @@ pub fn join(options: &Join, directory: &Path) -> Outcome {
     };
     let told = ask::ask(directory, Ask::Join { token: token.trim().to_owned() })?;
     tell(&told, options.json, "This site is a member now; `overspill partners` shows with whom.")
+}
+
+/// Asks a partner for the mesh that this site's key is a member of; the running agent talks to it.
+///
+/// # Errors
+/// When no agent runs, or no partner at that address knows the key.
+pub fn recover(options: &Recover, directory: &Path) -> Outcome {
+    let ask = Ask::Recover { partner: options.partner.clone(), addresses: options.addresses.clone() };
+    let told = ask::ask(directory, ask)?;
+    tell(
+        &told,
+        options.json,
+        "This site is a member again. What partners hold of our lines comes back as they are reached; `overspill partners` shows them.",
+    )
 }
 
 /// Leaves the mesh, after leases have ended and settled.

@@ -313,7 +313,9 @@ impl Session<'_> {
     /// Answers, or tells the site. Returns whether the session has to begin afresh with its listener open.
     fn on_ask(&mut self, ask: Ask, opening: &mut Opening) -> bool {
         match ask {
-            Ask::Command(command @ (Command::Found { .. } | Command::Join { .. }), answer) if self.hands.net.is_none() => {
+            Ask::Command(command @ (Command::Found { .. } | Command::Join { .. } | Command::Recover { .. }), answer)
+                if self.hands.net.is_none() =>
+            {
                 opening.wish = Some((command, answer));
                 return true;
             }

@@ -69,6 +69,14 @@ pub(super) fn log(event: &Event) {
         Event::RuledTwice { peer, .. } => {
             tracing::warn!(peer = %peer, "a member ruled twice on one round of clearing: anybody can check the proof");
         }
+        Event::Recovered => {
+            tracing::warn!(
+                "partners hold what this site signed and its ledger does not know: it is an old copy, and goes on from what they hold"
+            );
+        }
+        Event::Renewed { partner, balance } => {
+            tracing::info!(partner = %partner.short(), %balance, "a line began anew with what both ends had signed");
+        }
         Event::Warned { reason } => tracing::warn!(reason, "look at this"),
         Event::Silent { reason } => tracing::error!(reason, "the ledger cannot be written: nothing is signed until that is mended"),
     }

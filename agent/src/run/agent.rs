@@ -126,6 +126,12 @@ impl Agent {
                 self.wish(Command::Join { token }).await?;
                 Ok(json!({ "schema": "overspill.join/1", "site": self.site() }))
             }
+            Ask::Recover { partner, addresses } => {
+                self.needs_site()?;
+                let partner = partner.parse::<SiteId>().map_err(|_| About::read(&partner).err().unwrap_or_else(no_mesh))?;
+                self.wish(Command::Recover { partner, addresses }).await?;
+                Ok(json!({ "schema": "overspill.recover/1", "site": self.site() }))
+            }
             Ask::Leave => {
                 self.wish(Command::Leave).await?;
                 Ok(json!({ "schema": "overspill.leave/1", "site": self.site() }))

@@ -9,6 +9,7 @@ mod denied;
 mod join;
 mod power;
 mod purge;
+mod recover;
 mod restart;
 mod rewrite;
 mod sampled;

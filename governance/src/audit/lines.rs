@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use super::{Account, Finding, require};
 use crate::{
     charter::Charter,
-    line::{LineKey, LineState, Locks, Step},
+    line::{Head, LineKey, LineState, Locks, Step},
     site::{SiteId, Statement},
     units::Credit,
 };
@@ -18,6 +18,8 @@ pub(super) struct Books(BTreeMap<LineKey, Book>);
 #[derive(Debug)]
 struct Book {
     state: LineState,
+    /// Epoch and place of the state that the epoch began with; zeros when nothing was signed before.
+    carries: (u32, u64),
     /// The last state that this site proposed.
     proposed: Option<LineState>,
     locks: Locks,
@@ -81,19 +83,39 @@ impl Books {
         Ok(shift)
     }
 
+    /// The line began anew: what both ends signed last is carried on, and there is no earlier epoch any more.
+    pub(super) fn renew(&mut self, old: LineKey, head: &Head, charter: &Charter) -> Result<(), Finding> {
+        let key = LineKey { epoch: head.epoch(), ..old };
+        let follows = |book: &Book| {
+            let signed = (old.epoch, book.state.seq);
+            let same = head.last.as_ref().is_some_and(|last| last.receipt.state == book.state);
+            if book.state.seq > 0 { head.place() > signed || head.place() == signed && same } else { head.place() >= book.carries }
+        };
+        require(head.epoch() > old.epoch && self.0.get(&old).is_none_or(follows), Finding::NotNext)?;
+        let state = head.last.as_ref().map(|last| LineState::carried(&key, &last.receipt.state));
+        let mut book = self.0.remove(&old).unwrap_or_else(|| Book::new(&key, charter));
+        (book.state, book.proposed) = (state.unwrap_or_else(|| LineState::first(key.id(), charter)), None);
+        (book.locks, book.carries) = (Locks::of(&head.locks), head.place());
+        self.0.insert(key, book);
+        Ok(())
+    }
+
     fn book(&mut self, key: LineKey, charter: &Charter) -> &mut Book {
-        let state = LineState::first(key.id(), charter);
-        let new = Book { state, proposed: None, locks: Locks::default(), receipts: 0, to_low: Credit::ZERO, to_high: Credit::ZERO };
-        let book = self.0.entry(key).or_insert(new);
-        if book.state.seq == 0 && book.proposed.is_none() {
+        let book = self.0.entry(key).or_insert_with(|| Book::new(&key, charter));
+        if book.state.seq == 0 && book.proposed.is_none() && book.carries == (0, 0) {
             // Nothing was signed yet: the line starts under the rules of what is signed first.
-            book.state = state;
+            book.state = LineState::first(key.id(), charter);
         }
         book
     }
 }
 
 impl Book {
+    fn new(key: &LineKey, charter: &Charter) -> Self {
+        let (state, locks, receipts) = (LineState::first(key.id(), charter), Locks::default(), 0);
+        Self { state, carries: (0, 0), proposed: None, locks, receipts, to_low: Credit::ZERO, to_high: Credit::ZERO }
+    }
+
     /// Checks that `state` follows from the agreed one; returns the shift.
     fn check_next(&self, key: &LineKey, state: &LineState, step: Option<&Step>, charter: &Charter) -> Result<Credit, Finding> {
         let shift = state.balance.checked_sub(self.state.balance).ok_or(Finding::NotNext)?;

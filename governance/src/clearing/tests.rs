@@ -31,7 +31,7 @@ fn conclude(line: &mut Line, state: &LineState, debtor: &Key, creditor: &Key) ->
     let (low, high) = if debtor.site() < creditor.site() { (debtor, creditor) } else { (creditor, debtor) };
     let (low_sig, high_sig) = (state.sign(low), state.sign(high));
     let _ = line.conclude(state.seq, high_sig).unwrap();
-    Locked { state: *state, low_sig, high_sig }
+    Locked { epoch: 0, state: *state, low_sig, high_sig }
 }
 
 /// The locks of all lines of a circle.

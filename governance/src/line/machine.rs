@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::fmt;
 
-use super::{Fork, LineKey, LineState, Locks, Proposal, Receipt, Step, cause_of, signed};
+use super::{Fork, Head, LineKey, LineState, Locks, Proposal, Receipt, Step, cause_of, signed};
 use crate::{
     charter::Charter,
     claim::Claim,
@@ -14,18 +14,20 @@ use crate::{
 /// One end of a line.
 #[derive(Debug, Clone)]
 pub struct Line {
-    key: LineKey,
+    pub(super) key: LineKey,
     me: SiteId,
     /// The state that both ends signed last, or the one before the first.
-    state: LineState,
+    pub(super) state: LineState,
     /// The receipt of that state, from the first on.
-    receipt: Option<Receipt>,
+    pub(super) receipt: Option<Receipt>,
     /// Lower end only: signed by us, not answered yet.
-    pending: Option<Proposal>,
+    pub(super) pending: Option<Proposal>,
     /// Rounds that are locked, by the agreed state.
-    locks: Locks,
+    pub(super) locks: Locks,
     /// How far each end let the other owe it at the beginning.
     start: Credit,
+    /// With what this epoch began; `None` for the first.
+    pub(super) began: Option<Box<Head>>,
 }
 
 /// What a proposal does.
@@ -119,7 +121,7 @@ impl Line {
     pub fn new(key: LineKey, me: SiteId, charter: &Charter) -> Option<Self> {
         key.partner_of(me).filter(|partner| key.low < key.high && *partner != me)?;
         let (state, start) = (LineState::first(key.id(), charter), charter.newcomer_limit);
-        Some(Self { key, me, state, receipt: None, pending: None, locks: Locks::default(), start })
+        Some(Self { key, me, state, receipt: None, pending: None, locks: Locks::default(), start, began: None })
     }
 
     /// Which line.

@@ -63,6 +63,19 @@ impl Locks {
         self.0.iter()
     }
 
+    /// These rounds.
+    pub(crate) fn of(rounds: &[Signed<Round>]) -> Self {
+        Self(rounds.iter().map(|round| (round.body.digest(), round.clone())).collect())
+    }
+
+    /// What they keep free for the lower end and for the higher; `None` when one does not lead over the line.
+    pub(super) fn sums(&self, key: &LineKey) -> Option<(Credit, Credit)> {
+        self.0.values().try_fold((Credit::ZERO, Credit::ZERO), |(low, high), round| {
+            let (debtor, amount) = (round.body.debtor_on(key)?, round.body.amount);
+            if debtor == key.low { Some((low.checked_add(amount)?, high)) } else { Some((low, high.checked_add(amount)?)) }
+        })
+    }
+
     /// The state that lawfully follows from `state` by `step`.
     ///
     /// # Errors

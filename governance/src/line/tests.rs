@@ -7,6 +7,7 @@ use crate::{
 use alloc::vec::Vec;
 
 mod crashes;
+mod renewals;
 
 fn keys() -> (Key, Key) {
     let (one, other) = (Key::from_seed([1; 32]), Key::from_seed([2; 32]));

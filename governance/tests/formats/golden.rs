@@ -53,6 +53,8 @@ fn entries_keep_their_bytes() {
             Entry::Cast(_) => "cast",
             Entry::Decided(_) => "decided",
             Entry::Convicted { .. } => "convicted",
+            Entry::Recovered { .. } => "recovered",
+            Entry::Renewed { .. } => "renewed",
         };
         let bytes = codec::encode(&entry);
         assert_golden(&format!("entry-{name}.hex"), &hex(&bytes));

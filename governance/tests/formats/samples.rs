@@ -13,7 +13,7 @@ use overspill_governance::{
     entry::Entry,
     evidence::{Bundle, Overpaid, Pair},
     invite::{Admission, Departure, Founding, Redeemed, token::Token},
-    line::{Fork, Line, LineKey, LineState, Moves, Proposal, Receipt, Step},
+    line::{Agreed, Fork, Head, Line, LineKey, LineState, Moves, Proposal, Receipt, Renewal, Step, epoch_on},
     motion::{Change, Motion, Objection, Second},
     payword::{Chain, LeaseId},
     regard::Note,
@@ -126,6 +126,14 @@ fn lock(debtor: &Key, creditor: &Key) -> (Proposal, Receipt) {
     (proposal, receipt)
 }
 
+/// The owner forgot what it signed: the helper shows it.
+pub(super) fn head() -> Head {
+    let ends = LineKey::between(founding().body.mesh(), owner().site(), helper().site());
+    let key = LineKey { epoch: epoch_on(NOON, 0), ..ends };
+    let renewal = Signed::new(Renewal { key, by: owner().site() }, &owner());
+    Head { renewal: Some(renewal), last: Some(Agreed { epoch: 0, receipt: clearing().1 }), locks: vec![round()] }
+}
+
 pub(super) fn clearing() -> (Proposal, Receipt) {
     lock(&owner(), &helper())
 }
@@ -134,7 +142,7 @@ pub(super) fn ruled() -> Ruled {
     let ruling = Signed::new(Ruling { round: round().body.digest(), moves: true }, &owner());
     let proof = |debtor: Key, creditor: Key| {
         let Receipt { state, low_sig, high_sig, .. } = lock(&debtor, &creditor).1;
-        Locked { state, low_sig, high_sig }
+        Locked { epoch: 0, state, low_sig, high_sig }
     };
     let locks = vec![proof(owner(), helper()), proof(helper(), third()), proof(third(), owner())];
     Ruled { round: round(), ruling, locks }
@@ -162,6 +170,8 @@ pub(super) fn entries() -> Vec<Entry> {
         Entry::Ruled(ruled().into()),
         Entry::Noted { with: helper().site(), note: Note::Undelivered, date: NOON },
         Entry::Noted { with: helper().site(), note: Note::WeDispute("Those were \"not\" my visitors.".into()), date: NOON },
+        Entry::Recovered { date: NOON },
+        Entry::Renewed { with: helper().site(), head: head().into() },
         Entry::Departed(departure()),
         Entry::Convicted { bundle: bundles().remove(0).into(), heard: NOON },
     ]

@@ -28,6 +28,8 @@ fn a_balance_is_told_from_where_one_stands() {
     let lease = "for 90 requests and 10.0 MiB under lease 61206c6561736521";
     assert_eq!(owners, format!("Agreed with qe4xodvi, {lease}: state 1, in which we owe qe4xodvi 0.010900."));
     assert_eq!(helpers, format!("Agreed with rkeohxlu, {lease}: state 1, in which rkeohxlu owes us 0.010900."));
+    let anew = Entry::Renewed { with: helper, head: samples::head().into() }.seen_by(owner).to_string();
+    assert_eq!(anew, "The line with qe4xodvi began anew as epoch 1795305600, in which we owe qe4xodvi 0.010900.");
     assert_eq!(Entry::LeaseEnded { lease: samples::LEASE }.seen_by(owner).to_string(), "Lease 61206c6561736521 ended.");
 }
 

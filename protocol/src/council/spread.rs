@@ -33,7 +33,9 @@ impl Council {
 
     /// A partner's papers have another digest than ours: asks for what we lack, not more often than [`ROSTER_PAUSE`].
     pub(crate) fn compare(&mut self, desk: &mut Desk, membership: &Membership, partners: &mut Partners, partner: &SiteId, theirs: Digest) {
-        let Some(minutes) = membership.minutes().filter(|_| self.digest(membership) != theirs && !planted!(RepairsNoVotes)) else { return };
+        let agrees = self.digest(membership) == theirs;
+        self.hear_digest(desk, partner, agrees);
+        let Some(minutes) = membership.minutes().filter(|_| !agrees && !planted!(RepairsNoVotes)) else { return };
         let Some(state) = partners.partner_mut(partner) else { return };
         if state.papers_asked.is_some_and(|at| desk.now.time < at.after(ROSTER_PAUSE)) {
             return;

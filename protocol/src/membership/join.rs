@@ -46,7 +46,7 @@ impl Membership {
         let token = Token::from_text(text).map_err(|error| alloc::format!("{error}"))?;
         token.check(desk.now.date, self.mesh()).map_err(|error| alloc::format!("{error}"))?;
         self.may_enter()?;
-        if self.joining.is_some() {
+        if self.joining.is_some() || self.returning.is_some() {
             return Err(String::from("a join is under way already; wait for its answer"));
         }
         let key = desk.key().ok_or_else(silent)?;
@@ -57,13 +57,14 @@ impl Membership {
         Ok(())
     }
 
-    /// Whether we wait for this peer's countersignature.
+    /// Whether we wait for this peer's countersignature, or for what it knows of us.
     pub(crate) fn is_sponsor_of_ours(&self, peer: &SiteId) -> bool {
-        self.joining.as_ref().is_some_and(|joining| joining.sponsor() == *peer)
+        self.joining.as_ref().is_some_and(|joining| joining.sponsor() == *peer) || self.is_returning_by(peer)
     }
 
     /// The sponsor is reachable, or no longer.
     pub(crate) fn on_sponsor(&mut self, desk: &mut Desk, connected: bool) {
+        self.on_way_back(desk, connected);
         if let Some(joining) = &mut self.joining {
             joining.connected = connected;
             if connected {
@@ -74,6 +75,7 @@ impl Membership {
 
     /// Asks the sponsor again, dials it again, or gives up.
     pub(crate) fn press_on(&mut self, desk: &mut Desk) {
+        self.press_on_returning(desk);
         let Some(joining) = &mut self.joining else { return };
         joining.tries += 1;
         if joining.tries > JOIN_TRIES_MAX {

@@ -189,7 +189,7 @@ impl Membership {
         let Notice::Admitted(admission) = roster.notice(self.invites.used.get(invite)?)? else { return None };
         let ours = admission.body.member == *joiner;
         ours.then(|| {
-            let notices = notices_for(roster, admission);
+            let notices = notices_for(roster, None, &admission.body.member);
             Message::JoinDone(JoinDone { founding: roster.founding().clone(), admission: admission.clone(), notices })
         })
     }
@@ -200,20 +200,22 @@ impl Membership {
     }
 }
 
-/// The chain of sponsors that an admission rests on, oldest first, then as many other notices as fit.
-fn notices_for(roster: &Roster, admission: &Signed<Admission>) -> Vec<Notice> {
-    let mut chain: Vec<Notice> = Vec::new();
-    let mut sponsor = admission.body.sponsor;
-    while let Some(notice) = roster.member(&sponsor).and_then(|member| roster.notice(&member.notice)) {
+/// The chain of sponsors that a member's admission rests on, oldest first, and its own unless that is told apart; then as many other notices as
+/// fit.
+pub(super) fn notices_for(roster: &Roster, own: Option<&Digest>, member: &SiteId) -> Vec<Notice> {
+    let mut chain: Vec<Notice> = own.and_then(|own| roster.notice(own)).cloned().into_iter().collect();
+    let mut next = roster.member(member).and_then(|member| member.sponsor);
+    while let Some(notice) = next.and_then(|sponsor| roster.member(&sponsor)).and_then(|member| roster.notice(&member.notice)) {
         let Notice::Admitted(above) = notice else { break };
-        sponsor = above.body.sponsor;
+        next = Some(above.body.sponsor);
         chain.push(notice.clone());
         if chain.len() >= ROSTER_BATCH / 2 {
             break;
         }
     }
     chain.reverse();
-    let known: Vec<Digest> = chain.iter().map(Notice::digest).chain([admission.body.digest()]).collect();
+    let told = roster.member(member).map(|member| member.notice);
+    let known: Vec<Digest> = chain.iter().map(Notice::digest).chain(told).collect();
     let room = ROSTER_BATCH - chain.len();
     chain.extend(roster.unknown_to(&known).take(room).cloned());
     chain

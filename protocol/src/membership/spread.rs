@@ -2,7 +2,13 @@
 
 use alloc::vec::Vec;
 
-use overspill_governance::{digest::Digest, planted, roster::Notice, site::SiteId};
+use overspill_governance::{
+    digest::Digest,
+    invite::Admission,
+    planted,
+    roster::Notice,
+    site::{Signed, SiteId, Statement},
+};
 
 use super::Membership;
 use crate::{
@@ -48,8 +54,24 @@ impl Membership {
         }
         let mut changed = false;
         for notice in notices {
-            changed |= self.take_notice(desk, notice)?;
+            let ours = match &notice {
+                Notice::Admitted(admission) if admission.body.sponsor == desk.id => Some(admission.clone()),
+                _ => None,
+            };
+            let news = self.take_notice(desk, notice)?;
+            if let Some(admission) = ours.filter(|_| news) {
+                self.remember_admission(desk, &admission);
+            }
+            changed |= news;
         }
         Ok(changed)
+    }
+
+    /// Others hold an admission of ours that we do not know: its invite is used, and our ledger is an old copy.
+    fn remember_admission(&mut self, desk: &mut Desk, admission: &Signed<Admission>) {
+        self.invites.use_up(admission.body.invite, admission.body.digest());
+        if desk.recovered().is_none_or(|date| admission.body.date > date) {
+            desk.begin_anew();
+        }
     }
 }

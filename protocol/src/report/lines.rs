@@ -58,7 +58,7 @@ pub struct LineReport {
     pub beside: u64,
     /// A proposal of ours waits for its answer.
     pub pending: bool,
-    /// Nothing is signed on it any more.
+    /// Nothing is signed on it: the other end forked it, or was not heard since this process began.
     pub frozen: bool,
     /// The other end has left the mesh, or was removed: what waits for its answer waits for ever.
     pub left: bool,
@@ -150,7 +150,7 @@ impl Site {
             seq: account.map_or(0, |account| account.line.state().seq),
             beside: self.together.beside(&partner, now.date),
             pending: account.is_some_and(|account| account.line.pending().is_some()),
-            frozen: account.is_some_and(|account| account.frozen),
+            frozen: account.is_some() && !self.settle.lines.may_sign(&partner),
             left: self.membership.has_left(&partner),
         }
     }

@@ -12,7 +12,8 @@
 //!
 //! Nobody waits for room: a lock that a line cannot carry is not made, and the initiator's patience ends the round. So rounds that cross
 //! each other never hold each other up. What is open is what locks on our own lines, and one round of our own, keep open; a site that forgot
-//! a round of its own rules that it ends, which is safe: it never locks the first line again, so it never ruled that it moves.
+//! a round of its own rules that it ends, which is safe: it never locks the first line again, so it never ruled that it moves. One whose ledger
+//! may be an old copy does not know that: it rules no more, and says so.
 
 use alloc::{
     boxed::Box,
@@ -24,17 +25,17 @@ use overspill_governance::{
     clearing::{DoubleRuling, Locked, Round, Ruled, Ruling},
     digest::Digest,
     entry::Entry,
-    line::{Proposal, Receipt, Step},
+    line::{Head, Proposal, Receipt, Step},
     planted,
     site::{Signed, SiteId, Statement},
-    time::Time,
+    time::{SKEW_MAX, Time},
 };
 
 use super::{Settle, lines::retry_pause};
 use crate::{
     desk::Desk,
     event::Event,
-    limits::{ROUNDS_OF_ONE_MAX, RULINGS_KEPT, SETTLE_RETRY_MIN},
+    limits::{ROUNDS_OF_ONE_MAX, RULING_HEARING, RULINGS_KEPT, SETTLE_RETRY_MIN},
     membership::Membership,
     message::{LockAsk, Message, RulingAsk},
     partners::Partners,
@@ -62,6 +63,8 @@ pub(crate) struct Open {
     incoming: Option<Locked>,
     outgoing: Option<Locked>,
     ruled: Option<Ruled>,
+    /// Since when its initiator is known to have forgotten what it ruled, if it did.
+    lost: Option<Time>,
     again: Time,
     tries: u32,
 }
@@ -114,13 +117,20 @@ impl Rounds {
     }
 
     /// Both ends of one of our lines signed a step.
-    fn note(&mut self, us: SiteId, receipt: &Receipt, now: Time) {
+    fn note(&mut self, us: SiteId, (with, epoch): (SiteId, u32), receipt: &Receipt, now: Time) {
         let Receipt { state, low_sig, high_sig, step: Some(Step::Lock(round)), .. } = receipt else { return };
         let open = self.open.entry(round.body.digest()).or_insert_with(|| Open::new((**round).clone(), now));
-        let outgoing = round.body.place(&us).and_then(|place| round.body.line(place)).is_some_and(|key| key.id() == state.line);
-        let proof = Some(Locked { state: *state, low_sig: *low_sig, high_sig: *high_sig });
+        let outgoing = round.body.neighbours(&us).is_some_and(|(_, creditor)| creditor == with);
+        let proof = Some(Locked { epoch, state: *state, low_sig: *low_sig, high_sig: *high_sig });
         *(if outgoing { &mut open.outgoing } else { &mut open.incoming }) = proof;
         (open.again, open.tries) = (now, 0);
+    }
+
+    /// A line began anew with these locks: of rounds that we have forgotten we learn like this.
+    pub(super) fn carry(&mut self, head: &Head, now: Time) {
+        for round in &head.locks {
+            self.open.entry(round.body.digest()).or_insert_with(|| Open::new(round.clone(), now));
+        }
     }
 
     /// A partner is there again: what waits for it is said at once.
@@ -135,7 +145,7 @@ impl Rounds {
 impl Open {
     fn new(round: Signed<Round>, now: Time) -> Self {
         let (before, incoming, outgoing) = (Vec::new(), None, None);
-        Self { round, begun: false, since: now, before, incoming, outgoing, ruled: None, again: now, tries: 0 }
+        Self { round, begun: false, since: now, before, incoming, outgoing, ruled: None, lost: None, again: now, tries: 0 }
     }
 
     fn is_by(&self, site: SiteId) -> bool {
@@ -170,7 +180,11 @@ impl Settle {
             Entry::Proposed { proposal: Proposal { step: Some(Step::Lock(round)), .. }, .. } => {
                 self.rounds.open.entry(round.body.digest()).or_insert_with(|| Open::new((**round).clone(), now));
             }
-            Entry::Agreed { receipt, .. } => self.rounds.note(us, receipt, now),
+            Entry::Agreed { with, receipt } => {
+                let epoch = self.lines.account(with).map_or(0, |account| account.line.key().epoch);
+                self.rounds.note(us, (*with, epoch), receipt, now);
+            }
+            Entry::Renewed { head, .. } => self.rounds.carry(head, now),
             Entry::Ruled(ruled) => {
                 self.rounds.remember(ruled);
                 if let Some(open) = self.rounds.open.get_mut(&ruled.ruling.body.round) {
@@ -244,6 +258,12 @@ impl Settle {
     /// As initiator: the one word, in the ledger before it is said. It moves when every line is locked, and ends when patience does.
     fn rule(&mut self, desk: &mut Desk, around: Around<'_>, name: Digest, open: &mut Open) {
         let Some(charter) = around.membership.charter() else { return };
+        if !open.begun && is_forgotten(desk, open) {
+            open.lost = open.lost.or(Some(desk.now.time));
+        }
+        if !open.begun && !self.knows_own_word(desk, around.membership, open) {
+            return;
+        }
         let over = desk.now.time >= open.since.after(charter.clearing_patience.span());
         let locks = open.all_locks().filter(|_| open.begun);
         if locks.is_none() && open.begun && !over && around.membership.leaving().is_none() {
@@ -266,12 +286,20 @@ impl Settle {
         (open.again, open.tries) = (desk.now.time, 0);
     }
 
+    /// Whether we would know if a former process of ours had ruled on a round that it began: our ledger is no old copy, as far as both
+    /// neighbours know, and they had time to show a ruling.
+    fn knows_own_word(&self, desk: &Desk, membership: &Membership, open: &Open) -> bool {
+        let Some((debtor, creditor)) = open.round.body.neighbours(&desk.id) else { return false };
+        let heard = [debtor, creditor].iter().all(|end| self.lines.may_sign(end) || !membership.is_member(end));
+        !is_forgotten(desk, open) && heard && desk.now.time >= open.since.after(RULING_HEARING)
+    }
+
     /// Locks the line on which we owe, and asks for the ruling: until there is one, a neighbour may have missed what we said.
     fn lock_on(&mut self, desk: &mut Desk, around: Around<'_>, name: Digest, open: &mut Open, due: bool) {
         let us = desk.id;
         let Some((debtor, creditor)) = open.round.body.neighbours(&us) else { return };
         let begins = open.begun || open.incoming.is_some();
-        let is_gone = self.is_gone(desk, around.membership, &open.round.body);
+        let is_gone = self.is_gone(desk, around.membership, open);
         if open.outgoing.is_none() && begins && !is_gone && self.is_willing(desk, around.membership, &open.round) {
             self.propose_step(desk, around.membership, &creditor, Step::Lock(Box::new(open.round.clone())));
         }
@@ -342,8 +370,19 @@ impl Settle {
             return;
         }
         let Some(open) = self.rounds.open.get(&ask.round).filter(|open| open.round.body.place(&from).is_some()) else { return };
-        if ask.gone && self.is_gone(desk, around.membership, &open.round.body) {
+        if open.is_by(desk.id) && open.lost.is_some() {
+            desk.send(from, Message::RulingLost(ask.round));
+        }
+        if ask.gone && self.is_gone(desk, around.membership, open) {
             self.propose_step(desk, around.membership, &from, Step::Gone(ask.round));
+        }
+    }
+
+    /// A round's initiator says that it may have forgotten what it ruled. Whoever knows shows it; if nobody does for a while, both ends of a
+    /// lock open it.
+    pub(crate) fn on_ruling_lost(&mut self, desk: &Desk, from: SiteId, round: &Digest) {
+        if let Some(open) = self.rounds.open.get_mut(round).filter(|open| open.is_by(from)) {
+            open.lost = open.lost.or(Some(desk.now.time));
         }
     }
 
@@ -368,4 +407,9 @@ impl Settle {
         desk.wake_in(Reason::Clear, core::time::Duration::ZERO);
         None
     }
+}
+
+/// Whether a round of ours is one of which we may have ruled what we do not know.
+fn is_forgotten(desk: &Desk, open: &Open) -> bool {
+    open.is_by(desk.id) && desk.recovered().is_some_and(|date| open.round.body.date <= date.after(SKEW_MAX))
 }

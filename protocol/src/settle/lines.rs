@@ -6,7 +6,7 @@ use core::time::Duration;
 use overspill_governance::{
     charter::Charter,
     invite::MeshId,
-    line::{Line, LineKey, Proposal, Receipt},
+    line::{Head, Line, LineKey, Proposal, Receipt},
     planted,
     regard::{Note, Regard},
     site::SiteId,
@@ -15,6 +15,7 @@ use overspill_governance::{
     units::Credit,
 };
 
+use super::hearing::Hearing;
 use crate::{
     limits::{SETTLE_RETRY_MAX, SETTLE_RETRY_MIN},
     membership::Membership,
@@ -38,18 +39,23 @@ pub(crate) struct Account {
 pub(crate) struct Lines {
     accounts: BTreeMap<SiteId, Account>,
     regards: BTreeMap<SiteId, Regard>,
+    pub(crate) hearing: Hearing,
 }
 
 impl Lines {
+    /// Whether something may be signed on the line with a partner: we have heard how far it knows the line, and nobody forked it.
+    pub(crate) fn may_sign(&self, partner: &SiteId) -> bool {
+        let account = self.accounts.get(partner);
+        let epoch = account.map_or(0, |account| account.line.key().epoch);
+        !account.is_some_and(|account| account.frozen) && self.hearing.permits(partner, epoch)
+    }
+
     /// The account with `partner`, opened when there is none yet.
     pub(crate) fn open(&mut self, us: SiteId, partner: SiteId, mesh: MeshId, charter: &Charter) -> Option<&mut Account> {
         match self.accounts.entry(partner) {
             Entry::Occupied(account) => {
                 let account = account.into_mut();
-                if account.line.state().seq == 0 && account.line.pending().is_none() {
-                    // Nothing was signed yet: the line starts under the rules of what is signed first.
-                    account.line = Line::new(LineKey::between(mesh, us, partner), us, charter)?;
-                }
+                account.line.turn_to(charter);
                 Some(account)
             }
             Entry::Vacant(place) => {
@@ -79,11 +85,11 @@ impl Lines {
         self.accounts.iter_mut()
     }
 
-    /// How much further the line between us, who would owe, and `helper`, who would earn, may move; zero when it is frozen, or the helper's
+    /// How much further the line between us, who would owe, and `helper`, who would earn, may move; zero when nothing may be signed on it, or the helper's
     /// standing lets nobody lease from it.
     pub(crate) fn headroom(&self, membership: &Membership, us: SiteId, helper: SiteId) -> Credit {
         match (self.accounts.get(&helper), membership.charter()) {
-            (Some(account), _) if account.frozen || us == helper => Credit::ZERO,
+            _ if us == helper || !self.may_sign(&helper) => Credit::ZERO,
             _ if !membership.standing(&helper).may_lease() => Credit::ZERO,
             (Some(account), _) => account.line.headroom(helper),
             (None, Some(charter)) => charter.newcomer_limit,
@@ -106,7 +112,7 @@ impl Lines {
     /// The same by what can be proven alone: what both ends signed, and convictions.
     fn lawful_room(&self, charter: &Charter, standing: Standing, owner: SiteId, unsettled: Credit) -> Credit {
         match self.accounts.get(&owner) {
-            Some(account) if account.frozen => Credit::ZERO,
+            _ if !self.may_sign(&owner) => Credit::ZERO,
             Some(account) => {
                 let share = standing.share(account.line.limit_given(), charter);
                 let left = share.checked_sub(account.line.balance()).and_then(|left| left.checked_sub(unsettled)).unwrap_or(Credit::ZERO);
@@ -165,6 +171,12 @@ impl Lines {
         let before = account.line.balance();
         account.line.restore_agreed(receipt).ok()?;
         moved(before, account.line.balance())
+    }
+
+    /// Takes back from the ledger that a line began anew.
+    pub(crate) fn restore_renewed(&mut self, us: SiteId, with: SiteId, head: &Head, membership: &Membership) -> bool {
+        let Some((mesh, charter)) = membership.mesh().zip(membership.charter()) else { return false };
+        self.open(us, with, mesh, charter).is_some_and(|account| account.line.renew(head, charter).is_ok())
     }
 }
 

@@ -31,7 +31,7 @@ impl Settle {
             .iter()
             .filter_map(|(id, guest)| {
                 let at = due_at(guest, half_cap)?;
-                let reachable = partners.is_connected(&guest.terms.owner());
+                let reachable = partners.is_connected(&guest.terms.owner()) && self.lines.may_sign(&guest.terms.owner());
                 if at > now || !reachable {
                     next = earlier(next, at.max(now.after(SETTLE_RETRY_MIN)));
                     return None;
@@ -51,6 +51,7 @@ impl Settle {
             }
             next = earlier(next, account.again.max(now.after(SETTLE_RETRY_MIN)));
         }
+        next = self.ask_again(desk, ends, partners).into_iter().fold(next, earlier);
         next = ask_for_last_claims(desk, ends, partners).into_iter().fold(next, earlier);
         if let Some(at) = next {
             desk.timers.set_by(Reason::Settle, at);
@@ -63,7 +64,7 @@ impl Settle {
             desk.send(from, Message::Claim(ClaimMade { lease, claim: None, last: true }));
             return;
         };
-        if guest.terms.owner() != from {
+        if guest.terms.owner() != from || !self.lines.may_sign(&from) {
             return;
         }
         if guest.terms.phase == Phase::Held {
@@ -140,6 +141,6 @@ fn due_at(guest: &Guest, half_cap: Credit) -> Option<Time> {
     }
 }
 
-fn earlier(a: Option<Time>, b: Time) -> Option<Time> {
+pub(super) fn earlier(a: Option<Time>, b: Time) -> Option<Time> {
     Some(a.map_or(b, |a| a.min(b)))
 }

@@ -57,6 +57,7 @@ impl Site {
         self.say_hello(peer);
         self.owner.close_lost(&mut self.desk, peer);
         let (desk, settle, mut ends, _) = self.ends();
+        settle.open_hearing(desk, &ends, peer);
         settle.on_connected(desk, &mut ends, &peer);
         settle.rounds.on_connected(desk, &peer);
         settle.say_dispute(desk, peer);
@@ -137,6 +138,12 @@ impl Site {
                 self.on_roster_changed();
                 fault
             }
+            Message::Return(told) => {
+                let fault = self.membership.on_returned(&mut self.desk, from, told);
+                self.settle.lines.hearing.close(&self.desk);
+                self.on_roster_changed();
+                fault
+            }
             Message::JoinRefused(reason) => {
                 self.membership.on_join_refused(&mut self.desk, from, reason);
                 None
@@ -155,6 +162,12 @@ impl Site {
                 None
             }
             Message::JoinDone(_) | Message::JoinRefused(_) => None,
+            Message::Return(told) => {
+                if told.founding.is_none() {
+                    self.membership.on_return_ask(&mut self.desk, from);
+                }
+                None
+            }
             Message::RosterAsk(ask) => self.membership.on_roster_ask(&mut self.desk, from, &ask),
             Message::RosterTell(notices) => self.on_roster_tell(notices),
             Message::VoteAsk(ask) => self.council.on_vote_ask(&mut self.desk, &self.membership, &mut self.partners, from, &ask),
@@ -251,6 +264,11 @@ impl Site {
                 None
             }
             Message::Ruled(ruled) => settle.on_ruled(desk, ruled),
+            Message::RulingLost(round) => {
+                settle.on_ruling_lost(desk, from, &round);
+                None
+            }
+            Message::Head(told) => settle.on_head(desk, &mut ends, from, told),
             Message::Dispute(reason) => {
                 settle.on_dispute(desk, from, reason);
                 None

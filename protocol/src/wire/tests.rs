@@ -12,8 +12,8 @@ use overspill_governance::{
     docket::Paper,
     edition::Served,
     invite::MeshId,
-    limits::{CYCLE_MAX, KEEPS_MAX, LINK_BYTES_MAX, OBJECTION_BYTES_MAX},
-    line::{LineId, LineState, Proposal, Step},
+    limits::{CYCLE_MAX, KEEPS_MAX, LINK_BYTES_MAX, LOCKS_MAX, OBJECTION_BYTES_MAX},
+    line::{Agreed, Head, LineId, LineKey, LineState, Proposal, Receipt, Renewal, Step},
     motion::{Change, Motion, Objection, Second},
     payword::{LeaseId, Word},
     site::{Key, Signature, Signed, SiteId},
@@ -29,8 +29,8 @@ use crate::{
     limits::{BATCH_BYTES_MAX, CONTROL_BYTES_MAX, FILL_SLICE_BYTES, ROSTER_DIGESTS_MAX, TESTIMONIES_TOLD},
     manifest::{Manifest, Object},
     message::{
-        Agree, Beat, ClaimAnswer, ClaimAsk, ClaimMade, Generation, Hello, LeaseClosed, LeaseHeld, LeaseRefusal, LeaseRefused, LeaseTake,
-        LockAsk, RosterAsk, RulingAsk, SampleAsk, Seek, VoteAsk,
+        Agree, Beat, ClaimAnswer, ClaimAsk, ClaimMade, Generation, HeadTold, Hello, LeaseClosed, LeaseHeld, LeaseRefusal, LeaseRefused,
+        LeaseTake, LockAsk, Return, RosterAsk, RulingAsk, SampleAsk, Seek, VoteAsk,
     },
     ticket::{Ticket, TicketKey},
 };
@@ -61,6 +61,12 @@ fn round() -> Round {
 }
 
 /// One paper of every kind.
+fn head(state: LineState) -> Head {
+    let key = LineKey { mesh: MESH, low: OWNER, high: HELPER, epoch: 7 };
+    let receipt = Receipt { state, low_sig: SIGNATURE, high_sig: SIGNATURE, claim: Some(claim()), step: None };
+    Head { renewal: Some(signed(Renewal { key, by: OWNER })), last: Some(Agreed { epoch: 0, receipt }), locks: vec![signed(round())] }
+}
+
 fn papers() -> Vec<Paper> {
     let change = Change::Amend { parameter: String::from("price_mib"), from: 1_000, to: 2_000 };
     let discuss = String::from("https://forum.example/1");
@@ -127,7 +133,7 @@ fn specimens() -> Vec<Message> {
         prev: Digest([11; 32]),
         cause: Digest([12; 32]),
     };
-    let lock = Locked { state, low_sig: SIGNATURE, high_sig: SIGNATURE };
+    let lock = Locked { epoch: 0, state, low_sig: SIGNATURE, high_sig: SIGNATURE };
     let ruling = Ruling { round: Digest([20; 32]), moves: true };
     let generation = Generation { owner: OWNER, newest: 4, floor: 3, manifest: Digest([13; 32]), date: DATE };
     vec![
@@ -174,6 +180,9 @@ fn specimens() -> Vec<Message> {
             ticket: "A".repeat(Ticket::TEXT_BYTES),
         }),
         Message::Testify(vec![testimony()]),
+        Message::Head(HeadTold { head: head(state), asks: true }),
+        Message::Return(Return { founding: None, notices: Vec::new() }),
+        Message::RulingLost(Digest([20; 32])),
     ]
 }
 
@@ -206,12 +215,15 @@ fn every_kind_has_its_golden_bytes() {
     VoteTell     1184 010014000000 5f5958eef3207b78
     Propose       448 010010000000 af63477de5b35c3c
     Seek           94 010015000000 37ae3fc44eab92de
-    Lock          514 010016000000 b2dc443098a7125e
+    Lock          518 010016000000 67ddba9f233ebb4a
     RulingAsk      39 010017000000 b16f1e9094d00237
-    Ruled        1171 010018000000 1f2da584e07883fb
+    Ruled        1183 010018000000 bf7a344e25d35a14
     Dispute        42 010019000000 0547d650a7275c7e
     SampleAsk     156 01001a000000 4c95c6a0cc46a840
     Testify       406 01001b000000 08859ed23ea2b039
+    Head          759 01001c000000 2e84a9b93786c9b2
+    Return         15 01001d000000 82c639bdf0ea61dc
+    RulingLost     38 01001e000000 6c25ae9ba5296c3b
     ");
 }
 
@@ -274,6 +286,22 @@ fn the_longest_ruling_fits_its_kind() {
     for message in [Message::Ruled(ruled), Message::Lock(ask)] {
         assert!(decode_small(&encode(&message)).is_ok());
     }
+}
+
+/// A head with all that it may have fits what a stranger might say.
+#[test]
+fn the_longest_head_fits_its_kind() {
+    let told = specimens().into_iter().find_map(|message| match message {
+        Message::Head(told) => Some(told),
+        _ => None,
+    });
+    let mut told = told.unwrap();
+    told.head.locks[0].body.cycle = vec![OWNER; CYCLE_MAX];
+    told.head.locks = vec![told.head.locks[0].clone(); LOCKS_MAX];
+    if let Some(last) = &mut told.head.last {
+        (last.receipt.claim, last.receipt.step) = (None, Some(Step::Lock(told.head.locks[0].clone().into())));
+    }
+    assert!(decode_small(&encode(&Message::Head(told))).is_ok());
 }
 
 #[test]

@@ -79,6 +79,12 @@ fn moved(site: SiteId, entries: &[Entry]) -> BTreeMap<Digest, i64> {
     let mut balances: BTreeMap<LineId, Credit> = BTreeMap::new();
     let mut moved = BTreeMap::new();
     for entry in entries {
+        if let Entry::Renewed { with, head } = entry
+            && let (Some(renewal), Some(last)) = (&head.renewal, &head.last)
+        {
+            let carried = last.receipt.state.balance.0;
+            balances.insert(renewal.body.key.id(), Credit(if site < *with { carried } else { -carried }));
+        }
         let Entry::Agreed { with, receipt } = entry else { continue };
         let seen = if site < *with { receipt.state.balance.0 } else { -receipt.state.balance.0 };
         let before = balances.insert(receipt.state.line, Credit(seen)).unwrap_or(Credit::ZERO);

@@ -7,11 +7,24 @@ use overspill_governance::{entry::Entry, line::LineId, motion::Change, site::Sit
 /// The last state of each line that a site's entries prove: its place, and the balance seen from that site; lines to who is not `honest` are left out.
 pub fn balances(site: SiteId, entries: &[Entry], honest: impl Fn(&SiteId) -> bool) -> BTreeMap<LineId, (u64, Credit)> {
     let mut balances = BTreeMap::new();
+    let mut lines: BTreeMap<SiteId, LineId> = BTreeMap::new();
     for entry in entries {
+        if let Entry::Renewed { with, head } = entry
+            && honest(with)
+            && let Some(renewal) = &head.renewal
+        {
+            let carried = head.last.as_ref().map_or(Credit::ZERO, |last| last.receipt.state.balance);
+            let line = renewal.body.key.id();
+            if let Some(old) = lines.insert(*with, line) {
+                balances.remove(&old);
+            }
+            balances.insert(line, (0, if site < *with { carried } else { Credit(-carried.0) }));
+        }
         if let Entry::Agreed { with, receipt } = entry
             && honest(with)
         {
             let balance = if site < *with { receipt.state.balance.0 } else { -receipt.state.balance.0 };
+            lines.insert(*with, receipt.state.line);
             balances.insert(receipt.state.line, (receipt.state.seq, Credit(balance)));
         }
     }
@@ -47,7 +60,7 @@ pub fn check(ledgers: &[(SiteId, Vec<Entry>)], honest: impl Fn(&SiteId) -> bool)
 }
 
 /// Who has left, or was removed by a vote.
-fn gone(ledgers: &[(SiteId, Vec<Entry>)]) -> BTreeSet<SiteId> {
+pub fn gone(ledgers: &[(SiteId, Vec<Entry>)]) -> BTreeSet<SiteId> {
     let who = |entry: &Entry| match entry {
         Entry::Departed(departure) => Some(departure.body.member),
         Entry::Decided(decision) => match decision.motion.body.change {

@@ -73,6 +73,11 @@ impl Exposure {
         }
     }
 
+    /// What a helper forgot it served, nobody settles.
+    pub(super) fn on_forgotten(&mut self, site: SiteId) {
+        self.served.retain(|(helper, ..), _| *helper != site);
+    }
+
     pub(super) fn on_served(&mut self, visit: &Visit, bytes: Bytes) -> Option<String> {
         let served = self.served.entry((visit.helper, visit.owner, visit.lease)).or_default();
         served.requests = served.requests.saturating_add(visit.visitors);

@@ -88,6 +88,14 @@ impl LeaseCaps {
                 }
                 None
             }
+            Entry::Renewed { with, head } => {
+                let Some(last) = &head.last else { return None };
+                let (state, line) = (&last.receipt.state, head.renewal.as_ref()?.body.key.id());
+                let room = if site < *with { state.limit_high.0 + state.balance.0 } else { state.limit_low.0 - state.balance.0 };
+                self.room.insert((site, *with), room);
+                self.balances.insert((site, line), state.balance);
+                None
+            }
             Entry::LeaseEnded { lease } => {
                 for ((owner, _), open) in &mut self.open {
                     if *owner == site {
@@ -98,6 +106,12 @@ impl LeaseCaps {
             }
             _ => None,
         }
+    }
+
+    /// What an owner forgot it allotted, it does not pay.
+    pub(super) fn on_forgotten(&mut self, site: SiteId) {
+        self.open.retain(|(owner, _), _| *owner != site);
+        self.room.retain(|(owner, _), _| *owner != site);
     }
 
     /// Visitors were sent under a lease.

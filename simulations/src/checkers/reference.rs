@@ -94,13 +94,17 @@ impl Truth {
         }
     }
 
-    pub(super) fn on_disk_lost(&mut self, site: SiteId) {
+    pub(super) fn on_forgotten(&mut self, site: SiteId) {
         self.lost.push(site);
     }
 
     /// What was really served under each lease.
     pub fn leases(&self) -> impl Iterator<Item = (&LeaseId, &Lease)> {
         self.leases.iter()
+    }
+
+    pub(super) fn is_whole(&self, site: &SiteId) -> bool {
+        !self.lost.contains(site)
     }
 
     /// Compares a site's ledger with what really happened. `honest` says of whom the truth is to be expected; `settled`: everything had
@@ -111,6 +115,14 @@ impl Truth {
         let mut states: BTreeMap<LineId, (SiteId, Credit)> = BTreeMap::new();
         let mut cleared: BTreeMap<SiteId, i128> = BTreeMap::new();
         for entry in entries {
+            if let Entry::Renewed { with, head } = entry {
+                // What was missed of a line stands in the balance that it began anew with.
+                let carried = head.last.as_ref().map_or(Credit::ZERO, |last| last.receipt.state.balance);
+                let balance = if site < *with { carried } else { Credit(-carried.0) };
+                let before: i64 = states.extract_if(.., |_, (other, _)| other == with).map(|(_, (_, balance))| balance.0).sum();
+                *cleared.entry(*with).or_default() += i128::from(balance.0) - i128::from(before);
+                states.extend(head.renewal.as_ref().map(|renewal| (renewal.body.key.id(), (*with, balance))));
+            }
             let Entry::Agreed { with, receipt } = entry else { continue };
             let balance = if site < *with { receipt.state.balance } else { Credit(-receipt.state.balance.0) };
             let before = states.insert(receipt.state.line, (*with, balance)).map_or(0, |(_, before)| before.0);
@@ -120,7 +132,9 @@ impl Truth {
             if let Some(claim) = receipt.claim {
                 last.insert((*with, claim.lease), (*with, claim));
             }
-            wrong.extend(self.beyond_limit(site, *with, balance, &last));
+            if self.is_whole(&site) {
+                wrong.extend(self.beyond_limit(site, *with, balance, &last));
+            }
         }
         for (with, claim) in last.values() {
             wrong.extend(self.compare(site, with, claim, &honest));
@@ -181,7 +195,10 @@ impl Truth {
 
     /// What an honest helper served an honest owner and never forgot is paid to the last byte.
     fn unpaid(&self, site: SiteId, last: &BTreeMap<(SiteId, LeaseId), (SiteId, Claim)>, honest: &impl Fn(&SiteId) -> bool) -> Vec<String> {
-        let ours = self.leases.iter().filter(|(_, lease)| lease.helper == site && !lease.forgotten && honest(&lease.owner));
+        let ours = self
+            .leases
+            .iter()
+            .filter(|(_, lease)| lease.helper == site && !lease.forgotten && honest(&lease.owner) && self.is_whole(&lease.owner));
         let due = ours.filter(|(id, lease)| self.price(id, lease.served, lease.bytes) > 0);
         let paid =
             |id: &LeaseId, lease: &Lease| last.get(&(lease.owner, *id)).map_or(0, |(_, claim)| self.price(id, claim.requests, claim.bytes));

@@ -15,6 +15,10 @@ pub fn check(entries: &[Entry]) -> Vec<String> {
             Entry::Allotted(allotment) => {
                 allotments.insert(allotment.body.lease, &allotment.body);
             }
+            Entry::Renewed { head, .. } => {
+                let carried = head.renewal.as_ref().zip(head.last.as_ref());
+                balances.extend(carried.map(|(renewal, last)| (renewal.body.key.id(), last.receipt.state.balance)));
+            }
             Entry::Agreed { receipt, .. } => {
                 let before = balances.insert(receipt.state.line, receipt.state.balance).unwrap_or(Credit::ZERO);
                 if receipt.step.is_some() {

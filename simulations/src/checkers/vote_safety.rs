@@ -51,11 +51,6 @@ impl Votes {
         }
     }
 
-    /// What a site's disk has lost it may sign anew: that is its owner's to answer for.
-    pub(super) fn on_disk_lost(&mut self, lost: SiteId) {
-        self.cast.retain(|(site, _), _| *site != lost);
-    }
-
     pub(super) fn on_message(&self, site: SiteId, message: &Message) -> Option<String> {
         let Message::VoteTell(papers) = message else { return None };
         let ours = |paper: &&Paper| match paper {

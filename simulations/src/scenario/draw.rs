@@ -84,6 +84,9 @@ impl Plot {
             plot.draw_circle(&mut Dice::new(seed ^ 0x517c_c1b7_2722_0a95), end);
         }
         let end = plot.length.as_millis() as u64;
+        if size == Size::default() {
+            plot.draw_loss(&mut Dice::new(seed ^ 0x6a09_e667_f3bc_c908), end);
+        }
         // A site is not muted to itself, and what comes after the end does not come.
         plot.actions.retain(|(at, action)| *at < end && !matches!(action, Action::Mute(from, to, _) if from == to));
         plot.crowds.retain(|crowd| crowd.from < end);
@@ -142,6 +145,29 @@ impl Plot {
             self.mishap(dice, at, at + pause, ring[0]);
         }
         self.length = Duration::from_millis(clears + 16_000);
+    }
+
+    /// Now and then a site's disk is lost, or an old copy of it is put back while the mesh went on.
+    fn draw_loss(&mut self, dice: &mut Dice, end: u64) {
+        if !dice.happens(300_000) {
+            return;
+        }
+        let (site, partner) = two(dice, self.members);
+        let moved = self.actions.iter().find(|(_, action)| matches!(action, Action::Amend(..) | Action::Expel(..))).map(|(at, _)| *at);
+        // Where there is a vote, more often than not while agents sign.
+        let (copied, at) = match moved.filter(|_| dice.happens(700_000)) {
+            Some(moved) => (moved + dice.between(60_000, 719_000), moved + dice.between(721_000, 760_000)),
+            None => {
+                let at = dice.between(end / 3, end - 4_000);
+                (dice.between(at / 4, at - 1_000), at)
+            }
+        };
+        if dice.happens(700_000) {
+            self.actions.extend([(copied, Action::Copy(site)), (at, Action::PutBack(site))]);
+        } else {
+            self.actions.push((at, Action::Lose(site)));
+            self.actions.extend([1_000, 3_000].map(|later| (at + later, Action::Recover(site, partner))));
+        }
     }
 
     /// What a plot of a given size has beside its first episode.

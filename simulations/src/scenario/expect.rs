@@ -57,7 +57,7 @@ pub enum Expectation {
 }
 
 /// Names of the events that [`Quantity::Told`] may ask for.
-pub const EVENTS: [&str; 30] = [
+pub const EVENTS: [&str; 32] = [
     "admitted",
     "joiner-refused",
     "departed",
@@ -86,6 +86,8 @@ pub const EVENTS: [&str; 30] = [
     "locked",
     "cleared",
     "ruled-twice",
+    "recovered",
+    "renewed",
     "warned",
     "silent",
 ];

@@ -172,6 +172,10 @@ fn act(world: &mut World, visitors: &mut Visitors<'_>, now: u64, action: Action)
             world.crash(site, Duration::from_millis(500));
             world.rot(site);
         }
+        Action::Copy(site) => world.bodies[site].disk.keep_copy(),
+        Action::PutBack(site) => world.put_copy_back(site, Duration::from_millis(500)),
+        Action::Lose(site) => world.lose_disk(site, Duration::from_millis(500)),
+        Action::Recover(site, partner) => world.recover(site, partner),
         Action::Knock(site, strangers) => world.knock(site, strangers),
         Action::Jump(site, millis) => world.bodies[site].clock.offset_ms = millis,
         Action::Join(sponsor, joiner) => join(world, sponsor, joiner),

@@ -36,6 +36,14 @@ pub enum Action {
     Lies(usize),
     /// A bit flips on a disk, and its agent starts again.
     Rot(usize),
+    /// A copy of a disk is kept.
+    Copy(usize),
+    /// The copy is put back in the place of the disk, and its agent starts again.
+    PutBack(usize),
+    /// A disk is gone, and its agent starts again with nothing but its key.
+    Lose(usize),
+    /// A site that lost everything but its key asks a partner.
+    Recover(usize, usize),
     /// Strangers come to a site.
     Knock(usize, usize),
     /// A calendar is set wrong by so many milliseconds.
@@ -73,6 +81,10 @@ impl Action {
             Self::Broken(site) => Self::Broken(name(site)),
             Self::Lies(site) => Self::Lies(name(site)),
             Self::Rot(site) => Self::Rot(name(site)),
+            Self::Copy(site) => Self::Copy(name(site)),
+            Self::PutBack(site) => Self::PutBack(name(site)),
+            Self::Lose(site) => Self::Lose(name(site)),
+            Self::Recover(site, partner) => Self::Recover(name(site), name(partner)),
             Self::Knock(site, strangers) => Self::Knock(name(site), strangers),
             Self::Jump(site, millis) => Self::Jump(name(site), millis),
             Self::Join(sponsor, joiner) => Self::Join(name(sponsor), name(joiner)),

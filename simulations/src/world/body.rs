@@ -54,6 +54,8 @@ pub struct Body {
     pub blind: bool,
     /// Its ledger cannot be opened: a person has to look at it.
     pub damaged: bool,
+    /// Its ledger is not what it was: the disk was lost, or is an old copy.
+    pub forgot: bool,
     /// Answers to commands, the newest last.
     pub answers: Vec<Result<Answer, String>>,
     /// Everything that the agent told, of all its lives.
@@ -99,6 +101,7 @@ impl Body {
             stopped: false,
             blind: false,
             damaged: false,
+            forgot: false,
             answers: Vec::new(),
             events: Vec::new(),
             down_since: Some(Time::ZERO),

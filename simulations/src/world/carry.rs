@@ -219,6 +219,9 @@ impl World {
             Event::Decided { adopts: false, .. } => Sometimes::Stopped,
             Event::RulesChanged { .. } => Sometimes::RulesChanged,
             Event::Removed { .. } => Sometimes::Removed,
+            Event::Recovered => Sometimes::BeganAnew,
+            Event::Renewed { .. } => Sometimes::LineRenewed,
+            Event::Answered { answer: Ok(Answer::Returned), .. } => Sometimes::Returned,
             Event::Locked { .. } => Sometimes::Locked,
             Event::Cleared { .. } => Sometimes::Cleared,
             Event::Answered { answer: Ok(Answer::Joined), .. } => Sometimes::Joined,
@@ -269,7 +272,7 @@ fn is_signed(message: &Message) -> bool {
         Message::Beat(beat) => beat.generation.is_some(),
         Message::Advert(_) | Message::Manifest(_) | Message::LeaseTake(_) | Message::Propose(_) | Message::Agree(_) => true,
         Message::JoinAsk(_) | Message::JoinDone(_) | Message::RosterTell(_) | Message::VoteTell(_) => true,
-        Message::Lock(_) | Message::Ruled(_) | Message::Testify(_) => true,
+        Message::Lock(_) | Message::Ruled(_) | Message::Testify(_) | Message::Head(_) => true,
         _ => false,
     }
 }

@@ -1,9 +1,13 @@
 //! What happens at one place and one time, as a story or a scenario wants it; and what bad members do beside what they say.
 
 use overspill_governance::{payword::LeaseId, site::Key};
-use overspill_protocol::{fill::FillAsk, io::Input, wire};
+use overspill_protocol::{
+    fill::FillAsk,
+    io::{Command, Input},
+    wire,
+};
 
-use super::World;
+use super::{Body, World};
 use crate::{conduct::Conduct, sometimes::Sometimes, trace::Kind};
 
 impl World {
@@ -40,9 +44,44 @@ impl World {
         let body = &mut self.bodies[site];
         body.disk.lose();
         body.durable = 0;
-        let id = body.id;
-        self.checkers.on_disk_lost(id);
+        self.forget(site, Sometimes::DiskLost);
         self.trace.note(self.now, site, Kind::Misbehaves, 2, &[], || String::from("its disk is gone"));
+    }
+
+    /// Its owner puts an old copy of a site's disk in the place of the new one, if there is a copy; the agent begins after a moment.
+    pub fn put_copy_back(&mut self, site: usize, pause: core::time::Duration) {
+        self.crash(site, pause);
+        let body = &mut self.bodies[site];
+        let Some(entries) = body.disk.put_copy_back() else { return };
+        body.durable = entries;
+        self.forget(site, Sometimes::CopyPutBack);
+        self.trace.note(self.now, site, Kind::Misbehaves, 3, &[], || String::from("its disk is an old copy"));
+    }
+
+    fn forget(&mut self, site: usize, how: Sometimes) {
+        self.met.note(how);
+        let body = &mut self.bodies[site];
+        body.forgot = true;
+        self.checkers.on_forgotten(body.id);
+    }
+
+    /// The owner of a site that lost everything but its key names a partner to it.
+    pub fn recover(&mut self, site: usize, partner: usize) {
+        let (id, addresses) = (self.bodies[partner].id, self.bodies[partner].addresses());
+        self.command(site, Command::Recover { partner: id, addresses });
+    }
+
+    /// Owners whose sites know of no mesh any more name them a partner, until one answers.
+    pub fn help_back(&mut self) {
+        let is_member = |body: &Body| body.agent.as_ref().is_some_and(|agent| agent.report(body.clock.read(self.now)).mesh.is_some());
+        let lost: Vec<usize> = (0..self.bodies.len()).filter(|at| self.bodies[*at].forgot && !is_member(&self.bodies[*at])).collect();
+        let members: Vec<usize> = (0..self.bodies.len()).filter(|at| is_member(&self.bodies[*at])).collect();
+        for site in lost {
+            if !members.is_empty() {
+                let partner = members[self.dice.below(members.len())];
+                self.recover(site, partner);
+            }
+        }
     }
 
     /// Whether a member understands the bytes at all: one of the version before does not know the newest kinds, and passes them over.

@@ -19,6 +19,10 @@ impl World {
 
     /// A site purges its object: another stands in its place, and the old one must not be served any more.
     pub fn purge(&mut self, site: usize) {
+        // A process that stands still takes no purge.
+        if self.bodies[site].stopped {
+            return;
+        }
         let held = self.bodies.iter().any(|body| body.server.holds(&self.bodies[site].id, &self.bodies[site].server.digest()));
         if held {
             self.met.note(Sometimes::PurgedInUse);

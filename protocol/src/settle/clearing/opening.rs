@@ -4,18 +4,18 @@ use alloc::{boxed::Box, vec::Vec};
 
 use overspill_governance::{
     charter::Charter,
-    clearing::{Round, Ruled, Ruling},
+    clearing::{Ruled, Ruling},
     entry::Entry,
     line::{Proposal, Step},
     planted,
     site::{Signed, SiteId, Statement},
 };
 
-use super::{Around, Settle};
+use super::{Around, Open, Settle};
 use crate::{
     desk::Desk,
     event::Event,
-    limits::SETTLE_RETRY_MIN,
+    limits::{RULING_LOST, SETTLE_RETRY_MIN},
     membership::Membership,
     message::{Agree, Message, RulingAsk},
     settle::Ends,
@@ -40,8 +40,9 @@ impl Settle {
 
     /// As lower end: signs a step when the line is free for it; in the ledger before it leaves.
     pub(super) fn propose_step(&mut self, desk: &mut Desk, membership: &Membership, with: &SiteId, step: Step) {
+        let may_sign = self.lines.may_sign(with);
         let (Some(charter), Some(account)) = (charter_of(membership, &step), self.lines.account_mut(with)) else { return };
-        let Some(key) = desk.key().filter(|_| !account.frozen && account.line.is_low()) else { return };
+        let Some(key) = desk.key().filter(|_| may_sign && account.line.is_low()) else { return };
         // What is refused is busy, or cannot be carried: it is tried again, or the round ends.
         if let Ok(proposal) = account.line.propose_step(key, step, charter) {
             desk.persist(Entry::Proposed { with: *with, proposal: proposal.clone() });
@@ -60,7 +61,7 @@ impl Settle {
             Step::Release(ruling) => self.permits(desk, from, ruling),
             Step::Gone(name) => {
                 let open = self.rounds.open.get(name);
-                open.is_some_and(|open| self.is_gone(desk, ends.membership, &open.round.body))
+                open.is_some_and(|open| open.ruled.is_none() && self.is_gone(desk, ends.membership, open))
             }
         };
         if !permitted {
@@ -95,8 +96,12 @@ impl Settle {
         shown || planted!(BelievesAnyRuling)
     }
 
-    /// Whether who could rule on a round is no member any more, for so long that its word would have come round.
-    pub(super) fn is_gone(&self, desk: &Desk, membership: &Membership, round: &Round) -> bool {
+    /// Whether who could rule on a round is no member any more, or has forgotten what it ruled, for so long that its word would have come round.
+    pub(super) fn is_gone(&self, desk: &Desk, membership: &Membership, open: &Open) -> bool {
+        if open.lost.is_some_and(|since| desk.now.time >= since.after(RULING_LOST)) {
+            return true;
+        }
+        let round = &open.round.body;
         let (Some(initiator), Some(charter)) = (round.initiator(), membership.charter()) else { return false };
         let end = membership.roster().and_then(|roster| roster.end(&initiator));
         end.is_some_and(|end| desk.now.date >= end.after(charter.clearing_grace.span()))
@@ -104,7 +109,8 @@ impl Settle {
 
     /// Tells of what both ends signed, as far as it concerns rounds.
     pub(crate) fn stepped(&mut self, desk: &mut Desk, partner: SiteId, receipt: &overspill_governance::line::Receipt) {
-        self.rounds.note(desk.id, receipt, desk.now.time);
+        let epoch = self.lines.account(&partner).map_or(0, |account| account.line.key().epoch);
+        self.rounds.note(desk.id, (partner, epoch), receipt, desk.now.time);
         if let Some(Step::Lock(round)) = &receipt.step {
             desk.tell(Event::Locked { round: round.body.digest(), partner, amount: round.body.amount });
         }

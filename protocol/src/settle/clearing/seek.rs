@@ -133,7 +133,7 @@ impl Settle {
 
     /// How much of what `debtor` owes on our line with `partner` could be cleared.
     pub(super) fn clearable(&self, partner: SiteId, debtor: SiteId, charter: &Charter) -> Credit {
-        let account = self.lines.account(&partner).filter(|account| !account.frozen);
+        let account = self.lines.account(&partner).filter(|_| self.lines.may_sign(&partner));
         account.map_or(Credit::ZERO, |account| account.line.clearable(debtor, charter))
     }
 }

@@ -156,6 +156,10 @@ impl fmt::Display for Action {
             Self::Broken(site) => write!(f, "disk {site} fails"),
             Self::Lies(site) => write!(f, "disk {site} lies"),
             Self::Rot(site) => write!(f, "disk {site} rots"),
+            Self::Copy(site) => write!(f, "disk {site} copied"),
+            Self::PutBack(site) => write!(f, "disk {site} put-back"),
+            Self::Lose(site) => write!(f, "disk {site} lost"),
+            Self::Recover(site, partner) => write!(f, "recover {site} from {partner}"),
             Self::Knock(site, strangers) => write!(f, "knock {site} by {strangers}"),
             Self::Jump(site, 0) => write!(f, "calendar {site} right"),
             Self::Jump(site, offset) => {

@@ -130,7 +130,7 @@ pub(super) fn conduct(line: &mut Line<'_>) -> Result<Conduct, Mistake> {
 
 /// What stands behind `at TIME WORD`.
 pub(super) fn action(word: &str, line: &mut Line<'_>, sites: usize) -> Result<Action, Mistake> {
-    const KNOWN: &str = "want, purge, crash, stop, continue, cut, uncut, mute, unmute, clog, disk, knock, calendar, invite, leave, propose, second, object, \
+    const KNOWN: &str = "want, purge, crash, stop, continue, cut, uncut, mute, unmute, clog, disk, knock, calendar, invite, recover, leave, propose, second, object, \
                          weather, mend, expect";
     let pause = |line: &mut Line<'_>| -> Result<u64, Mistake> {
         line.keyword("for")?;
@@ -161,8 +161,11 @@ pub(super) fn action(word: &str, line: &mut Line<'_>, sites: usize) -> Result<Ac
                 ("fails", Action::Broken(site)),
                 ("lies", Action::Lies(site)),
                 ("rots", Action::Rot(site)),
+                ("copied", Action::Copy(site)),
+                ("put-back", Action::PutBack(site)),
+                ("lost", Action::Lose(site)),
             ];
-            line.one_of("full, free, fails, lies or rots", &ways)?
+            line.one_of("full, free, fails, lies, rots, copied, put-back or lost", &ways)?
         }
         "knock" => {
             let site = line.site(sites)?;
@@ -178,6 +181,10 @@ pub(super) fn action(word: &str, line: &mut Line<'_>, sites: usize) -> Result<Ac
         "invite" => {
             let (sponsor, joiner) = line.two(Some("to"), sites)?;
             Action::Join(sponsor, joiner)
+        }
+        "recover" => {
+            let (site, partner) = line.two(Some("from"), sites)?;
+            Action::Recover(site, partner)
         }
         "leave" => Action::Leave(line.site(sites)?),
         "propose" => proposal(line, sites)?,
