@@ -91,8 +91,7 @@ fn votes_are_decided_once_and_come_into_force_in_every_order() {
 mod planted {
     use super::*;
     use overspill_governance::planted::Bug::{
-        self, AgreesTooEarly, AllotsUnwritten, BooksNothing, CastsUnwritten, ClaimsUnwritten, DecidesByHalf, ForgetsBallots,
-        ForgetsProposals, OpensNothing, ProposesOnce, ProposesUnwritten, RepairsNoVotes, RulesTooEarly, RulesUnwritten,
+        self, AgreesTooEarly, AllotsUnwritten, CastsUnwritten, ClaimsUnwritten, ForgetsBallots, ProposesUnwritten,
     };
 
     /// States in which a bug is looked for.
@@ -118,18 +117,11 @@ mod planted {
 
     #[test]
     fn what_breaks_settling_is_found() {
-        let early = [ProposesUnwritten, AgreesTooEarly, ClaimsUnwritten, AllotsUnwritten];
-        hunt(plots::settling, &early);
-        hunt(plots::settling, &[ForgetsProposals, BooksNothing, ProposesOnce]);
-    }
-
-    #[test]
-    fn what_breaks_clearing_is_found() {
-        hunt(plots::clearing, &[RulesTooEarly, RulesUnwritten, OpensNothing, ForgetsProposals]);
+        hunt(plots::settling, &[ProposesUnwritten, AgreesTooEarly, ClaimsUnwritten, AllotsUnwritten]);
     }
 
     #[test]
     fn what_breaks_votes_is_found() {
-        hunt(plots::voting, &[ForgetsBallots, CastsUnwritten, DecidesByHalf, RepairsNoVotes]);
+        hunt(plots::voting, &[ForgetsBallots, CastsUnwritten]);
     }
 }

@@ -221,9 +221,9 @@ fn every_kind_has_its_golden_bytes() {
     Dispute        42 010019000000 0547d650a7275c7e
     SampleAsk     156 01001a000000 4c95c6a0cc46a840
     Testify       406 01001b000000 08859ed23ea2b039
-    Head          759 01001c000000 2e84a9b93786c9b2
-    Return         15 01001d000000 82c639bdf0ea61dc
-    RulingLost     38 01001e000000 6c25ae9ba5296c3b
+    Head          759 01001c000000 1fcb91339d55faa5
+    Return         15 01001d000000 9edcd9afe077fe67
+    RulingLost     38 01001e000000 078a6741da9ebb89
     ");
 }
 
