@@ -15,7 +15,7 @@ use crate::{
     bucket::Bucket,
     desk::Desk,
     event::Event,
-    io::{Config, Output},
+    io::{Config, GuestAddress, Output},
     limits::{ADVERT_CALM, CONNECTION_BRIEF, DIAL_COURTESY, DIALS_MAX, OFFER_LIFETIME, PAPERS_BURST, PAPERS_PER_SECOND, PARTNERS_MAX},
     membership::Membership,
     message::Message,
@@ -320,6 +320,13 @@ impl Partner {
     /// Where it would serve our visitors, if that name publishes its key.
     pub(crate) fn proved_base(&self) -> Option<&str> {
         self.guest_base.as_deref().filter(|_| self.guest_proof.is_good())
+    }
+
+    /// Where it would serve another owner's visitors, whether it offers anything at present or not.
+    pub(crate) fn base_for(&self, owner: &SiteId) -> Option<String> {
+        let (scheme, _) = self.guest_base.as_deref()?.split_once("://")?;
+        let suffix = &self.heard.as_ref()?.advert.guest_suffix;
+        (!suffix.is_empty()).then(|| GuestAddress { scheme: scheme.into(), suffix: suffix.clone() }.base(owner))
     }
 
     /// The partner's calendar minus ours, in milliseconds.

@@ -214,8 +214,7 @@ impl Sampler {
         let (roster, charter) = membership.roster().zip(membership.charter())?;
         self.expire(desk.now.time);
         let is_drawn = auditors(roster, &helper, turn_of(desk.now.date), charter).contains(&desk.id);
-        let known = partners.partner(&helper).filter(|partner| partner.proof.is_good());
-        let base = known.and_then(|partner| partner.heard.as_ref()).and_then(|heard| heard.advert.guest_base(&from))?;
+        let base = partners.partner(&helper).filter(|partner| partner.proof.is_good()).and_then(|partner| partner.base_for(&from))?;
         if !is_drawn || self.open.len() >= SAMPLES_AT_ONCE + SAMPLES_FOR_OTHERS || !self.asked.takes(desk.now.time) {
             return None;
         }

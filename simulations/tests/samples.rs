@@ -75,6 +75,7 @@ fn drawn_members_who_agree_suspend_a_helper_for_a_while() {
         story.is_sent_to(1, 7)
             || story.told(1, |event| matches!(event, Event::LeaseHeld { partner, as_owner: true, .. } if *partner == tamperer)) > 0
     );
+    story.heal();
     story.check();
 }
 

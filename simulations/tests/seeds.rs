@@ -42,7 +42,10 @@ fn no_seed_breaks_a_promise_and_together_they_meet_everything() {
     assert!(seeds.is_empty(), "{} of {count} seeds break a promise: {seeds:?}", seeds.len());
     // Few seeds need not meet everything.
     if count >= 60 {
-        let missing = met.missing(Sometimes::ALL);
+        // A plot's crowd is over before a sample in a hundred meets an altered answer in ten: `tests/samples.rs` has these.
+        let rare = [Sometimes::AlteredFound, Sometimes::Suspended];
+        let expected: Vec<Sometimes> = Sometimes::ALL.iter().copied().filter(|condition| !rare.contains(condition)).collect();
+        let missing = met.missing(&expected);
         assert!(missing.is_empty(), "never met in {count} seeds: {missing:?}");
     }
 }
