@@ -12,7 +12,7 @@ use overspill_simulations::{
 
 /// A mesh whose last member behaves in its own way, after a crowd of so many seconds at the first.
 fn crowded(seed: u64, sites: usize, conduct: Conduct, seconds: u64) -> Story {
-    let mut story = Story::settled(brisk().with("sample_share", 50).unwrap(), seed, sites);
+    let mut story = Story::settled(brisk().with("sample_share", 50).expect("within its range"), seed, sites);
     story.world.behave(sites - 1, conduct);
     story.crowd(0, 100, seconds);
     story
@@ -118,7 +118,7 @@ fn no_mishap_makes_a_cheat_of_anybody() {
 
 /// Samples until the one that alters one answer in a hundred is found; `None`: not within 300.
 fn samples_until_found(seed: u64, conduct: Conduct, veiled: bool) -> Option<u64> {
-    let mut story = Story::settled(brisk().with("sample_share", 200).unwrap(), seed, 2);
+    let mut story = Story::settled(brisk().with("sample_share", 200).expect("within its range"), seed, 2);
     story.world.checkers.blind = true;
     story.world.bodies[0].veiled = veiled;
     story.world.behave(1, conduct);
