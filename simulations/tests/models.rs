@@ -103,7 +103,7 @@ mod planted {
         for bug in bugs {
             let began = Instant::now();
             let mesh = make(WIDE, Some(*bug));
-            let any = HasDiscoveries::Any;
+            let any = stateright::HasDiscoveries::Any;
             let checker = mesh.checker().threads(threads()).target_state_count(STATES).finish_when(any).spawn_bfs().join();
             let found = checker.discoveries();
             let first = found.iter().min_by_key(|(_, path)| (*path).clone().into_vec().len());

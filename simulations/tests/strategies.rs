@@ -83,7 +83,7 @@ fn a_forker_is_convicted_by_all_and_loses() {
 #[test]
 fn a_vote_farm_changes_no_rule() {
     profits(Strategy::VoteFarm, |profit| {
-        assert!(!profit.rules_changed && profit.strategist.got * 10 <= profit.twin.got * 11, "{profit:?}");
+        assert!(!profit.rules_changed && profit.strategist.got <= profit.bound, "{profit:?}");
     });
 }
 

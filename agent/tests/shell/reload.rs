@@ -54,6 +54,7 @@ fn what_waits_for_a_restart_is_named_and_everything_else_is_taken() {
         ("caps.member_day", "6GiB"),
         ("caps.member_storage", "6MiB"),
         ("caps.hours", "22:00-06:00"),
+        ("sample_proxy", "proxy.example:3128"),
         ("allow_private_proofs", "true"),
         ("clock_offset", "7"),
     ];
