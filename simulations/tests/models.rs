@@ -1,7 +1,7 @@
 //! Models: leases, clearing and votes by the real machines, in every order of messages, losses, copies, deaths and moments up to a bound.
 //!
 //! The ordinary run looks at a few hundred states. `OVERSPILL_STATES` sets how many different ones each model has to come to:
-//! `OVERSPILL_STATES=1000000 cargo test --release -p overspill-simulations --test models -- --nocapture --test-threads 1`
+//! `OVERSPILL_STATES=250000 cargo test --release -p overspill-simulations --test models -- --nocapture --test-threads 1`
 #![expect(clippy::disallowed_types, reason = "a check says how long it took; what a machine did is looked up, never gone through")]
 
 use std::time::Instant;
