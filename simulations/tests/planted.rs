@@ -57,7 +57,7 @@ fn a_bug_that_is_not_switched_on_does_nothing() {
 #[test]
 fn a_broken_seed_is_made_smaller() {
     let found = Command::new(env!("CARGO_BIN_EXE_simulate"))
-        .args(["seeds", "100", "--bug", "BelievesAnyCount", "--tries", "120", "--json"])
+        .args(["seeds", "500", "--bug", "BelievesAnyCount", "--tries", "120", "--json"])
         .output()
         .expect("the program can be run");
     let object: serde_json::Value = serde_json::from_slice(&found.stdout).expect("it prints an object");
