@@ -1,30 +1,33 @@
 //! What an agent costs while nothing happens, and how soon it serves: real agents, five of them in one mesh, on loopback.
 //!
 //! `cargo bench -p overspill --bench idle`. `OVERSPILL_IDLE_SECONDS` sets how long they are watched (60), `OVERSPILL_IDLE_STARTS` how
-//! often each kind of start is repeated (9). Prints medians, and the worst beside them.
+//! often each kind of start is repeated (9), `OVERSPILL_IDLE_CONNECTIONS` how many visitors keep a connection open (10,000). Prints
+//! medians, and the worst beside them.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
+#[path = "common/agent.rs"]
+mod agent;
 #[path = "common/origin.rs"]
 mod origin;
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::Path,
-    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use agent::{PATIENCE, Site, ask};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
 const AGENTS: usize = 5;
 /// From the last join to the watching: long enough for proofs, offers and the roster to have gone round.
 const SETTLE: Duration = Duration::from_secs(20);
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Threads that open connections: an idle one is kept for fifteen seconds.
+const VISITING: usize = 8;
 
 fn main() {
     // `cargo test --benches` only asks whether it starts.
@@ -38,6 +41,7 @@ fn main() {
     eprintln!("a mesh of {AGENTS}; waiting {} s for it to come to rest", SETTLE.as_secs());
     thread::sleep(SETTLE);
     idle(&sites, Duration::from_secs(number_of("OVERSPILL_IDLE_SECONDS", 60)));
+    crowded(&sites[0], number_of("OVERSPILL_IDLE_CONNECTIONS", 10_000) as usize);
     starts(place.path(), &mut sites, origin);
 }
 
@@ -75,11 +79,11 @@ struct Look {
 }
 
 fn idle(sites: &[Site], watched: Duration) {
-    let before: Vec<Look> = sites.iter().map(Site::look).collect();
+    let before: Vec<Look> = sites.iter().map(look).collect();
     thread::sleep(watched);
     let mut rows = Vec::new();
     for (site, before) in sites.iter().zip(before) {
-        let now = site.look();
+        let now = look(site);
         let seconds = now.at.duration_since(before.at).as_secs_f64();
         let per_second = |now: u64, before: u64| (now - before) as f64 / seconds;
         rows.push([
@@ -99,6 +103,26 @@ fn idle(sites: &[Site], watched: Duration) {
         let (median, most) = median_and_most(rows.iter().map(|row| row[at]).collect());
         println!("  {name:<44} {median:>9.2} {most:>9.2}");
     }
+}
+
+/// Visitors who had an answer each, and keep their connections.
+fn crowded(site: &Site, connections: usize) {
+    let files = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files }).unwrap();
+    let resident = || site.kib("status", "VmRSS:") / 1024.0;
+    let before = resident();
+    let each = connections / VISITING;
+    let mut kept: Vec<TcpStream> = thread::scope(|scope| {
+        let visit = || (0..each).map(|_| visit(site).unwrap()).collect::<Vec<_>>();
+        let visiting: Vec<_> = (0..VISITING).map(|_| scope.spawn(visit)).collect();
+        visiting.into_iter().flat_map(|visits| visits.join().unwrap()).collect()
+    });
+    let idle = resident();
+    let again = kept.iter_mut().filter_map(|stream| ask_for(site, stream, "/1024").ok()).count();
+    println!("{} connections that had an answer each and are idle", kept.len());
+    println!("  {:<44} {before:>9.2}", "resident memory before, MiB");
+    println!("  {:<44} {idle:>9.2}", "resident memory, MiB");
+    println!("  {:<44} {again:>9}", "of them answered a second time");
 }
 
 fn median_and_most(mut values: Vec<f64>) -> (f64, f64) {
@@ -131,129 +155,46 @@ fn starts(place: &Path, sites: &mut [Site], origin: SocketAddr) {
     }
 }
 
-struct Site {
-    name: String,
-    state: String,
-    origin: SocketAddr,
-    visitors: SocketAddr,
-    admin: SocketAddr,
-    mesh: SocketAddr,
-    place: std::path::PathBuf,
-    agent: Option<Child>,
-}
-
-impl Site {
-    fn new(place: &Path, number: usize, origin: SocketAddr) -> Self {
-        let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let (name, place) = (format!("site-{number}"), place.to_owned());
-        Self { state: name.clone(), name, origin, visitors: free(), admin: free(), mesh: free(), place, agent: None }
+fn look(site: &Site) -> Look {
+    let metrics = ask(site.admin, "localhost", "/metrics").unwrap();
+    let metric = |name: &str| {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|value| value.trim().parse().ok()).unwrap_or_else(|| panic!("no {name} in {metrics}"))
+    };
+    let (mut cpu_ns, mut wakes) = (0, 0);
+    for task in fs::read_dir(site.proc("task")).unwrap().flatten() {
+        // A thread may end while we look.
+        let Ok(text) = fs::read_to_string(task.path().join("schedstat")) else { continue };
+        let mut words = text.split_whitespace().map(|word| word.parse::<u64>().unwrap());
+        cpu_ns += words.next().unwrap();
+        wakes += words.nth(1).unwrap();
     }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_overspill"));
-        let port = self.visitors.port();
-        command.args(arguments).env_clear().current_dir(&self.place).stdin(Stdio::null());
-        for (name, value) in [
-            ("ORIGIN", format!("http://{}", self.origin)),
-            ("LISTEN", self.visitors.to_string()),
-            ("SITE", format!("http://{}.localhost:{port}", self.name)),
-            ("STATE", self.place.join(&self.state).display().to_string()),
-            ("ADMIN", self.admin.to_string()),
-            ("MESH_LISTEN", format!("/ip4/127.0.0.1/tcp/{}", self.mesh.port())),
-            ("GUEST_SUFFIX", format!("{}-guests.localhost:{port}", self.name)),
-            ("UPLINK", "20Mbit/s".to_owned()),
-            ("ALLOW_PRIVATE_PROOFS", "true".to_owned()),
-        ] {
-            command.env(format!("OVERSPILL_{name}"), value);
-        }
-        command
-    }
-
-    /// Starts the agent; milliseconds to its first answer.
-    fn start(&mut self) -> f64 {
-        let log = File::create(self.place.join(format!("{}.log", self.name))).unwrap();
-        let mut command = self.command(&["run"]);
-        command.stdout(log.try_clone().unwrap()).stderr(log);
-        let begun = Instant::now();
-        self.agent = Some(command.spawn().unwrap());
-        while self.get("/").is_err() {
-            assert!(begun.elapsed() < PATIENCE, "{} does not serve", self.name);
-            thread::sleep(Duration::from_micros(200));
-        }
-        begun.elapsed().as_secs_f64() * 1e3
-    }
-
-    fn get(&self, path: &str) -> io::Result<String> {
-        ask(self.visitors, &format!("{}.localhost:{}", self.name, self.visitors.port()), path)
-    }
-
-    fn wait_for_commands(&self) {
-        let begun = Instant::now();
-        while !self.command(&["status"]).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success() {
-            assert!(begun.elapsed() < PATIENCE, "{} takes no commands", self.name);
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    fn say(&self, arguments: &[&str]) -> Value {
-        let output = self.command(arguments).output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
-    }
-
-    fn look(&self) -> Look {
-        let metrics = ask(self.admin, "localhost", "/metrics").unwrap();
-        let metric = |name: &str| {
-            let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            line.and_then(|value| value.trim().parse().ok()).unwrap_or_else(|| panic!("no {name} in {metrics}"))
-        };
-        let (mut cpu_ns, mut wakes) = (0, 0);
-        for task in fs::read_dir(self.proc("task")).unwrap().flatten() {
-            // A thread may end while we look.
-            let Ok(text) = fs::read_to_string(task.path().join("schedstat")) else { continue };
-            let mut words = text.split_whitespace().map(|word| word.parse::<u64>().unwrap());
-            cpu_ns += words.next().unwrap();
-            wakes += words.nth(1).unwrap();
-        }
-        Look {
-            at: Instant::now(),
-            cpu_ns,
-            wakes,
-            sent: metric("overspill_transport_sent_total"),
-            heard: metric("overspill_transport_heard_total"),
-        }
-    }
-
-    fn proc(&self, file: &str) -> String {
-        format!("/proc/{}/{file}", self.agent.as_ref().unwrap().id())
-    }
-
-    fn kib(&self, file: &str, field: &str) -> f64 {
-        let text = fs::read_to_string(self.proc(file)).unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_else(|| panic!("no {field} in {text}"));
-        line.trim().trim_end_matches(" kB").parse().unwrap()
-    }
-
-    fn stop(&mut self) {
-        let Some(mut agent) = self.agent.take() else { return };
-        kill_process(Pid::from_child(&agent), Signal::TERM).unwrap();
-        agent.wait().unwrap();
+    Look {
+        at: Instant::now(),
+        cpu_ns,
+        wakes,
+        sent: metric("overspill_transport_sent_total"),
+        heard: metric("overspill_transport_heard_total"),
     }
 }
 
-impl Drop for Site {
-    fn drop(&mut self) {
-        if let Some(agent) = self.agent.as_mut() {
-            let _ = agent.kill();
-            let _ = agent.wait();
-        }
-    }
+fn visit(site: &Site) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(site.visitors)?;
+    ask_for(site, &mut stream, "/1024").map(|()| stream)
 }
 
-fn ask(address: SocketAddr, host: &str, path: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect(address)?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
-    if text.starts_with("HTTP/1.1 200") { Ok(text) } else { Err(io::Error::other(text)) }
+/// A KiB over a connection that stays.
+fn ask_for(site: &Site, stream: &mut TcpStream, path: &str) -> io::Result<()> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {}.localhost:{}\r\n\r\n", site.name, site.visitors.port());
+    stream.write_all(request.as_bytes())?;
+    let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
+    let is_whole = |answer: &[u8]| answer.windows(4).position(|end| end == b"\r\n\r\n").is_some_and(|head| answer.len() >= head + 4 + 1024);
+    while !is_whole(&answer) {
+        let read = stream.read(&mut piece)?;
+        if read == 0 || !b"HTTP/1.1 200".starts_with(&answer[..answer.len().min(12)]) {
+            return Err(io::Error::other(String::from_utf8_lossy(&answer).into_owned()));
+        }
+        answer.extend_from_slice(&piece[..read]);
+    }
+    Ok(())
 }

@@ -20,11 +20,13 @@ pub mod deny;
 pub mod dispute;
 pub mod exit;
 pub mod judge;
+pub mod key;
 pub mod ledger;
 pub mod lines;
 pub mod members;
 pub mod mesh;
 pub mod out;
+pub mod preview;
 #[cfg(test)]
 mod reference;
 pub mod rules;
@@ -107,6 +109,11 @@ enum Command {
     },
     /// Says what evidence against a member proves.
     Judge(judge::Options),
+    /// Gives this site another key, or prepares for the day when that is needed.
+    Key {
+        #[command(subcommand)]
+        command: key::Command,
+    },
     /// Reads and checks the ledger.
     Ledger {
         #[command(subcommand)]
@@ -205,6 +212,7 @@ fn carry_out(line: Line) -> Outcome {
         Command::Propose { command } => vote::propose(command, &directory()?),
         Command::Vote { command } => vote::vote(command, &directory()?),
         Command::Judge(options) => judge::run(&options, directory),
+        Command::Key { command } => key::run(&command, &directory()?),
         Command::Ledger { command } => ledger::run(&command, &directory()?),
         Command::Config { command } => config::run(&command, &request(command.settings())),
         Command::Demo(_) | Command::DemoSite(_) => Ok(()),
@@ -261,6 +269,7 @@ mod tests {
             &["members"],
             &["dispute"],
             &["ledger", "verify"],
+            &["key", "rotate"],
             &["demo"],
             &["rules"],
             &["propose", "change"],

@@ -7,7 +7,7 @@ use std::{
     io,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
 };
@@ -29,6 +29,9 @@ const CACHE_BYTES: u64 = 4 << 20;
 /// Where the indexed part of the log ends.
 const CHECKPOINT: &[u8] = b"checkpoint";
 
+/// Records that wait to be written together. Those that a crash takes are noted again at the next start.
+const WAITING_MAX: usize = 512;
+
 /// An open index. Copies share it.
 #[derive(Debug, Clone)]
 pub struct Index {
@@ -36,6 +39,15 @@ pub struct Index {
     site: SiteId,
     /// What it says cannot be trusted until it was rebuilt.
     doubtful: Arc<AtomicBool>,
+    noted: Arc<Mutex<Noted>>,
+}
+
+/// How far records were noted, and what of that is not written yet.
+#[derive(Debug, Default)]
+struct Noted {
+    last: Option<Head>,
+    waiting: sled::Batch,
+    records: usize,
 }
 
 /// What records can be looked up by.
@@ -74,6 +86,7 @@ impl Subject {
                 Change::Amend { .. } => Vec::new(),
             },
             Entry::Seconded(_) | Entry::Objected(_) | Entry::Cast(_) | Entry::Ruled(_) | Entry::Recovered { .. } => Vec::new(),
+            Entry::Rotated { rotation, .. } => vec![Self::Member(rotation.body.old), Self::Member(rotation.body.new)],
             Entry::Convicted { bundle, .. } => vec![Self::Member(bundle.charge().who)],
         }
     }
@@ -105,7 +118,9 @@ impl Index {
             remove(path)?;
             open_db(path)
         })?;
-        Ok(Self { db, site, doubtful: Arc::default() })
+        let last = db.get(CHECKPOINT).ok().flatten().and_then(|value| head(site, &value));
+        let noted = Noted { last, ..Noted::default() };
+        Ok(Self { db, site, doubtful: Arc::default(), noted: Arc::new(Mutex::new(noted)) })
     }
 
     /// What the ledger is to tell its records to.
@@ -120,12 +135,13 @@ impl Index {
     /// When the ledger cannot be read; lookups then fail.
     pub fn reconcile(&self, ledger: &Ledger) -> io::Result<()> {
         let head = ledger.head();
-        let agrees =
-            self.checkpoint().is_some_and(|at| (at.seq, at.link) == (head.seq, head.link)) || (head.seq == 0 && self.db.is_empty());
+        let noted = self.noted().last;
+        let agrees = noted.is_some_and(|at| (at.seq, at.link) == (head.seq, head.link)) || (head.seq == 0 && self.db.is_empty());
         if agrees && !self.doubtful.load(Relaxed) {
             return Ok(());
         }
         tracing::info!(entries = head.seq, "the index is rebuilt");
+        *self.noted() = Noted::default();
         guarded(|| self.db.clear())?;
         self.doubtful.store(false, Relaxed);
         let mut records = ledger.records()?;
@@ -133,6 +149,7 @@ impl Index {
             let after = records.head().unwrap_or(before);
             self.note(&before, &record, &after);
         }
+        self.write(&mut self.noted());
         guarded(|| self.db.flush())?;
         if self.doubtful.load(Relaxed) { Err(io::Error::other("the index cannot be written")) } else { Ok(()) }
     }
@@ -142,11 +159,14 @@ impl Index {
     /// # Errors
     /// When the index cannot be read or trusted: the ledger itself must be read.
     pub fn places(&self, subject: Subject) -> io::Result<Vec<Head>> {
+        self.write(&mut self.noted());
         if self.doubtful.load(Relaxed) {
             return Err(io::Error::other("the index does not agree with the ledger"));
         }
         let found = self.db.scan_prefix(subject.prefix()).values();
-        found.map(|value| value.map_err(to_io).and_then(|value| self.head(&value).ok_or_else(|| io::Error::other("not a place")))).collect()
+        found
+            .map(|value| value.map_err(to_io).and_then(|value| head(self.site, &value).ok_or_else(|| io::Error::other("not a place"))))
+            .collect()
     }
 
     /// The records of a subject, oldest first, read from the ledger.
@@ -160,24 +180,34 @@ impl Index {
 
     /// Notes a record, in order. Those that are noted already are passed over; the last of them must be the one that was noted.
     fn note(&self, before: &Head, record: &Record, after: &Head) {
-        let noted = self.checkpoint();
-        match noted {
-            Some(noted) if record.seq < noted.seq => return,
-            Some(noted) if record.seq == noted.seq => {
-                if noted.link != after.link {
+        let mut noted = self.noted();
+        match noted.last {
+            Some(last) if record.seq < last.seq => return,
+            Some(last) if record.seq == last.seq => {
+                if last.link != after.link {
                     self.doubtful.store(true, Relaxed);
                 }
                 return;
             }
-            Some(noted) if noted.link == before.link => {}
+            Some(last) if last.link == before.link => {}
             None if record.seq == 1 => {}
             _ => return self.doubtful.store(true, Relaxed),
         }
-        let mut batch = sled::Batch::default();
         for subject in Subject::of(&record.entry) {
-            batch.insert(subject.key(record.seq), place(before).to_vec());
+            noted.waiting.insert(subject.key(record.seq), place(before).to_vec());
         }
-        batch.insert(CHECKPOINT, place(after).to_vec());
+        noted.last = Some(*after);
+        noted.records += 1;
+        if noted.records >= WAITING_MAX {
+            self.write(&mut noted);
+        }
+    }
+
+    /// Writes what waits. After a write that failed nothing more: a later checkpoint would hide the gap from the next start.
+    fn write(&self, noted: &mut Noted) {
+        let (mut batch, records) = (std::mem::take(&mut noted.waiting), std::mem::take(&mut noted.records));
+        let Some(last) = noted.last.filter(|_| records > 0 && !self.doubtful.load(Relaxed)) else { return };
+        batch.insert(CHECKPOINT, place(&last).to_vec());
         let written = guarded(|| self.db.apply_batch(batch));
         if let Err(error) = written
             && !self.doubtful.swap(true, Relaxed)
@@ -186,15 +216,15 @@ impl Index {
         }
     }
 
-    fn checkpoint(&self) -> Option<Head> {
-        self.db.get(CHECKPOINT).ok().flatten().and_then(|value| self.head(&value))
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn head(&self, value: &[u8]) -> Option<Head> {
-        let (seq, rest) = value.split_first_chunk::<8>()?;
-        let (len, link) = rest.split_first_chunk::<8>()?;
-        Some(Head { site: self.site, seq: u64::from_be_bytes(*seq), len: u64::from_be_bytes(*len), link: Digest(link.try_into().ok()?) })
-    }
+fn head(site: SiteId, value: &[u8]) -> Option<Head> {
+    let (seq, rest) = value.split_first_chunk::<8>()?;
+    let (len, link) = rest.split_first_chunk::<8>()?;
+    Some(Head { site, seq: u64::from_be_bytes(*seq), len: u64::from_be_bytes(*len), link: Digest(link.try_into().ok()?) })
 }
 
 fn place(head: &Head) -> [u8; 48] {

@@ -8,6 +8,7 @@
 //! - *write or sync error*: poisoned. After a failed sync nobody knows what the disk holds, so this process never appends again.
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{
         Arc, Mutex,
@@ -229,19 +230,34 @@ impl Ledger {
     }
 }
 
+/// Whose a ledger is in which `site` is none of the keys that one member had. Only one that begins under another key is read for that.
+fn is_foreign(disk: &mut dyn Disk, len: u64, site: SiteId) -> Result<Option<SiteId>, OpenError> {
+    let mut records = Records::of(Box::new(&mut *disk), len);
+    let mut next = records.next_with_head()?;
+    let Some(first) = records.head().map(|head| head.site).filter(|first| *first != site) else { return Ok(None) };
+    let mut keys = BTreeSet::from([first]);
+    while let Some((_, record)) = next {
+        if let Entry::Rotated { rotation, .. } = &record.entry
+            && keys.contains(&rotation.body.old)
+        {
+            keys.insert(rotation.body.new);
+        }
+        next = records.next_with_head()?;
+    }
+    Ok(Some(first).filter(|_| !keys.contains(&site)))
+}
+
 /// Reads the whole disk, repairs a torn tail, writes the header of a new ledger.
 fn open(disk: &mut dyn Disk, site: SiteId, listener: &mut Listener) -> Result<Opened, OpenError> {
     let len = disk.size()?;
+    if let Some(theirs) = is_foreign(disk, len, site)? {
+        return Err(OpenError::Foreign { theirs, ours: site });
+    }
     let mut records = Records::of(Box::new(&mut *disk), len);
     while let Some((before, record)) = records.next_with_head()? {
-        if before.site == site {
-            listener(&before, &record, &records.head().unwrap_or(before));
-        }
+        listener(&before, &record, &records.head().unwrap_or(before));
     }
     let head = records.head();
-    if let Some(head) = head.filter(|head| head.site != site) {
-        return Err(OpenError::Foreign { theirs: head.site, ours: site });
-    }
     let good = match records.finish() {
         Verdict::Whole => len,
         Verdict::Torn { at } => at,

@@ -30,6 +30,7 @@ pub mod metrics;
 pub mod named;
 pub mod offline;
 pub mod prove;
+pub mod rotating;
 pub mod run;
 pub mod samples;
 pub mod shutdown;

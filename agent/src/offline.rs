@@ -20,7 +20,7 @@ use crate::{
     entropy,
     ledger::Ledger,
     run::keep::{canonical, caps, guest, ledger_failure, state_failure},
-    state::{self, State, names},
+    state::{self, State, names, next},
 };
 
 /// Carries out a wish and ends. What the machine wants to send is left unsent: the next run of the agent exchanges it.
@@ -50,11 +50,13 @@ pub fn wish(settings: &Settings, command: Command) -> Result<(Answer, String), F
 pub fn look(directory: &Path) -> Result<(Site, Now), Failure> {
     let unreadable = |error| Failure::of_system("the ledger cannot be read", error);
     let mut records = ledger::read(directory)?;
+    let first = next::first_key(directory).map_err(unreadable)?;
     let key = state::peek_key(directory).map_err(|error| state_failure(&error))?;
     let (canonical, addresses) = (String::new(), Vec::new());
     let config = Config { key, seed: entropy::seed().map_err(unreadable)?, canonical, addresses, guest: None, caps: Caps::NOTHING };
     let now = Clock::shifted(0).now();
-    let site = Site::restore(config, records.by_ref().map(|record| record.entry), now);
+    let first = first.unwrap_or(config.key.site());
+    let site = Site::restore_from(config, first, records.by_ref().map(|record| record.entry), now);
     if let Some(error) = records.failure() {
         return Err(unreadable(error));
     }
@@ -77,7 +79,7 @@ fn restore(settings: &Settings, state: &State, ledger: &Ledger, path: &Path, clo
         caps: caps(settings),
     };
     let mut records = ledger.records().map_err(unreadable)?;
-    let machine = Site::restore(config, records.by_ref().map(|record| record.entry), clock.now());
+    let machine = Site::restore_from(config, ledger.head().site, records.by_ref().map(|record| record.entry), clock.now());
     if let Some(error) = records.failure() {
         return Err(unreadable(error));
     }

@@ -13,11 +13,15 @@ use rustix::fs::FlockOperation;
 use crate::config::table::Settings;
 
 mod key;
+pub mod next;
+pub mod recovery_key;
 
 /// Names inside the directory.
 pub mod names {
     /// The site's secret key.
     pub const KEY: &str = "key";
+    /// The key that takes its place, for the moment in which it does.
+    pub const NEXT_KEY: &str = "next-key";
     /// The ledger.
     pub const LEDGER: &str = "ledger";
     /// The index over the ledger; deleting it loses nothing.
@@ -101,7 +105,9 @@ impl StateError {
             Self::NotAKey { .. } => {
                 "this is another program's directory, or the file is damaged: restore it, or give another --state".to_owned()
             }
-            Self::KeyLost { .. } => "restore the file `key` from a backup; nothing else can sign for this ledger".to_owned(),
+            Self::KeyLost { .. } => {
+                "restore the file `key` from a backup, or go on under another by `overspill key rotate --recovery FILE`".to_owned()
+            }
             Self::System { .. } => "mend what the message names, or give another --state".to_owned(),
         }
     }
@@ -132,6 +138,7 @@ impl State {
         let path = path.canonicalize().map_err(StateError::system(path))?;
         check(&path)?;
         let lock = lock(&path)?;
+        next::settle(&path)?;
         let key_path = path.join(names::KEY);
         let key = if key_path.exists() {
             check(&key_path)?;

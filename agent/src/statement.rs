@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use overspill_governance::{
     chain::Record,
     entry::Entry,
-    line::{Head, Receipt},
+    invite::MeshId,
+    limits::ROTATIONS_MAX,
+    line::{Ends, Head, Receipt, Step},
     minutes::Minutes,
     payword::LeaseId,
     regard::{Dispute, Regard},
@@ -42,6 +44,10 @@ pub struct Statement {
     pub cleared_of_ours_micro: i64,
     /// What this site was owed and clearing cancelled: as much, but for a round that has moved on one of its two lines so far.
     pub cleared_of_theirs_micro: i64,
+    /// What this site owed and demurrage took.
+    pub faded_of_ours_micro: i64,
+    /// What this site was owed and demurrage took.
+    pub faded_of_theirs_micro: i64,
     /// The newest clearings.
     pub cleared: Vec<Cleared>,
     /// One for each partner with whom anything was agreed or proposed.
@@ -72,6 +78,10 @@ pub struct LineStatement {
     pub cleared_of_ours_micro: i64,
     /// What the partner owed and clearing cancelled.
     pub cleared_of_theirs_micro: i64,
+    /// What this site owed and demurrage took.
+    pub faded_of_ours_micro: i64,
+    /// What the partner owed and demurrage took.
+    pub faded_of_theirs_micro: i64,
     /// `co-signed`, `waiting` for the other end's signature, or `disputed`.
     pub condition: Condition,
     /// Until when a dispute of this site freezes the line.
@@ -152,6 +162,9 @@ pub struct Clerk {
     circles: Circles,
     regards: BTreeMap<SiteId, Regard>,
     minutes: Option<Minutes>,
+    in_mesh: Option<MeshId>,
+    /// Which key a site had before.
+    former: BTreeMap<SiteId, SiteId>,
 }
 
 impl Clerk {
@@ -166,6 +179,8 @@ impl Clerk {
             circles: Circles::default(),
             regards: BTreeMap::new(),
             minutes: None,
+            in_mesh: None,
+            former: BTreeMap::new(),
         }
     }
 
@@ -173,6 +188,7 @@ impl Clerk {
     pub fn take(&mut self, record: &Record) {
         match &record.entry {
             Entry::Founded(founding) => {
+                self.in_mesh = Some(founding.body.mesh());
                 self.mesh = Some(Mesh { name: founding.body.name.clone(), id: founding.body.mesh().to_string() });
                 self.minutes = Some(Minutes::new(founding.body.charter.clone(), founding.body.date));
             }
@@ -193,6 +209,7 @@ impl Clerk {
             Entry::Invited(_) | Entry::Admitted(_) | Entry::Departed(_) | Entry::Taken(_) | Entry::LeaseEnded { .. } => {}
             Entry::Moved { .. } | Entry::Seconded(_) | Entry::Objected(_) | Entry::Cast(_) | Entry::Ruled(_) | Entry::Convicted { .. } => {}
             Entry::Recovered { .. } => {}
+            Entry::Rotated { rotation, .. } => self.rotated(rotation.body.mesh, rotation.body.old, rotation.body.new),
             Entry::Renewed { with, head } => self.renewed(*with, head),
         }
     }
@@ -210,6 +227,8 @@ impl Clerk {
             moved_micro: sum(|line| line.earned_micro.saturating_add(line.spent_micro)),
             cleared_of_ours_micro: sum(|line| line.cleared_of_ours_micro),
             cleared_of_theirs_micro: sum(|line| line.cleared_of_theirs_micro),
+            faded_of_ours_micro: sum(|line| line.faded_of_ours_micro),
+            faded_of_theirs_micro: sum(|line| line.faded_of_theirs_micro),
             cleared: self.circles.cleared(),
             lines,
         }
@@ -244,12 +263,28 @@ impl Clerk {
 
     /// The line goes on with what both ends had signed; what of that this ledger does not know is no service that it could name.
     fn renewed(&mut self, with: SiteId, head: &Head) {
-        let carried = head.last.as_ref().map_or(0, |last| last.receipt.state.balance.0);
+        let keys = |site: SiteId| std::iter::successors(Some(site), |at| self.former.get(at).copied()).take(ROTATIONS_MAX).collect();
+        let ends = self.in_mesh.and_then(|mesh| Ends::between(mesh, keys(self.site), keys(with)));
+        let carried = ends.zip(head.last.as_ref()).map_or(0, |(ends, last)| ends.carried(&ends.key(head.epoch()), last).balance.0);
         let balance = if self.site < with { carried } else { carried.saturating_neg() };
         let line = self.line(with);
         line.move_to(balance);
         (line.seq, line.proposed_seq) = (0, None);
         line.state = head.last.as_ref().map_or_else(String::new, |last| last.receipt.state.digest().to_string());
+    }
+
+    /// A member goes on under another key, and its line with it.
+    fn rotated(&mut self, mesh: MeshId, old: SiteId, new: SiteId) {
+        self.in_mesh = Some(mesh);
+        self.former.entry(new).or_insert(old);
+        if old == self.site {
+            self.site = new;
+        } else if let Some(line) = self.lines.remove(&old) {
+            let line = LineStatement { partner: new.to_string(), proposed_seq: None, ..line };
+            self.lines.entry(new).or_insert(line);
+        }
+        let regard = self.regards.remove(&old);
+        self.regards.extend(regard.map(|regard| (new, regard)));
     }
 
     fn agreed(&mut self, with: SiteId, receipt: &Receipt, date: Date) {
@@ -273,6 +308,8 @@ impl Clerk {
         let sum = match (&receipt.step, moved >= 0) {
             (None, true) => &mut line.earned_micro,
             (None, false) => &mut line.spent_micro,
+            (Some(Step::Fade(_)), true) => &mut line.faded_of_ours_micro,
+            (Some(Step::Fade(_)), false) => &mut line.faded_of_theirs_micro,
             (Some(_), true) => &mut line.cleared_of_ours_micro,
             (Some(_), false) => &mut line.cleared_of_theirs_micro,
         };
@@ -300,12 +337,12 @@ mod tests {
         claim::Claim,
         digest::Digest,
         invite::MeshId,
-        line::{LineKey, LineState, Proposal, Step},
+        line::{Fade, LineKey, LineState, Proposal},
         payword::Word,
         regard::Note,
         site::{Key, Signed},
         time::Date,
-        units::Credit,
+        units::{Credit, Millionths},
     };
     use proptest::prelude::*;
 
@@ -371,23 +408,25 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever moves on a line, for service or by clearing, its balance is what came less what went.
+        /// Whatever moves on a line, for service, by clearing or as demurrage, its balance is what came less what went.
         #[test]
-        fn a_balance_is_what_its_parts_add_up_to(moves in prop::collection::vec((any::<bool>(), -1_000_i64..1_000), 0..40), we_are_low: bool) {
+        fn a_balance_is_what_its_parts_add_up_to(moves in prop::collection::vec((0..3_u8, -1_000_i64..1_000), 0..40), we_are_low: bool) {
             let (low, high) = keys();
             let (us, them) = if we_are_low { (&low, &high) } else { (&high, &low) };
             let mut state = LineState::first(LineKey::between(MeshId(Digest::ZERO), low.site(), high.site()).id(), &Charter::default());
             let mut clerk = Clerk::new(us.site());
-            for (seq, (clears, shift)) in (1..).zip(moves) {
+            for (seq, (kind, shift)) in (1..).zip(moves) {
                 state = LineState { seq, balance: Credit(state.balance.0 + shift), ..state };
-                let step = clears.then_some(Step::Gone(Digest::ZERO));
+                let fade = Fade { day: 1, rate: Millionths(1) };
+                let step = [None, Some(Step::Gone(Digest::ZERO)), Some(Step::Fade(fade))][usize::from(kind)].clone();
                 let receipt = Receipt { state, low_sig: state.sign(&low), high_sig: state.sign(&high), claim: None, step };
                 clerk.take(&Record { seq, date: Date::from_millis(0), entry: Entry::Agreed { with: them.site(), receipt }, at: 0 });
             }
             let statement = clerk.finish(Date::from_millis(1));
             for line in &statement.lines {
-                let parts = line.earned_micro - line.spent_micro + line.cleared_of_ours_micro - line.cleared_of_theirs_micro;
-                prop_assert_eq!(line.balance_micro, parts);
+                let cleared = line.cleared_of_ours_micro - line.cleared_of_theirs_micro;
+                let faded = line.faded_of_ours_micro - line.faded_of_theirs_micro;
+                prop_assert_eq!(line.balance_micro, line.earned_micro - line.spent_micro + cleared + faded);
                 prop_assert_eq!(line.balance_micro, if we_are_low { state.balance.0 } else { -state.balance.0 });
             }
             prop_assert_eq!(statement.balance_micro, statement.lines.iter().map(|line| line.balance_micro).sum::<i64>());

@@ -28,7 +28,7 @@ const DIRECTIONS: [(&str, &[&str]); 6] = [
     ("agent/edge", &["overspill-governance", "overspill-protocol"]),
     ("agent/fuzz", &["overspill-edge", "overspill-governance", "overspill-protocol"]),
     ("simulations", &["overspill-governance", "overspill-protocol"]),
-    ("agent", &["overspill-edge", "overspill-governance", "overspill-protocol"]),
+    ("agent", &["overspill-edge", "overspill-governance", "overspill-protocol", "overspill-simulations"]),
 ];
 
 /// Packages that the edge and the pure crates must never reach for.
@@ -92,6 +92,11 @@ fn crates_point_one_way() {
         let text = read(path);
         let program_only = ["clap::", "serde_json::"].iter().filter(|name| text.contains(**name));
         failures.extend(program_only.map(|name| format!("{}: {name} is for simulations/src/bin alone", path.display())));
+    }
+    for path in files("agent/src", "rs").iter().filter(|path| !path.ends_with("cli/preview.rs")) {
+        if read(path).contains("overspill_simulations") {
+            failures.push(format!("{}: worlds are for agent/src/cli/preview.rs alone", path.display()));
+        }
     }
     complain(&failures);
 }

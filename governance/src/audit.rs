@@ -4,8 +4,8 @@
 //! state follows from the one before, every receipt moves just the price of its claim, no word was made up, and nothing was signed twice
 //! at one place. It needs the ledger alone, so that anybody to whom a member shows its ledger comes to the same result.
 
-use alloc::collections::BTreeMap;
-use core::fmt;
+use alloc::{collections::BTreeMap, vec::Vec};
+use core::{fmt, ops::RangeInclusive};
 
 use crate::{
     allotment::Allotment,
@@ -17,7 +17,7 @@ use crate::{
     entry::Entry,
     evidence::Verdict,
     invite::MeshId,
-    line::{Head, LineKey, LineState, Proposal, Receipt, Step},
+    line::{Ends, Head, LineKey, LineState, Proposal, Receipt, Step},
     payword::LeaseId,
     roster::Notice,
     site::{Signed, SiteId, Statement},
@@ -59,6 +59,8 @@ pub enum Finding {
     Uncertified,
     /// This site ruled twice on one round.
     RuledTwice,
+    /// It is signed with a key that its member has given up for another.
+    FormerKey,
 }
 
 impl fmt::Display for Finding {
@@ -77,6 +79,7 @@ impl fmt::Display for Finding {
             Self::VotedTwice => "this site signed two ballots in one place of a vote, or went back",
             Self::Uncertified => "too few of those who had a seat signed the decision",
             Self::RuledTwice => "this site ruled twice on one round of clearing",
+            Self::FormerKey => "is signed with a key that its member has given up for another",
         })
     }
 }
@@ -115,11 +118,13 @@ struct Lease {
 /// Takes a ledger's records in order.
 #[derive(Debug)]
 pub struct Audit {
+    /// The key under which the ledger begins, and the one of now.
+    first: SiteId,
     site: SiteId,
     mesh: Option<MeshId>,
     meshes: BTreeMap<MeshId, Polls>,
-    /// By owner, who draws the names.
-    leases: BTreeMap<(SiteId, LeaseId), Lease>,
+    /// By name and owner: each owner draws the names of its own.
+    leases: BTreeMap<(LeaseId, SiteId), Lease>,
     books: Books,
     /// In which epoch the lines are that began anew.
     epochs: BTreeMap<SiteId, u32>,
@@ -131,7 +136,7 @@ impl Audit {
     /// The audit of `site`'s ledger, before its first record.
     pub fn new(site: SiteId) -> Self {
         let (meshes, leases, epochs, ruled) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { site, mesh: None, meshes, leases, books: Books::default(), epochs, ruled }
+        Self { first: site, site, mesh: None, meshes, leases, books: Books::default(), epochs, ruled }
     }
 
     /// The lines as they stand after the records taken so far, by key.
@@ -163,7 +168,7 @@ impl Audit {
             Entry::Taken(claim) => self.take_checkpoint(claim),
             Entry::Proposed { with, proposal } => self.take_proposal(*with, proposal),
             Entry::Agreed { with, receipt } => self.take_receipt(*with, receipt),
-            Entry::LeaseEnded { lease } => require(self.leases.keys().any(|(_, known)| known == lease), Finding::UnknownLease),
+            Entry::LeaseEnded { lease } => require(self.leases.range(named(*lease)).next().is_some(), Finding::UnknownLease),
             Entry::Moved { motion, .. } => self.polls(motion.body.mesh)?.take_motion(motion),
             Entry::Seconded(second) => self.polls(second.body.mesh)?.take_second(second),
             Entry::Objected(objection) => self.polls(objection.body.mesh)?.take_objection(objection),
@@ -177,6 +182,7 @@ impl Audit {
             }
             Entry::Recovered { .. } => Ok(()),
             Entry::Renewed { with, head } => self.take_renewal(*with, head),
+            Entry::Rotated { rotation, .. } => self.take_notice(Notice::Rotated(rotation.clone()), rotation.body.mesh),
         }
     }
 
@@ -194,8 +200,9 @@ impl Audit {
 
     fn take_renewal(&mut self, with: SiteId, head: &Head) -> Result<(), Finding> {
         let (key, charter) = self.line(with, None, None)?;
-        head.check(&key).map_err(|_| Finding::BadStatement)?;
-        self.books.renew(key, head, &charter)?;
+        let ends = self.ends(with)?;
+        head.check(&ends).map_err(|_| Finding::BadStatement)?;
+        self.books.renew(key, head, &ends, &charter)?;
         self.epochs.insert(with, head.epoch());
         Ok(())
     }
@@ -209,7 +216,40 @@ impl Audit {
     }
 
     fn take_notice(&mut self, notice: Notice, mesh: MeshId) -> Result<(), Finding> {
-        self.polls(mesh)?.take_notice(notice)
+        self.polls(mesh)?.take_notice(notice)?;
+        self.follow(mesh)
+    }
+
+    /// Members that go on under new keys, and this site among them, take their lines along.
+    fn follow(&mut self, mesh: MeshId) -> Result<(), Finding> {
+        let heirs = self.require_mesh(mesh)?.heirs();
+        if heirs.is_empty() {
+            return Ok(());
+        }
+        let us = heirs.get(&self.first).copied().unwrap_or(self.first);
+        let old: Vec<LineKey> = self.books.keys().filter(|key| key.mesh == mesh).copied().collect();
+        for key in old {
+            let Some(partner) = key.partner_of(self.site) else { continue };
+            let with = heirs.get(&partner).copied().unwrap_or(partner);
+            if us == self.site && with == partner {
+                continue;
+            }
+            let polls = self.require_mesh(mesh)?;
+            if let Some(ends) = Ends::between(mesh, polls.keys_of(&us), polls.keys_of(&with)) {
+                let turned = (key.low == self.site) != (ends.key(0).low == us);
+                let epoch = self.books.hand_over(&key, &ends, turned);
+                self.epochs.insert(with, epoch);
+            }
+        }
+        self.site = us;
+        self.polls(mesh)?.site = us;
+        Ok(())
+    }
+
+    fn ends(&self, with: SiteId) -> Result<Ends, Finding> {
+        let mesh = self.mesh.ok_or(Finding::NoMesh)?;
+        let polls = self.require_mesh(mesh)?;
+        Ends::between(mesh, polls.keys_of(&self.site), polls.keys_of(&with)).ok_or(Finding::NotOurs)
     }
 
     fn take_allotment(&mut self, allotment: &Signed<Allotment>) -> Result<(), Finding> {
@@ -218,13 +258,13 @@ impl Audit {
         require(allotment.is_good(charter), Finding::BadStatement)?;
         require(terms.owner == self.site || terms.helper == self.site, Finding::NotOurs)?;
         let lease = Lease { allotment: terms.clone(), taken: None, settled: Credit::ZERO };
-        let known = self.leases.entry((terms.owner, terms.lease)).or_insert(lease);
+        let known = self.leases.entry((terms.lease, terms.owner)).or_insert(lease);
         require(known.allotment == *terms, Finding::AllottedTwice)
     }
 
     fn take_checkpoint(&mut self, claim: &Claim) -> Result<(), Finding> {
         let ours = self.site;
-        let mut hosted = self.leases.values_mut().filter(|lease| lease.allotment.helper == ours && lease.allotment.lease == claim.lease);
+        let mut hosted = self.leases.range_mut(named(claim.lease)).map(|(_, lease)| lease).filter(|lease| lease.allotment.helper == ours);
         let follows = |lease: &Lease| {
             let (word, serial, requests, bytes) = match &lease.taken {
                 Some(taken) => (taken.word, taken.serial, taken.requests, taken.bytes),
@@ -258,7 +298,7 @@ impl Audit {
         let (Some(claim), true) = (&receipt.claim, shift != Credit::ZERO) else { return Ok(()) };
         let (earner, amount) = if shift > Credit::ZERO { (key.low, shift) } else { (key.high, Credit(shift.0.saturating_neg())) };
         let payer = if earner == key.low { key.high } else { key.low };
-        let lease = self.leases.get_mut(&(payer, claim.lease)).filter(|lease| lease.allotment.helper == earner);
+        let lease = self.leases.get_mut(&(claim.lease, payer)).filter(|lease| lease.allotment.helper == earner);
         let lease = lease.ok_or(Finding::UnknownLease)?;
         let worth = lease.allotment.price(claim.requests, claim.bytes);
         require(worth.checked_sub(lease.settled) == Some(amount), Finding::Mispriced)?;
@@ -270,24 +310,32 @@ impl Audit {
     /// that `step` locks was written.
     fn line(&self, with: SiteId, claim: Option<&Claim>, step: Option<&Step>) -> Result<(LineKey, Charter), Finding> {
         let mesh = self.mesh.ok_or(Finding::NoMesh)?;
-        let between = |(owner, lease): &(SiteId, LeaseId), claim: &Claim| *lease == claim.lease && (*owner == with || *owner == self.site);
         let version = claim.map(|claim| {
-            let mut leases = self.leases.iter().filter(|(name, _)| between(name, claim)).map(|(_, lease)| &lease.allotment);
-            leases.find(|allotment| allotment.owner == with || allotment.helper == with).map(|allotment| allotment.charter)
+            let leases = self.leases.range(named(claim.lease)).map(|(_, lease)| &lease.allotment);
+            let mut ours = leases.filter(|Allotment { owner, .. }| *owner == with || *owner == self.site);
+            ours.find(|allotment| allotment.owner == with || allotment.helper == with).map(|allotment| allotment.charter)
         });
         let locked = match step {
             Some(Step::Lock(round)) => Some(round.body.charter),
             _ => None,
         };
+        require(self.require_mesh(mesh)?.keeps_key(&with), Finding::FormerKey)?;
         let charter = self.require_mesh(mesh)?.charter(version.flatten().or(locked).unwrap_or(1))?;
         let epoch = self.epochs.get(&with).copied().unwrap_or(0);
         Ok((LineKey { epoch, ..LineKey::between(mesh, self.site, with) }, charter.clone()))
     }
 }
 
+/// All leases of one name.
+fn named(lease: LeaseId) -> RangeInclusive<(LeaseId, SiteId)> {
+    (lease, SiteId([0; 32]))..=(lease, SiteId([u8::MAX; 32]))
+}
+
 fn require(rule: bool, otherwise: Finding) -> Result<(), Finding> {
     if rule { Ok(()) } else { Err(otherwise) }
 }
 
+#[cfg(test)]
+mod rotation_tests;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use core::fmt;
 
 use bincode::{Decode, Encode};
 
-use crate::units::{Credit, Permille, Seconds};
+use crate::units::{Credit, Millionths, Permille, Seconds};
 
 /// One line of the charter's table, for people and for validation. Values are whole numbers in `unit`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +63,7 @@ macro_rules! whole_u32 {
 whole_u32! {
     u32, |count: u32| count, core::convert::identity;
     Permille, |share: Permille| share.0, Permille;
+    Millionths, |share: Millionths| share.0, Millionths;
     Seconds, |span: Seconds| span.0, Seconds;
 }
 
@@ -120,6 +121,8 @@ charter! {
         "How far any member may ever owe one partner.";
     limit_growth: Permille, "permille", 0, 500, 2_000, principle 2,
         "How much of the service that a member gave a partner is added to what it may owe that partner.";
+    demurrage: Millionths, "millionths a day", 0, 0, 100_000, principle 2,
+        "Which share of what one member owes another fades each day, to the loss of the one who is owed; 0: none does.";
     unsettled_cap: Credit, "micro-credits", 1_000, 500_000, 100_000_000, principle 4,
         "How much service a helper gives one partner before it insists on a receipt.";
     settle_window: Seconds, "seconds", 1, 60, 3_600, principle 4,
@@ -130,8 +133,8 @@ charter! {
         "How long an invite token may be redeemed at most.";
     invites_per_member: u32, "invites", 1, 16, 1_000, principle 1,
         "How many unredeemed invites a member may have out at once.";
-    sponsor_stake: Credit, "micro-credits", 0, 1_000_000, 50_000_000, principle 5,
-        "How much of its own limits a sponsor puts up for each site that it brings in.";
+    sponsor_stake: Credit, "micro-credits", 0, 2_000_000, 50_000_000, principle 5,
+        "How much of its own limit a sponsor puts up for all whom it brought in, together: so much may they owe that no service of theirs covers.";
     vote_discussion: Seconds, "seconds", 600, 604_800, 7_776_000, principle 3,
         "How long members may object to a motion before it is decided.";
     vote_cooling: Seconds, "seconds", 300, 259_200, 7_776_000, principle 3,
@@ -306,6 +309,10 @@ impl fmt::Display for Words {
             }
             "permille" if value % 10 == 0 => write!(f, "{} %", value / 10),
             "permille" => write!(f, "{}.{} %", value / 10, value % 10),
+            "millionths a day" => {
+                let percent = alloc::format!("{}.{:04}", value / 10_000, value % 10_000);
+                write!(f, "{} % a day", percent.trim_end_matches('0').trim_end_matches('.'))
+            }
             "seconds" => {
                 let (count, word) = match value {
                     0 => (0, "second"),
@@ -369,6 +376,10 @@ mod tests {
         assert_eq!((said("settle_window", 60), said("settle_window", 61)), ("1 minute".into(), "61 seconds".into()));
         assert_eq!((said("vote_discussion", 604_800), said("vote_discussion", 7_200)), ("7 days".into(), "2 hours".into()));
         assert_eq!((said("subtree_cap", 333), said("subtree_cap", 50)), ("33.3 %".into(), "5 %".into()));
+        assert_eq!(
+            (said("demurrage", 333), said("demurrage", 10_000), said("demurrage", 0)),
+            ("0.0333 % a day".into(), "1 % a day".into(), "0 % a day".into())
+        );
         assert_eq!(said("committee_size", 64), "64 members");
     }
 

@@ -18,6 +18,7 @@ use bincode::{Decode, Encode};
 
 use crate::{
     digest::Digest,
+    evidence::{Accused, Because, Proof, require},
     invite::MeshId,
     limits::{CYCLE_MAX, CYCLE_MIN},
     line::{LineKey, LineState},
@@ -183,9 +184,22 @@ impl DoubleRuling {
     /// Tells whether the proof holds; it convicts the round's initiator.
     #[must_use]
     pub fn convicts(&self) -> bool {
-        let round = self.round.digest();
-        let signed = |moves, signature, site: &SiteId| Ruling { round, moves }.is_signed_by(site, signature);
-        self.round.initiator().is_some_and(|site| signed(true, &self.moves, &site) && signed(false, &self.ends, &site))
+        self.weigh().is_ok()
+    }
+}
+
+impl Proof for DoubleRuling {
+    fn accused(&self) -> Accused {
+        // Of a round of nobody nothing is proven; whoever has no key has signed nothing.
+        let nobody = SiteId([0; 32]);
+        Accused::new(self.round.mesh, self.round.initiator().unwrap_or(nobody), &(Ruling::DOMAIN, self.round.digest()))
+    }
+
+    fn weigh(&self) -> Result<(), Because> {
+        require(self.round.is_well_formed(), Because::Malformed)?;
+        let (round, who) = (self.round.digest(), self.accused().who);
+        let signed = |moves, signature: &Signature| Ruling { round, moves }.is_signed_by(&who, signature);
+        require(signed(true, &self.moves) && signed(false, &self.ends), Because::NotSigned)
     }
 }
 

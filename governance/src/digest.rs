@@ -76,3 +76,18 @@ impl fmt::Debug for ObjectDigest {
         write!(f, "ObjectDigest({})", HEXLOWER.encode(&self.0[..8]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn digests_read_as_64_hex_digits() {
+        let mut bytes = [0; 32];
+        (bytes[0], bytes[31]) = (0xab, 0x0f);
+        let digits = ["ab", &"00".repeat(30), "0f"].concat();
+        assert_eq!((Digest(bytes).to_string(), Digest(bytes).short()), (digits.clone(), "ab00000000000000".to_string()));
+        assert_eq!((ObjectDigest(bytes).to_string(), ObjectDigest::from_hex(&digits)), (digits, Some(ObjectDigest(bytes))));
+    }
+}

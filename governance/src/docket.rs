@@ -4,7 +4,11 @@
 //! and an exchange between members brings it again. What is kept is bounded: one open motion for each mover, [`MOTIONS_OPEN_MAX`] in all,
 //! and where that is too few, the branch of the mesh that has most of them waits.
 
-use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, VecDeque},
+    vec::Vec,
+};
 
 use bincode::{Decode, Encode};
 
@@ -16,7 +20,7 @@ use crate::{
     digest::Digest,
     electorate::Electorate,
     evidence::Bundle,
-    limits::{MOTIONS_OPEN_MAX, SEATS_MAX},
+    limits::{MOTIONS_OPEN_MAX, SEATS_MAX, VOTES_ENDED_KEPT},
     minutes::Minutes,
     motion::{Change, Motion, Objection, Schedule, Second},
     roster::Roster,
@@ -91,6 +95,8 @@ pub struct Place<'a> {
 pub struct Docket {
     votes: BTreeMap<Digest, Open>,
     stopped: BTreeMap<Digest, (Date, Decision)>,
+    /// The votes that ended last: a ballot that comes after the end may be the other half of a proof.
+    ended: VecDeque<Vote>,
     /// What our own agent signed, of all votes that ever were: a clock that was wrong for a while must not make it sign anew.
     ours: BTreeMap<Digest, Vec<Signed<Ballot>>>,
 }
@@ -166,7 +172,8 @@ impl Docket {
                 Some(Open { vote, electorate, .. }) if vote.schedule().begins(ballot.body.epoch) <= place.now.after(SKEW_MAX) => {
                     vote.cast(ballot, electorate)?
                 }
-                _ => Taken::Known,
+                Some(_) => Taken::Known,
+                None => self.cast_late(&ballot),
             },
             Paper::Decided(decision) => return self.take_decision(*decision, place),
             // The register's.
@@ -246,6 +253,12 @@ impl Docket {
         taken.map(|news| if news { Received::New } else { Received::Nothing })
     }
 
+    /// A ballot of no open vote decides nothing, but may convict who signed it.
+    fn cast_late(&self, ballot: &Signed<Ballot>) -> Taken {
+        let vote = self.ended.iter().find(|vote| vote.digest() == ballot.body.motion);
+        vote.and_then(|vote| vote.convicted_by(ballot)).map_or(Taken::Known, |proof| Taken::Convicts(proof.into()))
+    }
+
     fn insert(&mut self, motion: Digest, mut open: Open) {
         for ballot in self.ours.get(&motion).into_iter().flatten() {
             open.vote.remember(ballot.clone());
@@ -282,7 +295,10 @@ impl Docket {
 
     fn end(&mut self, decision: &Decision, lapses: Date, now: Date) {
         let motion = decision.motion.body.digest();
-        self.votes.remove(&motion);
+        self.ended.extend(self.votes.remove(&motion).map(|open| open.vote));
+        if self.ended.len() > VOTES_ENDED_KEPT {
+            self.ended.pop_front();
+        }
         if !decision.outcome.adopts && lapses > now {
             self.stopped.insert(motion, (lapses, decision.clone()));
         }

@@ -101,9 +101,10 @@ impl Electorate {
 
 impl Tree {
     fn of(roster: &Roster) -> Self {
-        let founder = roster.founding().body.founder;
+        let founder = roster.heir(&roster.founding().body.founder);
+        let before: BTreeMap<SiteId, SiteId> = roster.heirs().collect();
         let mut children: BTreeMap<SiteId, Vec<SiteId>> = BTreeMap::new();
-        for (site, sponsor) in roster.sponsors() {
+        for (site, sponsor) in roster.sponsors().filter(|(site, _)| !before.contains_key(site)) {
             children.entry(sponsor).or_default().push(site);
         }
         let mut tree = Self { parents: vec![0], places: BTreeMap::from([(founder, 0)]) };
@@ -115,6 +116,11 @@ impl Tree {
                 tree.places.insert(child, place);
                 open.push((child, place));
             }
+        }
+        // A member has one place, whichever of its keys it had on the day of the vote.
+        for (old, heir) in before {
+            let place = tree.places.get(&heir).copied();
+            tree.places.extend(place.map(|place| (old, place)));
         }
         tree
     }

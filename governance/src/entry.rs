@@ -10,7 +10,7 @@ use crate::{
     allotment::Allotment,
     ballot::{Ballot, Stage},
     claim::Claim,
-    clearing::Ruled,
+    clearing::{Ruled, Ruling},
     decision::Decision,
     evidence::Bundle,
     invite::{Admission, Departure, Founding, Invite},
@@ -18,6 +18,7 @@ use crate::{
     motion::{Motion, Objection, Second},
     payword::LeaseId,
     regard::Note,
+    rotation::{Rotation, Succession},
     site::{Signed, SiteId, Statement},
     time::Date,
     units::Credit,
@@ -105,6 +106,13 @@ pub enum Entry {
         /// With what it began.
         head: Box<Head>,
     },
+    /// A member goes on under a new key, this site or another. What comes to light of the old key after this site heard of it weighs nothing.
+    Rotated {
+        /// The rotation.
+        rotation: Box<Rotation>,
+        /// When this site heard of it.
+        heard: Date,
+    },
 }
 
 impl fmt::Display for Entry {
@@ -188,7 +196,15 @@ impl fmt::Display for Entry {
             Self::Renewed { with, head } => {
                 let balance = head.last.as_ref().map_or(Credit::ZERO, |last| last.receipt.state.balance);
                 let (with, epoch) = (with.short(), head.epoch());
+                if head.is_handed_over() {
+                    return write!(f, "The line with {with} began anew as epoch {epoch}, with what was agreed under a former key.");
+                }
                 write!(f, "The line with {with} began anew as epoch {epoch}: balance {balance} as the lower key sees it.")
+            }
+            Self::Rotated { rotation, heard } => {
+                let Succession { old, new, recovery, date, .. } = &rotation.body;
+                let by = if recovery.is_some() { "its recovery key" } else { "its old key" };
+                write!(f, "{} goes on as {}, signed by {by} on {date} and heard of on {heard}.", old.short(), new.short())
             }
         }
     }
@@ -224,6 +240,9 @@ impl fmt::Display for Seen<'_> {
 
 impl Seen<'_> {
     fn renewed(&self, f: &mut fmt::Formatter<'_>, with: SiteId, head: &Head) -> fmt::Result {
+        if head.is_handed_over() {
+            return write!(f, "{}", self.entry);
+        }
         write!(f, "The line with {} began anew as epoch {}, in which ", with.short(), head.epoch())?;
         self.owed(f, with, head.last.as_ref().map_or(Credit::ZERO, |last| last.receipt.state.balance))
     }
@@ -251,7 +270,10 @@ impl fmt::Display for For<'_> {
             None => match self.1 {
                 Some(Step::Lock(round)) => write!(f, ", to lock {} for round {}", round.body.amount, round.body.digest().short()),
                 Some(Step::Release(ruling)) if ruling.body.moves => write!(f, ", to clear round {}", ruling.body.round.short()),
-                Some(step) => write!(f, ", to open the lock of round {}", step.round().short()),
+                Some(Step::Release(Signed { body: Ruling { round, .. }, .. }) | Step::Gone(round)) => {
+                    write!(f, ", to open the lock of round {}", round.short())
+                }
+                Some(Step::Fade(fade)) => write!(f, ", demurrage of {}", Date::of_day(fade.day).on()),
                 None => Ok(()),
             },
         }

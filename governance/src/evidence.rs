@@ -14,9 +14,9 @@
 //! | [`Crime::Overpayment`] | a receipt beyond one's own allotment |
 //! | [`Crime::DoubleEdition`] | two manifests of one generation |
 //! | [`Crime::Misserving`] | a response against the manifest that it names |
+//! | [`Crime::DoubleRuling`] | two rulings on one round of clearing |
 //!
 //! A claim beyond an allotment convicts no helper: helpers do not sign allotments, and an owner could sign a second, smaller one.
-//! Two decisions of one clearing belong here as soon as there are clearings.
 
 use alloc::{boxed::Box, string::String};
 use core::fmt;
@@ -27,6 +27,7 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use crate::{
     allotment::Allotment,
     ballot::Equivocation,
+    clearing::DoubleRuling,
     codec,
     digest::Digest,
     edition::{Edition, Misserved},
@@ -101,6 +102,7 @@ crimes! {
     Overpayment(Overpaid), "overpayment", 2, "Signed a receipt for more than its own allotment allows.";
     DoubleEdition(Pair<Edition>), "double-edition", 1, "Signed two different manifests of one generation.";
     Misserving(Misserved), "misserving", 1, "Signed a response with other bytes than the manifest that it names lists.";
+    DoubleRuling(DoubleRuling), "double-ruling", 2, "Ruled both ways on one round of clearing.";
 }
 
 /// Whom a bundle speaks of, and of which matter: two proofs of one matter are one conviction.

@@ -5,7 +5,7 @@
 //!
 //! Read in this order: [`site`] (who), [`units`] and [`time`] (how much, when), [`codec`] (as which bytes), then [`mod@line`]
 //! (the bilateral account), [`entry`] and [`chain`] (what a ledger remembers), [`charter`] (the votable rules),
-//! [`invite`] and [`roster`] (who belongs), [`motion`], [`electorate`], [`ballot`] and [`mod@vote`] (how rules change), [`minutes`] (what
+//! [`invite`], [`rotation`] and [`roster`] (who belongs), [`motion`], [`electorate`], [`ballot`] and [`mod@vote`] (how rules change), [`minutes`] (what
 //! was decided).
 #![no_std]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -61,7 +61,9 @@ pub mod planted;
 pub mod regard;
 pub mod register;
 pub mod roster;
+pub mod rotation;
 pub mod site;
+pub mod stake;
 pub mod standing;
 pub mod testimony;
 pub mod time;

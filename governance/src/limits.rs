@@ -6,6 +6,8 @@ pub const CHAIN_WORDS_MAX: u32 = 16_384;
 pub const MEMBERS_MAX: usize = 4_096;
 /// Admissions kept while their sponsor is not known yet: notices overtake each other by a few, not by hundreds.
 pub const ADMISSIONS_WAITING_MAX: usize = 256;
+/// Keys of one member, one after the other: one a year for sixteen years. The last of them can only leave.
+pub const ROTATIONS_MAX: usize = 16;
 /// Proofs kept of members who admitted two sites on one invite: one convicts, a few show a habit.
 pub const DOUBLE_ADMISSIONS_MAX: usize = 64;
 /// Transport addresses that one statement names.
@@ -36,6 +38,8 @@ pub const KEEPS_MAX: usize = 96;
 pub const EPOCHS_MAX: u32 = 10;
 /// Motions open at once: more than people can discuss. Beyond it, whose branch of the mesh has most of them waits.
 pub const MOTIONS_OPEN_MAX: usize = 32;
+/// Votes that ended whose ballots are kept to compare: one that was told otherwise elsewhere comes soon or never.
+pub const VOTES_ENDED_KEPT: usize = 4;
 /// Statements of one voter that are kept of one epoch and stage: two convict, a third would add nothing.
 pub const BALLOTS_KEPT: usize = 2;
 /// Decisions that a mesh can look back upon, one a day for eleven years.

@@ -12,7 +12,8 @@
 //!
 //! A proposal cannot be taken back: the lower end proposes only what the other has asked for or accepted.
 //!
-//! An end that may have forgotten what it signed never signs in that epoch again: the line begins anew ([`Line::renew`]).
+//! An end that may have forgotten what it signed never signs in that epoch again: the line begins anew ([`Line::renew`]). So does a line of
+//! which an end has another key now ([`Line::handed_over`]).
 
 use bincode::{Decode, Encode};
 
@@ -26,11 +27,15 @@ use crate::{
     units::Credit,
 };
 
+mod ends;
+mod fade;
 mod fork;
 mod machine;
 mod renewal;
 mod step;
 
+pub use ends::Ends;
+pub use fade::Fade;
 pub use fork::Fork;
 pub use machine::{Concluded, Examined, Line, LineError, Moves};
 pub use renewal::{Agreed, Head, Renewal, epoch_on};
@@ -97,6 +102,8 @@ pub struct LineState {
     pub locked_high: Credit,
     /// The date of the newest round that was locked; an older one cannot be.
     pub round: Date,
+    /// The last day whose demurrage was taken, since 1970-01-01 in UTC; 0 for none.
+    pub faded: u32,
     /// Digest of the state before.
     pub prev: Digest,
     /// Digest of the claim that this state settles, or of the step that it takes; [`Digest::ZERO`] for none.
@@ -113,7 +120,7 @@ impl LineState {
         let limit = charter.newcomer_limit;
         let (locked_low, locked_high, round) = (Credit::ZERO, Credit::ZERO, Date::default());
         let (limit_low, limit_high, prev, cause) = (limit, limit, Digest::ZERO, Digest::ZERO);
-        Self { line, seq: 0, balance: Credit::ZERO, limit_low, limit_high, locked_low, locked_high, round, prev, cause }
+        Self { line, seq: 0, balance: Credit::ZERO, limit_low, limit_high, locked_low, locked_high, round, faded: 0, prev, cause }
     }
 
     /// The state after this one, in which the line moved by `shift` (positive: towards the lower end) because of `cause`.
@@ -155,7 +162,7 @@ pub struct Proposal {
     pub low_sig: Signature,
     /// The claim that it settles, as accepted.
     pub claim: Option<Claim>,
-    /// The step of clearing that it takes; then there is no claim.
+    /// The step that it takes; then there is no claim.
     pub step: Option<Step>,
 }
 
@@ -170,7 +177,7 @@ pub struct Receipt {
     pub high_sig: Signature,
     /// The claim that it settles, as accepted.
     pub claim: Option<Claim>,
-    /// The step of clearing that it takes; then there is no claim.
+    /// The step that it takes; then there is no claim.
     pub step: Option<Step>,
 }
 

@@ -80,6 +80,8 @@ bugs! {
     BlamesNewerVersions,
     /// A late copy of a proposal is held against who sent it.
     BlamesLateCopies,
+    /// A day's demurrage is taken again and again.
+    TakesDaysTwice,
     /// A lease never stops draining.
     DrainsForEver,
     /// A proposal that was lost is not sent again.
@@ -116,6 +118,12 @@ bugs! {
     SignsInOldEpochs,
     /// A process signs of votes before it heard what partners hold, and signs again what it may have forgotten.
     VotesAgain,
+    /// A member's new key has a new line, with a fresh limit and nothing owed.
+    HeirsBeginAfresh,
+    /// A line goes on under new keys before both ends have heard each other.
+    GoesOnAtOnce,
+    /// A line on which the other end is the lower one under new keys keeps the sign of its balance.
+    TurnsNothing,
 }
 
 std::thread_local! {

@@ -13,6 +13,7 @@ use bincode::{Decode, Encode};
 use crate::{
     charter::Charter,
     limits::{BREACH_PAUSE, BREACHES_KEPT},
+    site::SiteId,
     time::Date,
     units::Credit,
 };
@@ -36,6 +37,13 @@ pub enum Note {
     Altered,
     /// Most samples of what it serves for us were turned away, or came too late.
     Unhelpful,
+    /// It answers for what another member left unpaid, which came in by it.
+    Answers {
+        /// Who is gone.
+        member: SiteId,
+        /// What that one left unpaid; zero where it only answered for others.
+        amount: Credit,
+    },
 }
 
 impl fmt::Display for Note {
@@ -49,6 +57,10 @@ impl fmt::Display for Note {
             Self::TheyWithdraw => f.write_str("it takes back its dispute"),
             Self::Altered => f.write_str("it served altered files"),
             Self::Unhelpful => f.write_str("it turned most samples away"),
+            Self::Answers { member, amount } if *amount == Credit::ZERO => {
+                write!(f, "it answers for those for whom {} did, who is gone", member.short())
+            }
+            Self::Answers { member, amount } => write!(f, "it answers for {amount} that {} left unpaid", member.short()),
         }
     }
 }
@@ -97,6 +109,8 @@ impl Regard {
             Note::WeWithdraw => (&mut self.ours, None),
             Note::TheyDispute(reason) => (&mut self.theirs, Some(reason)),
             Note::TheyWithdraw => (&mut self.theirs, None),
+            // What that changes is in [`crate::stake::Stakes`].
+            Note::Answers { .. } => return false,
         };
         let changes = dispute.is_some() != said.is_some();
         if changes {

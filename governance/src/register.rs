@@ -11,7 +11,7 @@ use crate::{
     digest::Digest,
     evidence::{Because, Bundle, Conviction, Crime, Verdict},
     invite::MeshId,
-    limits::{CONVICTIONS_MAX, CONVICTIONS_PER_MEMBER},
+    limits::{CONVICTIONS_MAX, CONVICTIONS_PER_MEMBER, ROTATIONS_MAX},
     site::SiteId,
     standing::Standing,
     time::Date,
@@ -42,21 +42,25 @@ pub enum Heard {
 
 /// Who was convicted of what.
 #[derive(Debug, Clone, Default)]
-pub struct Register(BTreeMap<SiteId, BTreeMap<Digest, Kept>>);
+pub struct Register {
+    kept: BTreeMap<SiteId, BTreeMap<Digest, Kept>>,
+    /// Which key a member had before this one, and when this member heard of that.
+    former: BTreeMap<SiteId, (SiteId, Date)>,
+}
 
 impl Register {
     /// Takes a bundle that speaks of a member of `mesh`. What is known already costs no look at a signature.
     pub fn hear(&mut self, bundle: Box<Bundle>, mesh: MeshId, now: Date, charter: &Charter) -> Heard {
         let charge = bundle.charge();
-        let known = self.0.get(&charge.who).is_some_and(|known| known.contains_key(&charge.matter));
-        let full = self.0.values().map(BTreeMap::len).sum::<usize>() >= CONVICTIONS_MAX;
+        let known = self.kept.get(&charge.who).is_some_and(|known| known.contains_key(&charge.matter));
+        let full = self.kept.values().map(BTreeMap::len).sum::<usize>() >= CONVICTIONS_MAX;
         if charge.mesh != mesh || known || full || self.is_full(&charge.who, now, charter) {
             return Heard::Nothing;
         }
         match bundle.judge() {
             Verdict::Nothing(because) => Heard::NotProven(because),
             Verdict::Convicted(conviction) => {
-                let of_member = self.0.entry(conviction.who).or_default();
+                let of_member = self.kept.entry(conviction.who).or_default();
                 of_member.insert(conviction.matter, Kept { crime: conviction.crime, bundle, heard: now });
                 // What wore off is remembered so that nobody brings it up again; the oldest of very much is not.
                 if of_member.len() > 2 * CONVICTIONS_PER_MEMBER
@@ -69,20 +73,33 @@ impl Register {
         }
     }
 
+    /// A member goes on under another key, as heard of on this date. What was known of the old key by then weighs on the new one. What comes
+    /// to light of it later does not: nobody can tell who signed that.
+    pub fn succeed(&mut self, old: SiteId, new: SiteId, heard: Date) {
+        self.former.entry(new).or_insert((old, heard));
+    }
+
     /// Whether as much weighs on a member as is kept of one.
     fn is_full(&self, who: &SiteId, now: Date, charter: &Charter) -> bool {
-        let kept = self.0.get(who).into_iter().flat_map(BTreeMap::values);
+        let kept = self.kept.get(who).into_iter().flat_map(BTreeMap::values);
         kept.filter(|kept| kept.weighs(now, charter)).count() >= CONVICTIONS_PER_MEMBER
     }
 
     /// All convictions, by member.
     pub fn iter(&self) -> impl Iterator<Item = (&SiteId, &Digest, &Kept)> {
-        self.0.iter().flat_map(|(who, matters)| matters.iter().map(move |(matter, kept)| (who, matter, kept)))
+        self.kept.iter().flat_map(|(who, matters)| matters.iter().map(move |(matter, kept)| (who, matter, kept)))
     }
 
     /// What weighs on a member, and when that ends or gets better. What came to light before `pardoned` weighs nothing.
     pub fn standing(&self, who: &SiteId, pardoned: Option<Date>, now: Date, charter: &Charter) -> (Standing, Option<Date>) {
-        let kept = self.0.get(who).into_iter().flat_map(BTreeMap::values);
+        let keys = core::iter::successors(Some((*who, Date::MAX)), |(key, until)| {
+            let (old, heard) = self.former.get(key)?;
+            Some((*old, *heard.min(until)))
+        });
+        let kept = keys.take(ROTATIONS_MAX).flat_map(|(key, until)| {
+            let of_key = self.kept.get(&key).into_iter().flat_map(BTreeMap::values);
+            of_key.filter(move |kept| kept.heard <= until)
+        });
         let weighing = kept.filter(|kept| pardoned.is_none_or(|date| kept.heard >= date)).map(|kept| (kept.crime, kept.heard));
         Standing::of(weighing, now, charter)
     }
@@ -102,7 +119,7 @@ impl Register {
 
     /// What need not be told to this member: the names of all that is known, the worn off included, and [`enough`] of whom no more are kept.
     pub fn known(&self, now: Date, charter: &Charter) -> Vec<Digest> {
-        let full = self.0.keys().filter(|who| self.is_full(who, now, charter)).map(enough);
+        let full = self.kept.keys().filter(|who| self.is_full(who, now, charter)).map(enough);
         self.iter().map(|(_, matter, _)| *matter).chain(full).collect()
     }
 }

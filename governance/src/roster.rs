@@ -1,15 +1,17 @@
 //! The roster: who belongs to a mesh, as a function of a *set* of notices.
 //!
-//! Notices (admissions and departures) reach a site in any order, twice, or late. Two sites that hold the same notices have the same
+//! Notices (admissions, departures and rotations) reach a site in any order, twice, or late. Two sites that hold the same notices have the same
 //! roster and the same digest, whatever the order:
 //! - an admission counts when its sponsor is, or once was, a member, and was not gone by the admission's date;
 //! - members hang in one tree, which grows from the founder by the earliest admissions first; a member came in with the last of the chain;
 //! - of two admissions on one invite the one with the lower digest counts, and the pair is kept as evidence;
-//! - a departure is final: no notice, old or new, brings a key back.
+//! - a departure is final: no notice, old or new, brings a key back;
+//! - a rotation is a departure of the old key, and gives its place to the new one if no other rotation of its rank contradicts it, and the
+//!   old key has not also left, or a recovery key signed ([`crate::rotation`]).
 //!
 //! A notice that speaks of a site that nobody has introduced yet waits, in a bounded place that the digest does not cover.
 
-use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
 use core::fmt;
 
 use bincode::{Decode, Encode};
@@ -21,6 +23,7 @@ use crate::{
     evidence::{Accused, Because, Proof, require},
     invite::{Admission, Departure, Founding, MeshId},
     limits::{ADMISSIONS_WAITING_MAX, MEMBERS_MAX},
+    rotation::Rotation,
     site::{Signed, SiteId, Statement},
     time::Date,
 };
@@ -32,6 +35,8 @@ pub enum Notice {
     Admitted(Signed<Admission>),
     /// A member left.
     Departed(Signed<Departure>),
+    /// A member goes on under a new key.
+    Rotated(Box<Rotation>),
 }
 
 impl Notice {
@@ -40,14 +45,16 @@ impl Notice {
         match self {
             Self::Admitted(admission) => admission.body.digest(),
             Self::Departed(departure) => departure.body.digest(),
+            Self::Rotated(rotation) => rotation.body.digest(),
         }
     }
 
-    /// The entry that remembers it.
-    pub fn into_entry(self) -> Entry {
+    /// The entry that remembers it, for a site that heard of it on this date.
+    pub fn into_entry(self, heard: Date) -> Entry {
         match self {
             Self::Admitted(admission) => Entry::Admitted(admission),
             Self::Departed(departure) => Entry::Departed(departure),
+            Self::Rotated(rotation) => Entry::Rotated { rotation, heard },
         }
     }
 
@@ -56,6 +63,7 @@ impl Notice {
         match self {
             Self::Admitted(admission) => admission.body.sponsor,
             Self::Departed(departure) => departure.body.member,
+            Self::Rotated(rotation) => rotation.body.old,
         }
     }
 
@@ -63,6 +71,7 @@ impl Notice {
         match self {
             Self::Admitted(admission) => admission.body.mesh == mesh && admission.is_good(),
             Self::Departed(departure) => departure.body.mesh == mesh && departure.is_by(&departure.body.member),
+            Self::Rotated(rotation) => rotation.body.mesh == mesh && rotation.is_good(),
         }
     }
 }
@@ -72,8 +81,10 @@ impl Notice {
 pub struct Member {
     /// Who.
     pub site: SiteId,
-    /// Who answers for it; `None` for the founder.
+    /// Who answers for it, by its key of now; `None` for the founder.
     pub sponsor: Option<SiteId>,
+    /// The key that it had before; `None` for its first.
+    pub succeeds: Option<SiteId>,
     /// Its canonical scheme and authority, as it was when admitted.
     pub canonical: String,
     /// Where its agent was reached when admitted.
@@ -164,6 +175,10 @@ pub struct Roster {
     /// Every site that an admission counts for, the departed included.
     known: BTreeMap<SiteId, Member>,
     gone: BTreeMap<SiteId, Date>,
+    /// The rotations that are kept of a key: the one that counts, or two that contradict each other.
+    rotations: BTreeMap<SiteId, Vec<Digest>>,
+    /// Whose place has which key now.
+    heirs: BTreeMap<SiteId, SiteId>,
     /// Which settled admission used an invite. The sponsor is part of the key, or others could burn its invites.
     used: BTreeMap<(SiteId, Digest), Digest>,
     doubles: BTreeMap<SiteId, DoubleAdmission>,
@@ -189,6 +204,8 @@ impl Roster {
             waiting: BTreeMap::new(),
             known: BTreeMap::new(),
             gone: BTreeMap::new(),
+            rotations: BTreeMap::new(),
+            heirs: BTreeMap::new(),
             used: BTreeMap::new(),
             doubles: BTreeMap::new(),
             removed: BTreeMap::new(),
@@ -251,13 +268,48 @@ impl Roster {
         self.known.values().filter_map(|member| Some((member.site, member.sponsor?)))
     }
 
+    /// Who answers for a site, be either of them a member or gone; `None` for the founder and for strangers.
+    pub fn sponsor(&self, site: &SiteId) -> Option<SiteId> {
+        self.known.get(site)?.sponsor
+    }
+
+    /// Tells whether this site founded the mesh, by its key of now.
+    #[must_use]
+    pub fn is_founder(&self, site: &SiteId) -> bool {
+        self.heir(&self.founding.body.founder) == *site
+    }
+
     /// The branch of the mesh to which a site belongs: whom the founder brought in, of those from whom the site's place comes down.
     pub fn branch(&self, site: &SiteId) -> SiteId {
-        let (mut at, founder) = (*site, self.founding.body.founder);
+        let (mut at, founder) = (self.heir(site), self.heir(&self.founding.body.founder));
         while let Some(sponsor) = self.known.get(&at).and_then(|member| member.sponsor).filter(|sponsor| *sponsor != founder) {
             at = sponsor;
         }
         at
+    }
+
+    /// The key that a member has now, whichever of its keys is asked about.
+    pub fn heir(&self, site: &SiteId) -> SiteId {
+        let mut at = *site;
+        while let Some(heir) = self.heirs.get(&at) {
+            at = *heir;
+        }
+        at
+    }
+
+    /// Every key whose place another has now, with that one.
+    pub fn heirs(&self) -> impl Iterator<Item = (SiteId, SiteId)> {
+        self.heirs.keys().map(|old| (*old, self.heir(old)))
+    }
+
+    /// Each key that was given up for another, with that one.
+    pub fn successions(&self) -> impl Iterator<Item = (SiteId, SiteId)> {
+        self.heirs.iter().map(|(old, new)| (*old, *new))
+    }
+
+    /// A member's keys, this one first and then those before it.
+    pub fn keys_of(&self, site: &SiteId) -> Vec<SiteId> {
+        core::iter::successors(Some(*site), |at| self.known.get(at)?.succeeds).collect()
     }
 
     /// Tells whether a site was a member and has left, or was removed.
@@ -272,22 +324,33 @@ impl Roster {
         self.removed.contains_key(site) || self.fallen.contains_key(site)
     }
 
+    /// The removal of a member that goes by this key now, whichever of its keys the vote named.
+    fn removal_of(&self, heir: &SiteId) -> Option<(&SiteId, &[SiteId])> {
+        let of_it = |(member, _): &(&SiteId, &(Date, Vec<SiteId>))| self.heir(member) == *heir;
+        self.removed.iter().find(of_it).map(|(member, (_, keeps))| (member, keeps.as_slice()))
+    }
+
     /// The member with whose removal a site is out: itself, or the nearest of those above it that did not keep it.
     pub fn removed_with(&self, site: &SiteId) -> Option<SiteId> {
         if self.removed.contains_key(site) {
             return Some(*site);
         }
         self.fallen.get(site)?;
+        let first = self.heir(site);
+        if let Some((member, _)) = self.removal_of(&first) {
+            return Some(*member);
+        }
         let above = |at: &SiteId| self.known.get(at).and_then(|member| member.sponsor);
-        let dropped =
-            |(at, sponsor): &(SiteId, SiteId)| self.removed.get(sponsor).is_some_and(|(_, keeps)| keeps.binary_search(at).is_err());
-        core::iter::successors(Some(*site), above).filter_map(|at| Some((at, above(&at)?))).find(dropped).map(|(_, sponsor)| sponsor)
+        core::iter::successors(Some(first), above).find_map(|at| {
+            let (member, keeps) = self.removal_of(&above(&at)?)?;
+            (!keeps.iter().any(|kept| self.heir(kept) == at)).then_some(*member)
+        })
     }
 
     /// When a site ceased to be a member.
     pub fn end(&self, site: &SiteId) -> Option<Date> {
         let removed = self.removed.get(site).map(|(date, _)| *date);
-        [self.gone.get(site).copied(), removed, self.fallen.get(site).copied()].into_iter().flatten().min()
+        [self.left(site), removed, self.fallen.get(site).copied()].into_iter().flatten().min()
     }
 
     /// Evidence against sponsors who let two sites in on one invite.
@@ -332,12 +395,17 @@ impl Roster {
         if waits || self.settled.contains_key(&digest) {
             return Ok(Received::Known);
         }
-        let readmits_founder = matches!(&notice, Notice::Admitted(admission) if admission.body.member == self.founding.body.founder);
+        let founder = self.founding.body.founder;
+        let readmits_founder = match &notice {
+            Notice::Admitted(admission) => admission.body.member == founder,
+            Notice::Rotated(rotation) => rotation.body.new == founder,
+            Notice::Departed(_) => false,
+        };
         if readmits_founder || !notice.is_good(self.mesh) {
             return Err(RosterError::NotGood);
         }
         if self.known.contains_key(&rests_on) {
-            if matches!(&notice, Notice::Admitted(_)) && self.known.len() >= MEMBERS_MAX {
+            if !matches!(&notice, Notice::Departed(_)) && self.known.len() >= MEMBERS_MAX {
                 return Err(RosterError::Full);
             }
             let settled = self.settle(digest, notice);
@@ -351,6 +419,7 @@ impl Roster {
     }
 }
 
+mod rotate;
 mod settle;
 
 #[cfg(test)]

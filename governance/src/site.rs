@@ -165,3 +165,15 @@ impl<T: Statement> Signed<T> {
         self.body.is_signed_by(site, &self.signature)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_the_same_again_by_its_seed() {
+        for seed in [[0; 32], [9; 32]] {
+            assert_eq!(Key::from_seed(seed).to_seed(), seed);
+        }
+    }
+}

@@ -42,6 +42,8 @@ pub struct Date(u64);
 /// How far the clocks of two honest members may be apart.
 pub const SKEW_MAX: Duration = Duration::from_secs(120);
 
+const DAY_MS: u64 = 86_400_000;
+
 impl Date {
     /// Later than every other date.
     pub const MAX: Self = Self(u64::MAX);
@@ -59,6 +61,16 @@ impl Date {
     /// Whole seconds since the Unix epoch.
     pub const fn as_secs(self) -> u64 {
         self.0 / 1_000
+    }
+
+    /// Whole days since the Unix epoch, in UTC.
+    pub fn day(self) -> u32 {
+        u32::try_from(self.0 / DAY_MS).unwrap_or(u32::MAX)
+    }
+
+    /// When a day since the Unix epoch begins, in UTC.
+    pub fn of_day(day: u32) -> Self {
+        Self(u64::from(day) * DAY_MS)
     }
 
     /// This date moved later by `span`, stopping at [`Date::MAX`].
@@ -79,6 +91,16 @@ impl Date {
     /// Tells whether `stated`, another member's date for this moment, is within [`SKEW_MAX`] of ours.
     pub fn agrees_with(self, stated: Self) -> bool {
         self.0.abs_diff(stated.0) <= SKEW_MAX.as_millis() as u64
+    }
+}
+
+impl Date {
+    /// The day alone, as RFC 3339 writes it.
+    pub fn on(self) -> impl fmt::Display {
+        fmt::from_fn(move |f| {
+            let (year, month, day) = civil(self.0 / DAY_MS);
+            write!(f, "{year:04}-{month:02}-{day:02}")
+        })
     }
 }
 
@@ -124,6 +146,33 @@ mod tests {
         assert_eq!(Date::from_millis(951_782_399_000).to_string(), "2000-02-28T23:59:59Z");
         assert_eq!(Date::from_millis(951_782_400_000).to_string(), "2000-02-29T00:00:00Z");
         assert_eq!(Date::from_millis(1_795_305_600_000).to_string(), "2026-11-22T00:00:00Z");
+    }
+
+    #[test]
+    fn every_day_of_the_calendars_round_follows_the_one_before() {
+        let is_leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+        let mut expected = (1970, 1, 1);
+        for day in 0..146_097 + 365 {
+            assert_eq!(civil(day), expected);
+            let (year, month, date) = expected;
+            let last = match month {
+                2 => 28 + u64::from(is_leap(year)),
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            expected = match (month, date == last) {
+                (12, true) => (year + 1, 1, 1),
+                (_, true) => (year, month + 1, 1),
+                _ => (year, month, date + 1),
+            };
+        }
+    }
+
+    #[test]
+    fn clocks_agree_within_the_tolerance_on_either_side() {
+        let (now, tolerance) = (Date::from_millis(1_000_000), 120_000);
+        assert!(now.agrees_with(Date::from_millis(1_000_000 + tolerance)) && now.agrees_with(Date::from_millis(1_000_000 - tolerance)));
+        assert!(!now.agrees_with(Date::from_millis(1_000_001 + tolerance)) && !now.agrees_with(Date::from_millis(999_999 - tolerance)));
     }
 
     #[test]

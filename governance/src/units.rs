@@ -24,6 +24,11 @@ impl Credit {
         self.0.checked_sub(other.0).map(Self)
     }
 
+    /// The amount without its sign, at most [`i64::MAX`].
+    pub fn abs(self) -> Self {
+        Self(self.0.saturating_abs())
+    }
+
     /// The same amount seen from the other end of the line, or `None` for the one value that has no opposite.
     pub fn checked_neg(self) -> Option<Self> {
         self.0.checked_neg().map(Self)
@@ -98,6 +103,18 @@ impl Permille {
     /// This share of an amount that is not negative, rounded down; zero of a negative one.
     pub fn of(self, amount: Credit) -> Credit {
         let share = i128::from(amount.0.max(0)) * i128::from(self.0) / 1_000;
+        Credit(i64::try_from(share).unwrap_or(i64::MAX))
+    }
+}
+
+/// Millionths of something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Encode, Decode)]
+pub struct Millionths(pub u32);
+
+impl Millionths {
+    /// This share of an amount that is not negative, rounded down; zero of a negative one.
+    pub fn of(self, amount: Credit) -> Credit {
+        let share = i128::from(amount.0.max(0)) * i128::from(self.0) / 1_000_000;
         Credit(i64::try_from(share).unwrap_or(i64::MAX))
     }
 }

@@ -174,9 +174,15 @@ impl Vote {
         if !ours || !ballot.body.is_well_formed() || !ballot.is_by(&voter) {
             return Err(PaperError::NotGood);
         }
-        let proof = self.of(&voter).map(|other| Equivocation { one: other.clone(), other: ballot.clone() }).find(Equivocation::convicts);
+        let proof = self.convicted_by(&ballot);
         self.ballots.entry(place).or_default().push(ballot);
         Ok(proof.map_or(Taken::New, |proof| Taken::Convicts(proof.into())))
+    }
+
+    /// The proof that a ballot makes with one that is known; nothing of it is kept.
+    pub fn convicted_by(&self, ballot: &Signed<Ballot>) -> Option<Equivocation> {
+        let known = self.of(&ballot.body.voter);
+        known.map(|other| Equivocation { one: other.clone(), other: ballot.clone() }).find(Equivocation::convicts)
     }
 
     /// Takes back a ballot of our own from the ledger, which is believed: whatever else is known, it is not signed again.

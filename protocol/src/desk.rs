@@ -90,7 +90,7 @@ impl Desk {
 
     /// Takes back from the ledger that this site began anew.
     pub(crate) fn restore_recovered(&mut self, date: Date) {
-        self.recovered = self.recovered.max(Some(date));
+        self.recovered = Some(date);
     }
 
     /// Somebody holds what this site signed and does not know: its ledger is older than its word. From here on it signs nothing of what began
@@ -115,9 +115,12 @@ impl Desk {
         (!self.silent).then_some(&self.key)
     }
 
-    /// Asks for an entry to be made durable before anything that is written later leaves.
+    /// Asks for an entry to be made durable before anything that is written later leaves. A silent site asks for none: it would fail again,
+    /// and what stands behind it would be lost with it.
     pub(crate) fn persist(&mut self, entry: Entry) {
-        self.outputs.push_back(Output::Persist(Box::new(entry)));
+        if !self.silent {
+            self.outputs.push_back(Output::Persist(Box::new(entry)));
+        }
     }
 
     /// Sends a message to a peer. A silent site says nothing that rests on an entry: the entry may be lost, and the next process would know

@@ -3,8 +3,7 @@
 use alloc::{boxed::Box, string::String};
 
 use overspill_governance::{
-    clearing::DoubleRuling, digest::Digest, evidence::Bundle, line::Fork, payword::LeaseId, regard::Note, site::SiteId, time::Date,
-    units::Credit,
+    digest::Digest, evidence::Bundle, line::Fork, payword::LeaseId, regard::Note, site::SiteId, time::Date, units::Credit,
 };
 
 /// Something worth telling. The driver maps each to one log line and to metrics.
@@ -101,6 +100,17 @@ pub enum Event {
         moved: Credit,
         /// The balance, seen from here: positive when the partner owes us.
         balance: Credit,
+    },
+    /// A day's demurrage was co-signed.
+    Faded {
+        /// The line's other end.
+        partner: SiteId,
+        /// What the balance moved by, seen from here.
+        moved: Credit,
+        /// The balance, seen from here: positive when the partner owes us.
+        balance: Credit,
+        /// Which day, since 1970-01-01 in UTC.
+        day: u32,
     },
     /// A peer said something that a correct agent does not say.
     Misspoke {
@@ -219,13 +229,6 @@ pub enum Event {
         /// How many members the circle has.
         members: usize,
     },
-    /// A member signed two rulings on one round of clearing: proof that any third party can check.
-    RuledTwice {
-        /// Who.
-        peer: SiteId,
-        /// The proof.
-        proof: Box<DoubleRuling>,
-    },
     /// Others hold what this site signed and does not know: its ledger is an old copy, or new. It goes on from what they hold.
     Recovered,
     /// A line began anew with what both ends had signed.
@@ -234,6 +237,13 @@ pub enum Event {
         partner: SiteId,
         /// The balance, seen from here: positive when the partner owes us.
         balance: Credit,
+    },
+    /// A member goes on under another key.
+    Rotated {
+        /// The key that it had.
+        old: SiteId,
+        /// The key that it has.
+        new: SiteId,
     },
     /// Something that a person should look at.
     Warned {

@@ -101,6 +101,9 @@ pub const ROSTER_BATCH: usize = 64;
 /// Statement digests in one roster question; equals the roster's bound, so that a whole roster can be compared.
 pub const ROSTER_DIGESTS_MAX: usize = 8_000;
 
+/// Rotations that a peer is told with a first word: a stranger may say eight things, and nobody changes keys so often in a year.
+pub const ROTATIONS_TOLD: usize = 6;
+
 /// Papers of votes named in one question: all that an orderly mesh has open, and its decisions of years.
 pub const PAPERS_MAX: usize = 8_000;
 /// Bytes of papers in one answer; the longest single paper is a decision of 16 KiB.
@@ -253,3 +256,7 @@ pub const TOGETHER_WEEKS: usize = 4;
 /// Rulings that are remembered after their round is over: a lock is not made later than [`overspill_governance::time::SKEW_MAX`] after its round
 /// was written, and nobody sees so many rounds in that time.
 pub const RULINGS_KEPT: usize = 256;
+/// Between two looks for members that owe us and do not come back.
+pub const WRITE_OFF_PAUSE: Duration = Duration::from_secs(3_600);
+/// A member that owes us, had no lease for long and was not heard for this long is taken to be gone: one that lives is reached within minutes of a start.
+pub const ABSENT_FOR: Duration = Duration::from_secs(86_400);

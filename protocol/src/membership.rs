@@ -30,6 +30,7 @@ use crate::{
 pub(crate) mod evidence;
 pub(crate) mod join;
 pub(crate) mod recover;
+pub(crate) mod rotate;
 pub(crate) mod sponsor;
 pub(crate) mod spread;
 pub(crate) mod strangers;
@@ -113,6 +114,12 @@ impl Membership {
                 self.left |= departure.body.member == self.us;
                 self.receive(Notice::Departed(departure)).is_ok()
             }
+            Entry::Rotated { rotation, heard } => {
+                self.left |= rotation.body.old == self.us;
+                let restored = self.receive(Notice::Rotated(rotation)).is_ok();
+                self.succeed(heard);
+                restored
+            }
             Entry::Convicted { bundle, heard } => {
                 self.restore_convicted(bundle, heard);
                 true
@@ -127,6 +134,11 @@ impl Membership {
         if !belongs && !self.left {
             self.set_roster(None);
         }
+    }
+
+    /// Who we are.
+    pub(crate) fn us(&self) -> SiteId {
+        self.us
     }
 
     /// The mesh, while we belong to one.
@@ -183,7 +195,7 @@ impl Membership {
     }
 
     /// What a member who was removed while it was away is told when it comes: the vote, and those that it rests on. It checks them itself.
-    /// Who left is told its own word: an old copy of its ledger may not know that.
+    /// Who left, or goes on under another key, is told its own word: an old copy of its ledger may not know that.
     pub(crate) fn obituary(&self, site: &SiteId) -> Option<Message> {
         let (roster, minutes) = (self.roster()?, self.minutes()?);
         let Some(removed) = roster.removed_with(site) else { return self.departure_of(site).filter(|_| roster.has_left(site)) };
@@ -270,9 +282,15 @@ impl Membership {
                     self.left |= departure.body.member == self.us;
                     desk.tell(Event::Departed { site: departure.body.member });
                 }
+                Notice::Rotated(rotation) => {
+                    // Whoever goes on under another key does so with another process.
+                    self.left |= rotation.body.old == self.us;
+                    desk.tell(Event::Rotated { old: rotation.body.old, new: rotation.body.new });
+                }
             }
-            desk.persist(notice.into_entry());
+            desk.persist(notice.into_entry(desk.now.date));
         }
+        self.succeed(desk.now.date);
         let doubles = self.roster.iter().flat_map(Roster::double_admissions);
         doubles.for_each(|proof| desk.accuse(Bundle::DoubleAdmission(proof.clone().into())));
         Ok(!settled.is_empty())
@@ -321,7 +339,11 @@ impl Membership {
     }
 
     fn departure_of(&self, site: &SiteId) -> Option<Message> {
-        let theirs = |notice: &&Notice| matches!(notice, Notice::Departed(departure) if departure.body.member == *site);
+        let theirs = |notice: &&Notice| match notice {
+            Notice::Departed(departure) => departure.body.member == *site,
+            Notice::Rotated(rotation) => rotation.body.old == *site,
+            Notice::Admitted(_) => false,
+        };
         let notice = self.roster.as_ref()?.unknown_to(&[]).find(theirs)?;
         Some(Message::RosterTell(alloc::vec![notice.clone()]))
     }

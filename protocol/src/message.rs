@@ -13,7 +13,7 @@ use overspill_governance::{
     digest::{Digest, ObjectDigest},
     docket::Paper,
     invite::{Admission, Founding, MeshId, Redeemed},
-    line::{Head, Proposal},
+    line::{Fade, Head, Proposal},
     payword::LeaseId,
     roster::Notice,
     site::{Signature, Signed, SiteId, Statement},
@@ -116,6 +116,8 @@ messages! {
     Return(Return), BATCH_BYTES_MAX;
     /// A round's initiator may have forgotten what it ruled: it rules no more.
     RulingLost(Digest), SMALL_BYTES_MAX;
+    /// The higher end of a line wants a day's demurrage proposed.
+    FadeAsk(Fade), SMALL_BYTES_MAX;
 }
 
 impl Message {
@@ -153,7 +155,8 @@ impl Message {
             | Self::RulingAsk(_)
             | Self::SampleAsk(_)
             | Self::Testify(_)
-            | Self::Return(_) => false,
+            | Self::Return(_)
+            | Self::FadeAsk(_) => false,
         }
     }
 }
@@ -425,4 +428,6 @@ pub struct Return {
     pub founding: Option<Signed<Founding>>,
     /// Roster statements, those that the asker's own admission rests on before it.
     pub notices: Vec<Notice>,
+    /// The sender's calendar: until when the asker may have signed what it has forgotten is told by a date.
+    pub date: Date,
 }

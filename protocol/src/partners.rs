@@ -7,7 +7,7 @@ use overspill_governance::{
     digest::Digest,
     planted,
     site::{Signed, SiteId},
-    time::Time,
+    time::{SKEW_MAX, Time},
 };
 
 use crate::{
@@ -179,6 +179,10 @@ impl Partners {
                     desk.wake_in(Reason::Dial, Duration::ZERO);
                 }
                 (partner.heard, partner.skewed) = (Some(heard), false);
+                // Our calendar was ahead when we began anew. It is right now, as a partner's says the same: what we forgot is of before today.
+                if desk.recovered().is_some_and(|date| date > desk.now.date.after(SKEW_MAX)) {
+                    desk.begin_anew();
+                }
                 None
             }
             Err(AdvertError::Old) => None,

@@ -22,7 +22,7 @@ use crate::{
     membership::Membership,
     partners::Partners,
     plan::{Host, Plan, Spill},
-    settle::lines::Lines,
+    settle::{lines::Lines, stake::Rooms},
     timer::Reason,
 };
 
@@ -44,6 +44,8 @@ pub(crate) struct Sources<'a> {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Planner {
     version: u64,
+    /// The data plane has the last one.
+    told: bool,
     made: Time,
     last: Vec<Feature>,
     help_may_come: bool,
@@ -63,6 +65,11 @@ struct Feature {
 }
 
 impl Planner {
+    /// The last plan may have been lost with an entry that it stood behind: the next look makes one in any case.
+    pub(crate) fn doubt(&mut self) {
+        self.told = false;
+    }
+
     /// Makes a plan if anything in it changed, or the last one grows stale; and the first in any case, with which hosting begins.
     pub(crate) fn refresh(&mut self, desk: &mut Desk, from: Sources<'_>) {
         let now = desk.now.time;
@@ -70,12 +77,12 @@ impl Planner {
         let stale = !features.is_empty() && now.since(self.made) >= PLAN_PAUSE;
         let moved = self.homes.follow(from.membership, from.helper, &desk.id);
         let help_may_come = help_may_come(desk, from);
-        if features == self.last && help_may_come == self.help_may_come && !stale && !moved && self.version > 0 {
+        if features == self.last && help_may_come == self.help_may_come && !stale && !moved && self.told {
             return;
         }
         self.help_may_come = help_may_come;
         self.version += 1;
-        (self.made, self.last) = (now, features);
+        (self.told, self.made, self.last) = (true, now, features);
         if !self.last.is_empty() {
             desk.wake_in(Reason::Plan, PLAN_PAUSE);
         }
@@ -96,13 +103,14 @@ fn features(desk: &Desk, from: Sources<'_>) -> Vec<Feature> {
         generation,
         until: Time::ZERO,
     });
+    let rooms = rooms(desk, from);
     let hosted = from.helper.leases.iter().filter(|(_, guest)| guest.live.is_some()).map(|(id, guest)| {
         let shelf = from.helper.shelves.get(&guest.terms.owner());
         Feature {
             lease: *id,
             as_owner: false,
             phase: guest.terms.phase,
-            shut: is_closed(desk, from, guest),
+            shut: is_closed(desk, from, &rooms, guest),
             generation: shelf.map_or(0, |shelf| shelf.manifest().generation),
             until: shelf.map_or(Time::ZERO, |shelf| shelf.until()),
         }
@@ -149,7 +157,7 @@ fn spills(desk: &Desk, from: Sources<'_>) -> Vec<Spill> {
 }
 
 fn hosts(desk: &Desk, from: Sources<'_>, attester: &mut Attester) -> Vec<Host> {
-    let left = from.helper.left_for_draining();
+    let (left, rooms) = (from.helper.left_for_draining(), rooms(desk, from));
     attester.keep(|owner| from.helper.shelves.contains_key(owner));
     let host = |(id, guest): (&LeaseId, &Guest)| {
         let (live, owner) = (guest.live.as_ref()?, guest.terms.owner());
@@ -181,7 +189,7 @@ fn hosts(desk: &Desk, from: Sources<'_>, attester: &mut Attester) -> Vec<Host> {
             generation_until: if planted!(ServesForEver) { Time::MAX } else { shelf.until() },
             // Tickets handed out at the lease's very end are still served: the lease drains.
             until: if guest.terms.phase == Phase::Held { live.until } else { guest.terms.since }.after(DRAIN_TIME),
-            closed: is_closed(desk, from, guest),
+            closed: is_closed(desk, from, &rooms, guest),
         })
     };
     from.helper.leases.iter().filter_map(host).collect()
@@ -192,12 +200,16 @@ fn is_usable(owned: &Owned) -> bool {
     owned.terms.phase.is_live() && owned.live.as_ref().is_some_and(|live| !live.base.is_empty())
 }
 
+/// How much more each owner with a lease here may be served.
+fn rooms<'a>(desk: &Desk, from: Sources<'a>) -> Rooms<'a> {
+    from.lines.rooms(from.membership, from.helper.outstanding(), desk.now.date)
+}
+
 /// Whether a guest is served no more: its time is over, its owner owes too much unsettled, our month is used up, or we carry nothing for its
 /// owner now.
-fn is_closed(desk: &Desk, from: Sources<'_>, guest: &Guest) -> bool {
+fn is_closed(desk: &Desk, from: Sources<'_>, rooms: &Rooms<'_>, guest: &Guest) -> bool {
     let owner = guest.terms.owner();
     let over = !matches!(guest.terms.phase, Phase::Held | Phase::Draining);
-    let credit = from.lines.service_room(from.membership, owner, from.helper.unsettled(&owner), desk.now.date);
-    let spent = credit <= Credit::ZERO && !planted!(ServesOnCredit);
+    let spent = rooms.of(&owner) <= Credit::ZERO && !planted!(ServesOnCredit);
     over || spent || from.helper.withholds(&owner, desk.now.date) || from.helper.month_left(desk.now.date) == Bytes::ZERO
 }

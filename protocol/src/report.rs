@@ -81,6 +81,8 @@ pub struct PartnerReport {
     pub canonical: String,
     /// A connection is up.
     pub connected: bool,
+    /// Something may be signed on our line: it has shown how far it knows that, and neither end forked it.
+    pub signs: bool,
     /// Since anything was last heard of it; `None`: never.
     pub heard_ago: Option<Duration>,
     /// Its host name publishes its key.
@@ -174,6 +176,7 @@ impl Site {
             site: *site,
             canonical: self.membership.contact(site).map_or_else(String::new, |(canonical, _)| canonical.into()),
             connected: partner.connected,
+            signs: self.settle.lines.may_sign(site),
             heard_ago: partner.heard.as_ref().map(|_| now.time.since(partner.last_heard)),
             proved: partner.proof.is_good(),
             guest_proved: partner.proved_base().is_some(),

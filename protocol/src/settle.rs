@@ -19,11 +19,11 @@ use overspill_governance::{
     claim::{Assessment, Bounds, Claim, Issued, Refusal, assess},
     entry::Entry,
     evidence::Bundle,
-    invite::MeshId,
-    line::{Concluded, Examined, LineError, Moves, Proposal, Receipt},
+    line::{Concluded, Examined, LineError, Moves, Proposal, Receipt, Step},
     payword::LeaseId,
     planted,
     site::SiteId,
+    time::Time,
     units::Credit,
 };
 
@@ -39,11 +39,14 @@ use crate::{
     message::{Agree, ClaimAnswer, ClaimMade, Message},
 };
 
+pub(crate) mod account;
 pub(crate) mod clearing;
+mod fading;
 pub(crate) mod hearing;
 pub(crate) mod lines;
 pub(crate) mod regard;
 pub(crate) mod schedule;
+pub(crate) mod stake;
 
 use lines::{Lines, moved};
 
@@ -59,6 +62,8 @@ pub(crate) struct Ends<'a> {
 pub(crate) struct Settle {
     pub(crate) lines: Lines,
     pub(crate) rounds: clearing::Rounds,
+    /// When those were last looked for who do not come back.
+    looked: Option<Time>,
 }
 
 impl Settle {
@@ -103,9 +108,9 @@ impl Settle {
     /// As owner: answers the claim that is waiting on a lease, by a proposal when we sequence the line, else in words.
     fn answer(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, lease: LeaseId, helper: SiteId) -> Option<&'static str> {
         let owned = ends.owner.leases.get_mut(&lease)?;
-        let (mesh, charter) = (ends.membership.mesh()?, ends.membership.charter_of(&owned.terms)?);
+        let charter = ends.membership.charter_of(&owned.terms)?;
         let may_sign = self.lines.may_sign(&helper);
-        let account = self.lines.open(desk.id, helper, mesh, charter)?;
+        let account = self.lines.open(desk.id, helper, ends.membership, charter)?;
         let made = owned.claimed.clone()?;
         if !may_sign || desk.is_silent() || (account.line.is_low() && account.line.pending().is_some()) {
             return None;
@@ -131,7 +136,7 @@ impl Settle {
         let accepted = made.claim.as_ref().and_then(|claim| assessment.accepted(claim));
         match accepted {
             Some((claim, due)) if account.line.is_low() => {
-                self.propose(desk, (mesh, charter), helper, Moves { earner: helper, amount: due }, claim);
+                self.propose(desk, (ends.membership, charter), helper, Moves { earner: helper, amount: due }, claim);
             }
             Some((claim, _)) => {
                 desk.send(helper, Message::ClaimAnswer(ClaimAnswer { lease, accepted: Some(claim), done: false, reason }));
@@ -184,12 +189,12 @@ impl Settle {
 
     /// As helper that sequences the line: proposes what the owner accepted, one claim at a time.
     fn propose_accepted(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, owner: SiteId) {
-        let Some((mesh, charter)) = ends.membership.mesh().zip(ends.membership.charter()) else { return };
+        let Some(charter) = ends.membership.charter() else { return };
         if !ends.helper.leases.values().any(|guest| guest.terms.owner() == owner && guest.claiming.accepted.is_some()) {
             return;
         }
         let may_sign = self.lines.may_sign(&owner);
-        let Some(account) = self.lines.open(desk.id, owner, mesh, charter) else { return };
+        let Some(account) = self.lines.open(desk.id, owner, ends.membership, charter) else { return };
         if !may_sign || desk.is_silent() || !account.line.is_low() || account.line.pending().is_some() {
             return;
         }
@@ -201,13 +206,13 @@ impl Settle {
             next = next.or(guest.claiming.accepted.zip(rules).map(|(claim, rules)| (claim, guest.terms.worth(&claim), rules)));
         }
         if let Some((claim, amount, rules)) = next {
-            self.propose(desk, (mesh, rules), owner, Moves { earner: desk.id, amount }, claim);
+            self.propose(desk, (ends.membership, rules), owner, Moves { earner: desk.id, amount }, claim);
         }
     }
 
     /// Signs the next state of a line: in the ledger before it leaves.
-    fn propose(&mut self, desk: &mut Desk, (mesh, charter): (MeshId, &Charter), with: SiteId, moves: Moves, claim: Claim) {
-        let Some(account) = self.lines.open(desk.id, with, mesh, charter) else { return };
+    fn propose(&mut self, desk: &mut Desk, (membership, charter): (&Membership, &Charter), with: SiteId, moves: Moves, claim: Claim) {
+        let Some(account) = self.lines.open(desk.id, with, membership, charter) else { return };
         let Some(key) = desk.key() else { return };
         match account.line.propose(key, moves, Some(claim), charter) {
             Ok(proposal) => {
@@ -230,9 +235,8 @@ impl Settle {
             Some(step) => clearing::charter_of(ends.membership, step)?,
             None => rules(ends, from, proposal.claim.as_ref())?,
         };
-        let mesh = ends.membership.mesh()?;
         let may_sign = self.lines.may_sign(&from);
-        let account = self.lines.open(desk.id, from, mesh, charter)?;
+        let account = self.lines.open(desk.id, from, ends.membership, charter)?;
         if !may_sign || desk.is_silent() {
             return None;
         }
@@ -298,9 +302,12 @@ impl Settle {
     fn settled(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, partner: SiteId, before: Credit, receipt: &Receipt) {
         let Some(balance) = self.lines.account(&partner).map(|account| account.line.balance()) else { return };
         let shift = balance.checked_sub(before).unwrap_or(Credit::ZERO);
+        self.lines.take_service(partner, before, balance, receipt);
         self.stepped(desk, partner, receipt);
-        if shift != Credit::ZERO {
-            desk.tell(Event::Settled { partner, moved: shift, balance });
+        match receipt.step {
+            Some(Step::Fade(fade)) => desk.tell(Event::Faded { partner, moved: shift, balance, day: fade.day }),
+            _ if shift != Credit::ZERO => desk.tell(Event::Settled { partner, moved: shift, balance }),
+            _ => {}
         }
         book(ends, partner, receipt.claim.as_ref(), moved(before, balance).unwrap_or(Credit::ZERO));
         if let Some(guest) = receipt.claim.and_then(|claim| ends.helper.leases.get_mut(&claim.lease)) {

@@ -16,7 +16,6 @@ use alloc::collections::{BTreeMap, BTreeSet};
 
 use overspill_governance::{
     digest::Digest,
-    entry::Entry,
     planted,
     site::SiteId,
     time::{Date, Now, Time},
@@ -38,15 +37,18 @@ use crate::{
     partners::Partners,
     planner::{Planner, Sources},
     sampling::Sampler,
-    settle::{Ends, Settle, book, clearing::Around},
+    settle::{Ends, Settle, clearing::Around},
     timer::Reason,
     together::Together,
 };
 
 mod crowds;
 mod peers;
+mod restore;
 mod samples;
 mod tend;
+
+pub use restore::ForeignLedger;
 
 /// A site's agent without its body: told by [`Site::handle`], asked by [`Site::poll`], woken at [`Site::deadline`].
 #[derive(Debug)]
@@ -67,21 +69,6 @@ pub struct Site {
     /// Of whom no help is taken for what drawn members said, and until when.
     suspended: BTreeMap<SiteId, Date>,
 }
-
-/// Why a ledger cannot be the one that this site wrote. Nothing may be signed with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ForeignLedger {
-    /// Which entry does not fit, counted from 0.
-    pub entry: u64,
-}
-
-impl core::fmt::Display for ForeignLedger {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "entry {} of the ledger is none that this site would have written; nothing is signed with it", self.entry)
-    }
-}
-
-impl core::error::Error for ForeignLedger {}
 
 impl Site {
     /// A site with an empty ledger.
@@ -106,28 +93,6 @@ impl Site {
         }
     }
 
-    /// A site as its durable entries describe it, after a restart. The seed must be a fresh one.
-    ///
-    /// # Errors
-    /// [`ForeignLedger`] when an entry cannot be this site's.
-    pub fn restore(config: Config, entries: impl IntoIterator<Item = Entry>, now: Now) -> Result<Self, ForeignLedger> {
-        let mut site = Self::new(config, now);
-        for (at, entry) in (0..).zip(entries) {
-            if !site.restore_entry(entry) {
-                return Err(ForeignLedger { entry: at });
-            }
-        }
-        let _ = site.membership.turn_to(now.date);
-        site.membership.finish_restoring();
-        site.settle.lines.hearing.close(&site.desk);
-        site.partners.sync(&mut site.desk, &site.membership);
-        site.desk.timers.set(Reason::Settle, now.time);
-        site.desk.timers.set(Reason::Lease, now.time);
-        site.desk.timers.set(Reason::Vote, now.time);
-        site.desk.timers.set(Reason::Clear, now.time);
-        Ok(site)
-    }
-
     /// The same machine a second time, for those who try out what it would do. Never let both speak: together they would sign twice.
     #[must_use]
     pub fn twin(&self) -> Self {
@@ -148,50 +113,9 @@ impl Site {
         }
     }
 
-    fn restore_entry(&mut self, entry: Entry) -> bool {
-        let us = self.desk.id;
-        match entry {
-            Entry::Allotted(allotment) if allotment.body.owner == us => self.owner.restore(*allotment, self.desk.now.time),
-            Entry::Allotted(allotment) if allotment.body.helper == us => self.helper.restore(*allotment, self.desk.now.time),
-            Entry::Allotted(_) => return false,
-            Entry::Taken(claim) => self.helper.restore_taken(claim),
-            Entry::Proposed { with, ref proposal } => {
-                let restored = self.settle.lines.restore_proposed(us, with, proposal, &self.membership);
-                self.settle.restore_round(us, &entry, &self.membership, self.desk.now.time);
-                return restored;
-            }
-            Entry::Recovered { date } => self.desk.restore_recovered(date),
-            Entry::Renewed { with, ref head } => {
-                let restored = self.settle.lines.restore_renewed(us, with, head, &self.membership);
-                self.settle.restore_round(us, &entry, &self.membership, self.desk.now.time);
-                return restored;
-            }
-            Entry::Ruled(_) => self.settle.restore_round(us, &entry, &self.membership, self.desk.now.time),
-            Entry::Agreed { with, ref receipt } => {
-                let Some(amount) = self.settle.lines.restore_agreed(us, with, receipt, &self.membership) else { return false };
-                let mut ends = Ends { membership: &self.membership, owner: &mut self.owner, helper: &mut self.helper };
-                book(&mut ends, with, receipt.claim.as_ref().filter(|_| !planted!(ForgetsSettled)), amount);
-                self.settle.restore_round(us, &entry, &self.membership, self.desk.now.time);
-            }
-            Entry::Noted { with, note, date } => {
-                let _ = self.settle.lines.note(with, note, date);
-            }
-            Entry::LeaseEnded { lease } => {
-                self.owner.leases.remove(&lease);
-                self.helper.restore_ended(lease);
-            }
-            Entry::Moved { .. } | Entry::Seconded(_) | Entry::Objected(_) | Entry::Cast(_) | Entry::Decided(_) => {
-                return self.council.restore(&self.desk, &mut self.membership, entry);
-            }
-            other => return self.membership.restore(other),
-        }
-        true
-    }
-
     /// Tells the site what happened at `now`. Take all outputs before telling the next.
     pub fn handle(&mut self, input: Input, now: Now) {
         self.desk.now = now;
-        self.settle.lines.hearing.close(&self.desk);
         self.turn_to_date();
         match input {
             Input::Connected { peer } => self.on_connected(peer),
@@ -209,9 +133,13 @@ impl Site {
             Input::LedgerFailed => self.on_ledger_failed(),
             Input::Wake => self.on_wake(),
         }
+        self.settle.lines.hearing.close(&mut self.desk);
         self.council.accuse(&mut self.desk, &mut self.membership);
         self.turn_to_date();
         self.turn_away();
+        if self.settle.is_to_look(&self.desk) {
+            self.write_off();
+        }
         self.avoid();
         self.refresh_plan();
     }
@@ -320,8 +248,15 @@ impl Site {
         }
     }
 
+    /// What is owed by those who are gone is their sponsors' to answer for.
+    fn write_off(&mut self) {
+        let Self { settle, desk, membership, partners, helper, .. } = self;
+        settle.write_off(desk, membership, partners, helper);
+    }
+
     fn on_ledger_failed(&mut self) {
         self.desk.fall_silent();
+        self.planner.doubt();
         self.desk.tell(Event::Silent {
             reason: "the ledger cannot be written; nothing is signed until the agent restarts with a ledger that can",
         });
@@ -334,7 +269,7 @@ impl Site {
 
     /// Moves rounds of clearing on.
     fn tend_rounds(&mut self) {
-        let around = Around { membership: &self.membership, partners: &self.partners };
+        let around = Around { membership: &self.membership, partners: &self.partners, owner: &self.owner, helper: &self.helper };
         self.settle.tend_rounds(&mut self.desk, around);
     }
 

@@ -20,7 +20,7 @@ use overspill_governance::{
 use overspill_protocol::{
     event::{Answer, Event},
     io::{Caps, Command, Config, GuestAddress, Input, Output},
-    limits::{LEASES_PER_OWNER_MAX, MISSPEAKS_FORGIVEN, PAPERS_BURST, STRANGER_LIFETIME, STRANGERS_MAX},
+    limits::{LEASES_PER_OWNER_MAX, MISSPEAKS_FORGIVEN, PAPERS_BURST, STRANGER_LIFETIME, STRANGER_MESSAGES_MAX, STRANGERS_MAX},
     message::{LeaseClosed, LeaseRefusal, LeaseRefused, LeaseTake, Message, VoteAsk},
     report::LineReport,
     site::Site,
@@ -110,6 +110,32 @@ fn strangers_are_few_and_short() {
     site.handle(Input::Wake, later);
     let hung = drain(&mut site).iter().filter(|output| matches!(output, Output::Hang { .. })).count();
     assert_eq!((hung, site.report(later).strangers), (STRANGERS_MAX, 0));
+}
+
+/// A site that has nothing left but its key is no member in its own eyes, and a partner of many leases in its partner's.
+#[test]
+fn who_is_asked_the_way_back_finds_room_and_may_talk() {
+    let (mut a, b, said) = pair();
+    let mut lost = Site::new(config(2), now(9_000_000));
+    for peer in 10..40_u8 {
+        lost.handle(Input::Connected { peer: SiteId([peer; 32]) }, now(9_000_000));
+    }
+    drain(&mut lost);
+    let addresses = vec![String::from("/memory/1")];
+    lost.handle(Input::Command { id: 5, command: Command::Recover { partner: a.id(), addresses } }, now(9_000_001));
+    lost.handle(Input::Connected { peer: a.id() }, now(9_000_002));
+    assert_eq!(lost.report(now(9_000_002)).strangers, STRANGERS_MAX, "it has the place of another");
+    // What it says first is of another matter, and more than a stranger may say.
+    let advert = said.iter().find(|bytes| wire::decode(bytes).is_ok_and(|message| matches!(message, Message::Advert(_)))).unwrap();
+    for _ in 0..STRANGER_MESSAGES_MAX * 3 {
+        lost.handle(Input::Message { from: a.id(), bytes: advert.clone() }, now(9_000_003));
+    }
+    let mut said = Vec::new();
+    exchange(&mut lost, &mut a, now(9_000_004), &mut said);
+    exchange(&mut a, &mut lost, now(9_000_005), &mut said);
+    let outputs = drain(&mut lost);
+    assert!(!outputs.iter().any(|output| matches!(output, Output::Hang { peer } if *peer == a.id())), "{outputs:?}");
+    assert_eq!((lost.id(), lost.report(now(9_000_006)).mesh.map(|mesh| mesh.members)), (b.id(), Some(2)));
 }
 
 #[test]

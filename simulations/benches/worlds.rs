@@ -40,7 +40,7 @@ fn measure(sites: usize) {
     let before = resident();
     let mut world = World::settled(1, sites, &Charter::default());
     world.checkers.blind = true;
-    world.trace.kept = 0;
+    world.trace.keep(0);
     // Connections, proofs and first adverts are not what a quiet hour is made of.
     world.run(Duration::from_secs(60));
     let bytes = |world: &World| (resident().saturating_sub(before)) / world.bodies.len() as u64;

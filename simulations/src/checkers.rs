@@ -4,6 +4,7 @@
 //! | family | file | looks |
 //! |---|---|---|
 //! | nobody signs twice, nothing is said before it is durable | [`forks`] | at every entry and message |
+//! | who could show what was signed twice | [`witnesses`] | at every entry and message, where it arrives |
 //! | no plan goes beyond caps and chains, no lease beyond credit | [`lease_caps`] | at every plan and entry |
 //! | only signed bytes are served, and no longer than they may | [`signed_digests`] | at every guest |
 //! | nothing private at a peer | [`private`] | at every stored object |
@@ -16,14 +17,23 @@
 //! | service is never far ahead of receipts | [`exposure`] | at every guest |
 //! | no two decisions of one epoch, nobody votes twice | [`vote_safety`] | at every entry and message |
 //! | clearing: whoever moves, moves on both lines, once; nobody rules twice | [`clearing`] | at every entry and message, and at ledgers, at the end |
+//! | demurrage is what the rules say, and of no day twice | [`demurrage`] | at every entry |
 //! | credit is conserved | [`conservation`] | at ledgers, at the end |
 //! | a claim is settled once | [`single_settlement`] | at ledgers, at the end |
 //! | a ledger makes sense to a stranger | [`sense`] | at ledgers, at the end |
 //! | service is paid | [`paid`] | at ledgers, at the end |
+//! | who is who, whatever keys it had | [`keys`] | asked by the others |
 //! | everything is as a model of few lines says | [`mod@reference`] | at ledgers and data planes, at the end |
 //! | what was healed comes to rest | [`liveness`] | after healing |
 
-use overspill_governance::{charter::Charter, digest::ObjectDigest, entry::Entry, site::SiteId, time::Time, units::Bytes};
+use overspill_governance::{
+    charter::Charter,
+    digest::{Digest, ObjectDigest},
+    entry::Entry,
+    site::SiteId,
+    time::Time,
+    units::Bytes,
+};
 use overspill_protocol::{
     event::Event,
     io::Caps,
@@ -37,11 +47,13 @@ pub mod bounds;
 pub mod clearing;
 pub mod conservation;
 pub mod convictions;
+pub mod demurrage;
 pub mod errors;
 pub mod exposure;
 pub mod forks;
 pub mod harm;
 pub mod honest;
+pub mod keys;
 pub mod lease_caps;
 pub mod liveness;
 pub mod one_hop;
@@ -53,6 +65,7 @@ pub mod signed_digests;
 pub mod single_settlement;
 pub mod terms;
 pub mod vote_safety;
+pub mod witnesses;
 
 /// All checkers that watch while a world runs; the others read the disks at its end.
 #[derive(Debug, Clone, Default)]
@@ -61,6 +74,7 @@ pub struct Checkers {
     pub blind: bool,
     forks: forks::Forks,
     votes: vote_safety::Votes,
+    witnesses: witnesses::Witnesses,
     convictions: convictions::Convictions,
     lease_caps: lease_caps::LeaseCaps,
     signed: signed_digests::SignedDigests,
@@ -69,8 +83,10 @@ pub struct Checkers {
     honest: honest::Honest,
     exposure: exposure::Exposure,
     clearing: clearing::Clearing,
+    demurrage: demurrage::Demurrage,
     /// What really went out and was served, for the reference model.
     pub truth: reference::Truth,
+    keys: keys::Keys,
     violations: Vec<String>,
 }
 
@@ -104,12 +120,16 @@ impl Checkers {
         if let Entry::Founded(founding) = entry {
             self.on_charter(&founding.body.charter);
         }
-        let found = self.forks.on_entry(site, entry);
-        self.violations.extend(found);
-        self.violations.extend(self.votes.on_entry(site, entry));
+        let is_whole = self.is_whole(&site);
+        let differs = |before: &Digest, now: &Digest| is_whole || (before != now && self.witnesses.hold(&site, before));
+        let sponsors_well = |sponsor: &SiteId| self.honest.is_honest(sponsor);
+        self.violations.extend(self.forks.on_entry(site, entry, differs, sponsors_well));
+        self.violations.extend(self.votes.on_entry(site, entry, differs));
+        self.witnesses.on_entry(site, entry);
         self.convictions.on_entry(site, entry);
         self.violations.extend(self.clearing.on_entry(site, entry));
-        self.violations.extend(self.lease_caps.on_entry(site, entry));
+        self.violations.extend(self.demurrage.on_entry(site, entry));
+        self.violations.extend(self.lease_caps.on_entry(site, entry, &self.keys));
         self.exposure.on_entry(site, entry);
         self.violations.extend(self.truth.on_entry(entry));
         self.harm.on_entry(site, entry);
@@ -126,9 +146,16 @@ impl Checkers {
         self.violations.extend(self.clearing.on_message(site, message));
         self.violations.extend(self.harm.on_message(site, message, now));
         self.violations.extend(bounds::on_message(site, message));
-        self.signed.on_message(site, message, now);
+        self.signed.on_message(site, message);
         self.private.on_message(site, to, message);
         self.clip();
+    }
+
+    /// A process hears something.
+    pub fn on_heard(&mut self, site: SiteId, bytes: &[u8]) {
+        if !self.blind {
+            self.witnesses.on_heard(site, bytes);
+        }
     }
 
     /// A correct machine tells the whole mesh.
@@ -206,7 +233,7 @@ impl Checkers {
     }
 
     /// People are told something; `silent`: its ledger was made to fail.
-    pub fn on_event(&mut self, site: SiteId, event: &Event, silent: bool) {
+    pub fn on_event(&mut self, site: SiteId, event: &Event, silent: bool, now: Time) {
         if self.blind {
             return;
         }
@@ -214,11 +241,13 @@ impl Checkers {
         self.violations.extend(self.honest.on_event(site, event));
         self.violations.extend(self.convictions.on_event(site, event));
         self.lease_caps.on_event(site, event);
+        self.signed.on_event(event, now);
         self.clip();
     }
 
     /// An agent died: what it had not made durable is forgiven.
     pub fn on_death(&mut self, site: SiteId) {
+        self.witnesses.on_death(site);
         self.forks.on_death(site);
         self.exposure.on_death(site);
         self.truth.on_death(site);
@@ -230,11 +259,23 @@ impl Checkers {
         self.forks.on_ledger_failed(site);
     }
 
-    /// A disk is gone, or an old copy of itself. Its site stays honest: what it signed before it must not sign otherwise.
+    /// A disk is gone, or an old copy of itself. Its site stays honest: what it signed before, and somebody holds, it must not sign otherwise.
     pub fn on_forgotten(&mut self, site: SiteId) {
+        self.witnesses.on_forgotten(site);
         self.truth.on_forgotten(site);
         self.exposure.on_forgotten(site);
         self.lease_caps.on_forgotten(site);
+    }
+
+    /// A member goes on under a new key. Its old one is a tombstone; what was said and promised under it stays the member's.
+    pub fn on_rotated(&mut self, old: SiteId, new: SiteId, caps: Caps) {
+        self.on_site(new, caps);
+        self.keys.rotate(old, new);
+        self.honest.on_rotated(old, new);
+        self.forks.on_rotated(old, new);
+        self.witnesses.on_rotated(old, new);
+        self.convictions.on_rotated(old, new);
+        self.truth.on_rotated(old, new);
     }
 
     /// Whether a ledger is whole: nothing of it was ever lost.

@@ -3,9 +3,12 @@
 //! A conduct bends what a correct machine says and sees. It never touches what others do: whatever comes of it, they must withstand.
 
 use overspill_governance::{
+    clearing::Ruling,
     docket::Paper,
     evidence::{Bundle, Pair},
+    invite::{Admission, Redemption},
     payword::Word,
+    roster::Notice,
     site::{Key, Signature, Signed, Statement},
 };
 use overspill_protocol::{message::Message, observation::Observation, wire};
@@ -40,6 +43,10 @@ pub enum Conduct {
     Selects,
     /// Signs two outcomes of each vote, and tells some members the one, some the other, some both.
     VotesTwice,
+    /// Rules both ways on each round of clearing that it leads, and shows some the one, some the other.
+    RulesTwice,
+    /// Lets two sites in on each invite, and tells some members of the one, some of the other.
+    AdmitsTwice,
     /// Is served, and signs for nothing that it owes.
     Withholds,
     /// Drops four of five guests, and counts them as served.
@@ -49,7 +56,7 @@ pub enum Conduct {
 }
 
 /// All conducts, in the order in which scenarios draw them.
-pub const CONDUCTS: [Conduct; 15] = [
+pub const CONDUCTS: [Conduct; 17] = [
     Conduct::Honest,
     Conduct::Newer,
     Conduct::Older,
@@ -65,7 +72,14 @@ pub const CONDUCTS: [Conduct; 15] = [
     Conduct::Withholds,
     Conduct::Pretends,
     Conduct::Overpromises,
+    Conduct::RulesTwice,
+    Conduct::AdmitsTwice,
 ];
+
+/// Of [`CONDUCTS`], those of who wants more than is due, or harm.
+pub fn attacks() -> impl Iterator<Item = Conduct> {
+    CONDUCTS.into_iter().filter(|conduct| !conduct.is_honest())
+}
 
 /// Of the messages with a signature, how many a forger bends, in a million.
 const FORGED: u32 = 300_000;
@@ -82,11 +96,11 @@ impl Conduct {
         matches!(self, Self::Honest | Self::Newer | Self::Older)
     }
 
-    /// Whether it says messages of this kind: the newest, on which nothing else rests, is unknown to a member of the version before; who
+    /// Whether it says messages of this kind: the newest, on which nothing else rests, are unknown to a member of the version before; who
     /// withholds signs nothing.
     pub fn says(self, message: &Message) -> bool {
         match self {
-            Self::Older => !matches!(message, Message::Preposition(_)),
+            Self::Older => !matches!(message, Message::Preposition(_) | Message::FadeAsk(_)),
             Self::Withholds => !matches!(message, Message::Propose(_) | Message::Agree(_) | Message::ClaimAnswer(_)),
             _ => true,
         }
@@ -111,19 +125,30 @@ impl Conduct {
         }
     }
 
-    /// The other thing that a member says of its vote, where it says two.
+    /// The other thing that a member says, where it may say one and says two.
     pub(crate) fn contradicts(self, message: &Message, key: &Key) -> Option<Message> {
-        let Message::VoteTell(papers) = message else { return None };
-        let mut papers = papers.clone();
-        for paper in papers.iter_mut().filter(|_| self == Self::VotesTwice) {
-            if let Paper::Cast(ballot) = paper
-                && ballot.is_by(&key.site())
-            {
-                ballot.body.outcome.adopts ^= true;
-                *ballot = Signed::new(ballot.body.clone(), key);
+        let mut lie = message.clone();
+        match (self, &mut lie) {
+            (Self::VotesTwice, Message::VoteTell(papers)) => {
+                let cast = papers.iter_mut().filter_map(|paper| if let Paper::Cast(ballot) = paper { Some(ballot) } else { None });
+                for ballot in cast.filter(|ballot| ballot.is_by(&key.site())) {
+                    ballot.body.outcome.adopts ^= true;
+                    *ballot = Signed::new(ballot.body.clone(), key);
+                }
             }
+            (Self::RulesTwice, Message::Ruled(ruled)) if ruled.ruling.is_by(&key.site()) && ruled.ruling.body.moves => {
+                ruled.ruling = Signed::new(Ruling { moves: false, ..ruled.ruling.body }, key);
+                ruled.locks.clear();
+            }
+            (Self::AdmitsTwice, Message::RosterTell(notices)) => {
+                let admitted =
+                    notices.iter_mut().filter_map(|notice| if let Notice::Admitted(admission) = notice { Some(admission) } else { None });
+                for admission in admitted.filter(|admission| admission.body.sponsor == key.site()) {
+                    *admission = Signed::new(in_its_place(&admission.body), key);
+                }
+            }
+            _ => return None,
         }
-        let lie = Message::VoteTell(papers);
         (lie != *message).then_some(lie)
     }
 
@@ -181,6 +206,14 @@ impl Conduct {
         }
         !seen.hosted.is_empty()
     }
+}
+
+/// Somebody whom nobody has seen, let in on the same invite.
+fn in_its_place(admission: &Admission) -> Admission {
+    let Admission { invite, sponsor, canonical, addresses, redeemed, .. } = admission.clone();
+    let nobody = Key::from_seed(invite.0);
+    let redemption = Redemption { invite, sponsor, joiner: nobody.site(), canonical, addresses, date: redeemed };
+    Admission { member: nobody.site(), by_joiner: redemption.sign(&nobody), ..admission.clone() }
 }
 
 /// Breaks a message's signature, if it has one that its receiver has to check.

@@ -52,6 +52,8 @@ pub enum Failed {
 /// What opening found.
 #[derive(Debug)]
 pub struct Opened {
+    /// Whose ledger it says that it is: a site's first key.
+    pub site: SiteId,
     /// What the ledger remembers.
     pub records: Vec<Record>,
     /// Bytes of a torn tail that were cut off.
@@ -71,9 +73,12 @@ impl Disk {
             return Err(verdict);
         }
         self.entries = records.len();
+        let whose = head.map_or(site, |head| head.site);
         match head {
             Some(head) => {
                 self.synced.truncate(usize::try_from(head.len).unwrap_or(usize::MAX));
+                // What was cut off with a torn tail cannot be flipped back.
+                let _ = self.rotten.take_if(|(at, _)| *at >= self.synced.len());
                 self.writer = Some(Writer::resume(head));
             }
             None => {
@@ -82,7 +87,7 @@ impl Disk {
                 self.writer = Some(writer);
             }
         }
-        Ok(Opened { records, cut: before.saturating_sub(self.synced.len()) })
+        Ok(Opened { site: whose, records, cut: before.saturating_sub(self.synced.len()) })
     }
 
     /// Writes an entry behind the others; it is durable after [`Disk::sync`].
@@ -186,6 +191,13 @@ impl Disk {
         }
     }
 
+    /// A copy that was kept is made anew: an older one would go on under a key that was given up.
+    pub fn renew_copy(&mut self) {
+        if self.copy.is_some() {
+            self.keep_copy();
+        }
+    }
+
     /// The copy is put in the place of what is there; tells how many entries it has, if there is one.
     pub fn put_copy_back(&mut self) -> Option<usize> {
         let copy = self.copy.clone()?;
@@ -203,6 +215,11 @@ impl Disk {
     /// Bytes of the ledger.
     pub fn bytes(&self) -> usize {
         self.synced.len()
+    }
+
+    /// Whose ledger it says that it is, if it can be read.
+    pub fn site(&self) -> Option<SiteId> {
+        read(&self.synced).1.map(|head| head.site)
     }
 
     /// What the ledger remembers, as whoever opens it reads it.
@@ -256,6 +273,24 @@ mod tests {
             disk.mend();
             prop_assert_eq!(disk.open(site).unwrap().records.len(), usize::from(entries));
         }
+    }
+
+    #[test]
+    fn a_bit_that_was_cut_off_with_a_torn_tail_is_not_flipped_back() {
+        let (mut disk, site) = (Disk::default(), Key::from_seed([1; 32]).site());
+        disk.open(site).unwrap();
+        disk.write(Date::default(), &entry(0));
+        disk.sync().unwrap();
+        disk.write(Date::default(), &entry(1));
+        let torn = core::mem::take(&mut disk.pending);
+        disk.synced.extend(&torn[..40]);
+        disk.rotten = Some((disk.synced.len() - 1, 1));
+        assert_eq!(disk.open(site).unwrap().cut, 40);
+        disk.write(Date::default(), &entry(2));
+        disk.sync().unwrap();
+        disk.mend();
+        disk.open(site).unwrap();
+        assert_eq!(disk.read(), [entry(0), entry(2)]);
     }
 
     #[test]

@@ -112,6 +112,8 @@ pub struct Tally {
     pub shed: u64,
     /// Tickets that were drawn for samples.
     pub sampled: u64,
+    /// Copies that others took from here.
+    pub copied: u64,
 }
 
 /// One site's data plane. It dies with its agent; what it counted dies with it.

@@ -42,6 +42,12 @@ conditions! {
     LineRenewed,
     /// A member came back with nothing but its key.
     Returned,
+    /// A site went on under another key, by its old one.
+    KeyRotated,
+    /// A site went on under another key, by its recovery key.
+    KeyRecovered,
+    /// A line went on under new keys, with what was signed under former ones.
+    LineHandedOver,
     /// A message was lost.
     MessageLost,
     /// A message arrived twice.
@@ -100,6 +106,8 @@ conditions! {
     Settled,
     /// A proposal of a former life was answered.
     ProposalSurvived,
+    /// A day's demurrage was signed by both ends.
+    Faded,
     /// An owner accepted less than was claimed.
     ClaimReduced,
     /// A site was silent for want of a ledger.

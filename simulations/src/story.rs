@@ -12,7 +12,7 @@ use overspill_protocol::{
 };
 
 use crate::{
-    checkers::{bounds, clearing, conservation, liveness, paid, sense, single_settlement},
+    checkers::{bounds, clearing, conservation, keys::Keys, liveness, paid, sense, single_settlement},
     world::{Faults, World},
 };
 
@@ -55,21 +55,22 @@ pub fn judge(world: &World, settled: bool) -> Vec<String> {
     let mut wrong: Vec<String> = world.checkers.violations().to_vec();
     let ledgers: Vec<(SiteId, Vec<Entry>)> = world.bodies.iter().map(|body| (body.id, body.disk.read())).collect();
     let honest = |site: &SiteId| world.checkers.is_honest(site);
+    let (gone, keys) = (conservation::gone(&ledgers), Keys::of(&ledgers));
+    let is_whole = |site: &SiteId| honest(site) && world.checkers.is_whole(site);
+    // A departure ends what is unsettled on both ends; what that may come to, `exposure` has watched.
+    let pays = |site: &SiteId| settled && is_whole(site) && !gone.contains(site);
     if settled {
-        // Who is gone does not learn any more what it forgot.
-        let gone = conservation::gone(&ledgers);
-        wrong.extend(conservation::check(&ledgers, |site| honest(site) && (world.checkers.is_whole(site) || !gone.contains(site))));
-        wrong.extend(clearing::check(&ledgers, |site| honest(site) && world.checkers.is_whole(site)));
+        wrong.extend(conservation::check(&ledgers, honest, |site| world.checkers.is_whole(site)));
+        wrong.extend(clearing::check(&ledgers, is_whole));
     }
     for (site, entries) in &ledgers {
-        wrong.extend(single_settlement::check(entries));
+        wrong.extend(single_settlement::check(*site, entries, &keys));
         if honest(site) {
-            wrong.extend(sense::check(*site, entries));
+            wrong.extend(sense::check(world.first_key_of(site), entries));
         }
-        wrong.extend(world.checkers.truth.check(*site, entries, honest, settled));
-        let is_whole = |site: &SiteId| honest(site) && world.checkers.is_whole(site);
-        if settled && is_whole(site) {
-            wrong.extend(paid::check(*site, entries, is_whole));
+        wrong.extend(world.checkers.truth.check(*site, entries, honest, pays));
+        if pays(site) {
+            wrong.extend(paid::check(*site, entries, &keys, pays));
         }
     }
     let reports = world.bodies.iter().filter_map(|body| Some(body.agent.as_ref()?.report(body.clock.read(world.now()))));
@@ -181,6 +182,19 @@ impl Story {
         self.world.want(site, requests);
         self.pass(seconds);
         self.world.want(site, 0);
+    }
+
+    /// Each of these members comes to owe the next, and the last the first: while it is struck, it can reach nobody else.
+    pub fn owe_around(&mut self, ring: &[usize]) {
+        for (debtor, creditor) in ring.iter().zip(ring.iter().cycle().skip(1)) {
+            let others: Vec<usize> = (0..self.world.bodies.len()).filter(|other| other != debtor && other != creditor).collect();
+            others.iter().for_each(|other| self.world.cut(*debtor, *other, true));
+            self.pass_ms(300);
+            self.crowd(*debtor, 100, 5);
+            self.pass(2);
+            others.iter().for_each(|other| self.world.cut(*debtor, *other, false));
+            self.pass(1);
+        }
     }
 
     /// Nothing goes wrong any more, and time passes until everything has come to rest.

@@ -45,6 +45,8 @@ pub enum Kind {
     Fails,
     /// A site behaves as no correct agent would.
     Misbehaves,
+    /// A site goes on under another key.
+    Rotates,
 }
 
 /// One event for people.
@@ -64,11 +66,11 @@ pub struct Trace {
     events: u64,
     lines: VecDeque<Line>,
     /// Lines that are kept for people; with none nothing is put into words.
-    pub kept: usize,
+    kept: usize,
 }
 
 /// Lines kept for people unless told otherwise.
-const LINES_KEPT: usize = 400;
+pub const LINES_KEPT: usize = 400;
 
 impl Default for Trace {
     fn default() -> Self {
@@ -79,6 +81,12 @@ impl Default for Trace {
 }
 
 impl Trace {
+    /// From now on so many lines are kept, the last ones.
+    pub fn keep(&mut self, lines: usize) {
+        self.kept = lines;
+        self.lines.drain(..self.lines.len().saturating_sub(lines));
+    }
+
     /// Notes one event: `other` and `bytes` say all that there is to say of it; `words` says the same to people.
     pub fn note(&mut self, at: Time, site: usize, kind: Kind, other: u64, bytes: &[u8], words: impl FnOnce() -> String) {
         let site = u32::try_from(site).unwrap_or(u32::MAX);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`access_log`] | a combined access log, line by line |
 //! | [`counts`] | counts at regular times, such as per minute or per five minutes |
+//! | [`file`](mod@file) | either of them, out of a file |
 //! | [`series`] | requests over time, measured or made: windows, scales, steps |
 //! | [`zipf`] | what is popular |
 //! | [`content`] | pages and what they load |
@@ -21,6 +22,7 @@ pub mod content;
 pub mod counts;
 pub mod days;
 pub mod events;
+pub mod file;
 pub mod load;
 pub mod retries;
 pub mod series;

@@ -26,6 +26,8 @@ use crate::{
 mod body;
 mod carry;
 mod faults;
+mod gossip;
+mod keys;
 mod life;
 mod mishaps;
 mod net;
@@ -35,6 +37,8 @@ mod traffic;
 
 pub use body::Body;
 pub use faults::Faults;
+use gossip::Gossip;
+pub use keys::Signer;
 use net::Net;
 
 /// Something that will happen. Small, because the queue moves it often; what is long stands in a box.
@@ -97,6 +101,7 @@ pub struct World {
     happenings: u64,
     queue: Queue<Happening>,
     net: Net,
+    gossip: Gossip,
     dice: Dice,
     names: BTreeMap<SiteId, u32>,
     commands: u64,
@@ -128,6 +133,7 @@ impl World {
             happenings: 0,
             queue: Queue::default(),
             net: Net::default(),
+            gossip: Gossip::default(),
             dice: Dice::new(seed),
             names: BTreeMap::new(),
             commands: 0,
@@ -158,6 +164,14 @@ impl World {
         if !conduct.is_honest() {
             self.checkers.on_culprit(self.bodies[site].id);
         }
+    }
+
+    /// A site is willing to carry other amounts from now on; its agent, which reads them at its start, begins anew.
+    pub fn offer(&mut self, site: usize, caps: Caps) {
+        let body = &mut self.bodies[site];
+        body.caps = caps;
+        self.checkers.on_site(body.id, caps);
+        self.crash(site, Duration::from_millis(50));
     }
 
     /// The site's agent starts, and its data plane is looked at from now on.
@@ -211,7 +225,7 @@ impl World {
         self.bodies[site].clock.read(self.now)
     }
 
-    /// The site with this key.
+    /// The site with this key, or that had it.
     pub fn index_of(&self, id: &SiteId) -> Option<usize> {
         self.names.get(id).map(|at| *at as usize)
     }

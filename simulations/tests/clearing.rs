@@ -4,12 +4,15 @@
 
 use std::time::Duration;
 
-use overspill_governance::{charter::Charter, entry::Entry, line::Step, units::Credit};
+use overspill_governance::{charter::Charter, entry::Entry, evidence::Crime, line::Step, units::Credit};
 use overspill_protocol::{
     event::Event,
     io::{Command, Keeps, Wish},
 };
 use overspill_simulations::{
+    conduct::Conduct,
+    laboratory::arms::Setting,
+    scenario::{Plot, run},
     story::{Story, brisk},
     world::Faults,
 };
@@ -20,19 +23,11 @@ fn rules(members: usize) -> Charter {
     brisk().with("clearing_pause", pause).expect("within the bounds")
 }
 
-/// A mesh in which each member owes the next, and the last the first: nobody could reach anybody else while it was struck.
+/// A mesh in which each member owes the next, and the last the first.
 fn circle(charter: Charter, seed: u64, members: usize) -> Story {
     let mut story = Story::settled(charter, seed, members);
     story.pass(6);
-    for debtor in 0..members {
-        let others: Vec<usize> = (0..members).filter(|other| *other != debtor && *other != (debtor + 1) % members).collect();
-        others.iter().for_each(|other| story.world.cut(debtor, *other, true));
-        story.pass_ms(300);
-        story.crowd(debtor, 100, 5);
-        story.pass(2);
-        others.iter().for_each(|other| story.world.cut(debtor, *other, false));
-        story.pass(1);
-    }
+    story.owe_around(&(0..members).collect::<Vec<usize>>());
     story
 }
 
@@ -176,4 +171,49 @@ fn locks_of_an_initiator_who_is_removed_are_opened_by_both_ends() {
     }
     let opened = |entry: &Entry| matches!(entry, Entry::Agreed { receipt, .. } if matches!(receipt.step, Some(Step::Gone(_))));
     assert!((0..5).any(|site| story.ledger(site).iter().any(opened)), "by both ends, without a word of who is gone");
+}
+
+/// With small limits and everybody struck at once, leases use up what lines leave, and circles are cleared all the time.
+#[test]
+fn what_open_leases_count_on_is_not_cleared_away() {
+    let setting = Setting {
+        sites: 8,
+        length: Duration::from_secs(120),
+        events: 4,
+        correlation: 1_000_000,
+        peak: 100,
+        seeds: (0, 1),
+        attackers: None,
+    };
+    let charter = brisk().with("newcomer_limit", 6_000).expect("within the bounds");
+    let outcome = run(&Plot { charter, ..setting.plot(7) });
+    assert_eq!(outcome.failures, Vec::<String>::new());
+}
+
+/// An initiator that says to some that its round moves and to others that it ends is convicted by everybody, and costs nobody more than what
+/// was locked.
+#[test]
+fn who_rules_both_ways_is_convicted_by_everybody() {
+    let mut found = 0;
+    for seed in 0..6 {
+        let mut story = circle(rules(4), seed, 4);
+        (0..60_000).find(|_| {
+            story.pass_ms(1);
+            (0..4).any(|site| locks(&story, site) > Credit::ZERO)
+        });
+        let liar = initiator(&story);
+        let id = story.world.bodies[liar].id;
+        story.world.behave(liar, Conduct::RulesTwice);
+        story.pass(60);
+        let convicts = |site: &usize| {
+            let council = story.report(*site).map(|report| report.council).unwrap_or_default();
+            council.convicted.iter().any(|convicted| (convicted.site, convicted.crime) == (id, Crime::DoubleRuling))
+        };
+        let by = (0..4).filter(|site| *site != liar).filter(convicts).count();
+        assert!(by == 0 || by == 3, "seed {seed}: {by} of the other members");
+        found += usize::from(by == 3);
+        story.heal();
+        story.check();
+    }
+    assert!(found >= 3, "whose two rulings met: {found} of 6");
 }

@@ -105,3 +105,20 @@ fn who_was_away_is_told() {
     assert!(!convicted(&story, away).is_empty());
     story.check();
 }
+
+/// Whoever lets two in on one invite, and tells some members of the one and some of the other, is convicted by all of them: rosters are compared.
+#[test]
+fn who_lets_two_in_on_one_invite_is_convicted_by_everybody() {
+    let mut story = Story::settled(brisk(), 4, 5);
+    let id = story.world.bodies[0].id;
+    story.world.behave(0, Conduct::AdmitsTwice);
+    let joiner = story.world.add_site();
+    story.pass(10);
+    story.join(0, joiner);
+    story.pass(20);
+    for site in 1..5 {
+        let heard = convicted(&story, site);
+        assert!(heard.iter().any(|report| (report.site, report.crime) == (id, Crime::DoubleAdmission)), "site {site}: {heard:?}");
+    }
+    story.check();
+}

@@ -94,3 +94,41 @@ fn a_departure_that_nobody_heard_is_told_again() {
     story.pass(60);
     assert_eq!((story.report(0).unwrap().mesh.unwrap().members, story.report(2).unwrap().mesh.unwrap().members), (2, 2));
 }
+
+/// A plan that stood behind an entry is lost with it when the disk fails. The data plane must not go on by the plan before.
+#[test]
+fn a_plan_that_was_lost_with_an_entry_is_made_again() {
+    let mut story = Story::settled(brisk(), 5, 2);
+    story.pass(20);
+    story.world.want(0, 100);
+    while !story.is_sent_to(0, 1) {
+        story.pass_ms(1);
+    }
+    // Its lease is lost before anybody was served: it ends at once, which is an entry, and then a plan without it.
+    story.world.bodies[0].disk.broken = true;
+    story.world.crash(1, Duration::from_millis(100));
+    story.pass(3);
+    assert!(story.report(0).unwrap().silent);
+    assert!(!story.is_sent_to(0, 1));
+    story.world.want(0, 0);
+    story.heal();
+    story.check();
+}
+
+/// A helper is away until after its owner was removed by a vote, or has left: nobody settles any more what was open between them.
+#[test]
+fn what_is_unsettled_with_who_is_gone_is_lost() {
+    let mut story = Story::settled(brisk(), 6, 3);
+    story.pass(20);
+    story.world.want(0, 100);
+    story.pass(3);
+    let served = story.world.bodies[1].server.tally.guests;
+    assert!(served > 0);
+    story.world.cut(0, 1, true);
+    story.world.want(0, 0);
+    story.world.command(0, Command::Leave);
+    story.pass(200);
+    assert_eq!(story.report(1).unwrap().mesh.unwrap().members, 2, "the third site told of it");
+    story.heal();
+    story.check();
+}

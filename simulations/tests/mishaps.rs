@@ -91,7 +91,7 @@ fn a_host_that_changes_hands_gets_no_new_visitors() {
     story.world.bodies[1].mute_host = true;
     // Nothing is asked again before three quarters of the pause.
     story.world.run(PROOF_AGAIN * 2 / 3);
-    story.world.want(0, 40);
+    story.world.want(0, 100);
     story.pass(10);
     assert!(story.is_sent_to(0, 1) && story.is_sent_to(0, 2), "nobody knows yet");
     let is_known = |story: &Story| !story.report(0).unwrap().partners.iter().all(|partner| partner.guest_proved);

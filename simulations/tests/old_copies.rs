@@ -123,3 +123,69 @@ fn who_is_no_member_is_told_so() {
     assert!(story.report(stranger).is_some_and(|report| report.mesh.is_none()));
     end(story);
 }
+
+#[test]
+fn nobody_returns_by_a_wrong_clock() {
+    let mut story = with_old_copy(36);
+    story.world.lose_disk(1, MOMENT);
+    story.world.bodies[1].clock.offset_ms = 600_000;
+    story.pass(1);
+    story.world.recover(1, 0);
+    story.pass(5);
+    let refused = story.world.bodies[1].answers.last().cloned().and_then(Result::err);
+    assert!(refused.is_some_and(|words| words.contains("set the one that is wrong")), "its lines would stay shut for ten minutes");
+    story.world.bodies[1].clock.offset_ms = 0;
+    story.world.recover(1, 0);
+    story.pass(20);
+    assert!(may_sign(&story, 1, 0) && may_sign(&story, 1, 2));
+    end(story);
+}
+
+/// Its wish for a new epoch is of a day that for its partners has not come. Set right, the clock shuts the lines no longer.
+#[test]
+fn two_ends_that_wait_for_each_other_do_not_chase_each_other() {
+    let mut story = with_old_copy(37);
+    story.world.bodies[0].clock.offset_ms = 600_000;
+    story.world.put_copy_back(0, MOMENT);
+    story.pass(20);
+    assert_eq!(story.told(0, |event| *event == Event::Recovered), 1);
+    assert_eq!(story.told(0, |event| matches!(event, Event::Renewed { .. })), 0);
+    let tail = story.world.trace.tail();
+    let heads = tail.lines().filter(|line| line.contains("sends Head")).count();
+    assert!((1..=40).contains(&heads) && tail.lines().count() > 100, "{heads} of {}", tail.lines().count());
+    story.world.bodies[0].clock.offset_ms = 0;
+    story.pass(90);
+    assert!(may_sign(&story, 0, 1) && may_sign(&story, 0, 2));
+    end(story);
+}
+
+/// What a line has missed, its leases have missed: a process that ends in between must not have its successor pay for them again.
+#[test]
+fn the_leases_of_a_line_that_began_anew_end_with_its_old_epoch() {
+    let mut story = with_old_copy(38);
+    story.world.bodies[0].disk.keep_copy();
+    story.crowd(0, 100, 4);
+    story.world.put_copy_back(0, MOMENT);
+    story.pass(20);
+    let ledger = story.ledger(0);
+    let recovered = ledger.iter().position(|entry| matches!(entry, Entry::Recovered { .. })).unwrap();
+    let renewed = |site: usize| {
+        let id = story.world.bodies[site].id;
+        ledger.iter().position(|entry| matches!(entry, Entry::Renewed { with, .. } if *with == id)).unwrap()
+    };
+    let ended = |lease| ledger.iter().position(|entry| matches!(entry, Entry::LeaseEnded { lease: ended } if *ended == lease));
+    let mut missed = 0;
+    for site in [1, 2] {
+        let helper = story.world.bodies[site].id;
+        for entry in &ledger[..recovered] {
+            let Entry::Allotted(allotment) = entry else { continue };
+            if allotment.body.helper == helper {
+                let at = ended(allotment.body.lease);
+                assert!(at.is_some_and(|at| at < renewed(site)), "a crash after the line began anew would bring it back");
+                missed += usize::from(at > Some(recovered));
+            }
+        }
+    }
+    assert!(missed > 0);
+    end(story);
+}

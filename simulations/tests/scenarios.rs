@@ -20,7 +20,7 @@ fn check(name: &str, text: &str) -> Option<String> {
         Err(mistake) => return Some(format!("{name}.scenario, {mistake}")),
     };
     let mut told = String::new();
-    let outcome = perform(&scenario, &mut |line| writeln!(told, "{line}").expect("strings take text"));
+    let outcome = perform(&scenario, 0, &mut |line| writeln!(told, "{line}").expect("strings take text"));
     if !outcome.failures.is_empty() {
         return Some(format!("{name}: {}\n{told}", outcome.failures.join("\n")));
     }

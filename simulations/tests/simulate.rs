@@ -61,6 +61,16 @@ fn a_run_is_one_object_and_the_same_object_again() {
 }
 
 #[test]
+fn a_replay_tells_as_much_of_what_happened_as_is_asked_for() {
+    let (_, broken) = object(&["run", "a_lying_disk_is_found_out", "--json"]);
+    let kept = file("lying.json", &broken.to_string());
+    for lines in ["0", "3", "500"] {
+        let (code, words, _) = said(&["replay", kept.to_str().unwrap(), "--tail", lines]);
+        assert_eq!((code, (words.lines().count() - 1).to_string().as_str()), (Some(0), lines), "{words}");
+    }
+}
+
+#[test]
 fn people_see_what_was_drawn_what_happened_and_what_it_came_to() {
     let scenario = file("told.scenario", SHORT);
     let (code, words, aside) = said(&["run", scenario.to_str().unwrap()]);
@@ -168,6 +178,25 @@ fn a_sweep_lays_values_side_by_side_and_writes_a_report() {
     assert!(page.starts_with("<!doctype html>") && page.contains("<svg") && page.contains("settle_window at 2 values"));
     let (code, _, aside) = said(&["sweep", "colour=3"]);
     assert!(code == Some(2) && aside.contains("there is no parameter `colour`; there are sites, "), "{aside}");
+}
+
+#[test]
+fn two_parameters_make_a_phase_diagram() {
+    let report = Path::new(env!("CARGO_TARGET_TMPDIR")).join("phase.html");
+    let small = ["--sites", "2", "--minutes", "1", "--events", "1", "--seeds", "1", "--json", "--report", report.to_str().unwrap()];
+    let (code, swept) = object(&[&["sweep", "newcomer_limit=1000,2000000", "peak=10,100"][..], &small].concat());
+    let rows = swept["rows"].as_array().unwrap();
+    assert_eq!((code, rows.len(), rows[1]["value"].as_str()), (Some(0), 4, Some("newcomer_limit 1000, peak 100")), "{swept}");
+    assert_eq!(swept["axes"][1], serde_json::json!({ "parameter": "peak", "values": [10, 100] }));
+    let refused = |at: usize| rows[at]["measures"]["refused_spill"]["mean"].as_f64().unwrap();
+    assert!(refused(0) == 0.0 && refused(1) > refused(3) + 30.0, "credit for a thousand is soon used up: {swept}");
+    let page = fs::read_to_string(&report).unwrap();
+    assert!(
+        page.matches("<svg").count() == 5 && page.contains("newcomer_limit by row, peak by column") && page.contains(">2000000<"),
+        "{page}"
+    );
+    let (code, _, aside) = said(&["sweep", "sites=2", "sites=3"]);
+    assert!(code == Some(2) && aside.contains("`sites` cannot be changed against itself"), "{aside}");
 }
 
 #[test]

@@ -10,8 +10,8 @@ use std::{
 
 use overspill_simulations::laboratory::strategies::{HONEST, Played, Profit, Strategy, play};
 
-/// The twins, by how many sites were brought in, and seed.
-static TWINS: Mutex<BTreeMap<(usize, u64), Played>> = Mutex::new(BTreeMap::new());
+/// The twins, by what they have in common with the strategy, and seed.
+static TWINS: Mutex<BTreeMap<((usize, u64), u64), Played>> = Mutex::new(BTreeMap::new());
 
 fn seeds() -> u64 {
     std::env::var("OVERSPILL_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
@@ -22,7 +22,7 @@ fn profits(strategy: Strategy, look: impl Fn(&Profit)) {
     for seed in 0..seeds() {
         let twin = {
             let mut twins = TWINS.lock().unwrap_or_else(PoisonError::into_inner);
-            twins.entry((strategy.brings(), seed)).or_insert_with(|| play(strategy, seed, true)).clone()
+            twins.entry((strategy.twin(), seed)).or_insert_with(|| play(strategy, seed, true)).clone()
         };
         let played = Profit::beside(strategy, seed, &twin);
         println!("{strategy:?}, seed {seed}: profit {} micro-credits, {played:?}", played.profit());
@@ -53,15 +53,18 @@ fn who_withholds_receipts_is_helped_less_than_a_free_rider() {
 #[test]
 fn who_over_claims_is_helped_less_and_invents_little() {
     profits(Strategy::OverClaimer, |profit| {
-        assert!(profit.strategist.got + profit.strategist.invented < profit.twin.got, "{profit:?}");
-        assert!(profit.strategist.invented * 5 < profit.strategist.gave, "{profit:?}");
+        assert!(profit.strategist.got < profit.twin.got && profit.strategist.net() <= profit.bound, "{profit:?}");
+        // What it invents are guests whom it turned away: their words came, so that it can claim them until it is found out.
+        assert!(profit.strategist.invented * 4 < profit.strategist.gave, "{profit:?}");
     });
 }
 
 #[test]
 fn who_promises_too_much_earns_less_trust() {
     profits(Strategy::CapacityLiar, |profit| {
-        is_bounded_and_helped_less(profit);
+        // What it gave covers as much again of what it owes.
+        assert!(profit.strategist.gave > 0 && profit.strategist.net() <= profit.bound + profit.strategist.gave, "{profit:?}");
+        assert!(profit.strategist.got < profit.twin.got && profit.strategist.gave < profit.twin.gave / 2, "{profit:?}");
         assert_eq!(profit.strategist.invented, 0, "{profit:?}");
     });
 }
@@ -69,7 +72,7 @@ fn who_promises_too_much_earns_less_trust() {
 #[test]
 fn inflating_each_others_lines_earns_nothing_with_others() {
     profits(Strategy::CollusiveInflation, |profit| {
-        assert!(profit.strategist.got <= profit.twin.got && profit.strategist.invented == 0, "{profit:?}");
+        assert!(profit.profit() <= 0 && profit.strategist.invented == 0, "{profit:?}");
     });
 }
 
@@ -83,23 +86,25 @@ fn a_forker_is_convicted_by_all_and_loses() {
 #[test]
 fn a_vote_farm_changes_no_rule() {
     profits(Strategy::VoteFarm, |profit| {
-        assert!(!profit.rules_changed && profit.strategist.got <= profit.bound, "{profit:?}");
+        assert!(!profit.rules_changed && profit.strategist.got * 10 <= profit.twin.got * 11, "{profit:?}");
     });
 }
 
-/// Open: each name has the newcomer's limits with everybody, and its sponsor answers for nothing.
+/// Its names share the stake of whom they hang below: the farm owes what one free-rider owes.
 #[test]
-fn a_sybil_farm_pays_up_to_the_limits_of_its_names() {
+fn a_sybil_farm_gets_no_more_than_one_name() {
     profits(Strategy::SybilFarm, is_bounded_and_helped_less);
 }
 
-/// Open: a new name has new limits; invites bound how often.
+/// The old name's debts are off the stake of who lets the new one in.
 #[test]
-fn a_whitewasher_pays_up_to_the_limits_of_its_names() {
-    profits(Strategy::Whitewasher, is_bounded_and_helped_less);
+fn a_new_name_gets_what_the_one_before_left_of_the_stake() {
+    profits(Strategy::Whitewasher, |profit| {
+        assert!(profit.strategist.got <= profit.bound && profit.strategist.got < profit.twin.got, "{profit:?}");
+    });
 }
 
-/// Open: no audit comes as a visitor. A claim is bounded by what was handed out, and not by what was served.
+/// A claim is bounded by what was handed out, and not by what was served; what samples find moves who is asked next, not what was earned.
 #[test]
 fn a_selective_server_is_paid_for_tickets_that_were_handed_out_and_no_more() {
     profits(Strategy::SelectiveServer, |profit| {

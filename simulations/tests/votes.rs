@@ -351,19 +351,21 @@ fn who_was_removed_has_no_seat_after_a_restart_either() {
 
 /// One vote in a storm, with objections of chance.
 fn storm(seed: u64, sites: usize, faults: Faults) -> (u32, usize) {
-    storm_in(mesh(seed, sites, Faults { crash: 0, crash_weighty: 0, ..faults }), seed, faults)
+    let mut story = mesh(seed, sites, Faults { crash: 0, crash_weighty: 0, ..faults });
+    story.world.faults = faults;
+    let motion = move_and_second(&mut story, 0, 1, price(20));
+    vote_in(story, seed, &motion)
 }
 
-fn storm_in(mut story: Story, seed: u64, faults: Faults) -> (u32, usize) {
+/// The vote on a motion that is made and seconded.
+fn vote_in(mut story: Story, seed: u64, motion: &str) -> (u32, usize) {
     let sites = story.world.bodies.len();
-    story.world.faults = faults;
     let last = sites - 1;
-    let motion = move_and_second(&mut story, 0, 1, price(20));
     if seed.is_multiple_of(2) {
-        object(&mut story, last, &motion);
+        object(&mut story, last, motion);
     }
     if seed.is_multiple_of(3) {
-        object(&mut story, last - 1, &motion);
+        object(&mut story, last - 1, motion);
     }
     story.pass(ONE_VOTE);
     story.world.faults = Faults { latency_max: 5, ..Faults::default() };
@@ -403,8 +405,10 @@ fn an_agent_that_forgets_its_ballot_is_found_out() {
         let told = || {
             let faults = Faults { loss: 50_000, latency_max: 80, crash_weighty: 200_000, ..Faults::default() };
             let mut story = mesh(100 + seed, 4, Faults { crash_weighty: 0, ..faults });
+            let motion = move_and_second(&mut story, 0, 1, price(20));
             story.world.bodies.iter_mut().for_each(|body| body.disk.lies = true);
-            storm_in(story, seed, faults)
+            story.world.faults = faults;
+            vote_in(story, seed, &motion)
         };
         let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(told)).err();
         failed.and_then(|words| words.downcast_ref::<String>().cloned()).is_some_and(|words| words.contains("voted twice"))
@@ -431,5 +435,29 @@ fn who_votes_twice_is_convicted_and_a_vote_pardons_it() {
     story.pass(ONE_VOTE);
     for site in 0..4 {
         assert_eq!(standing(&story, site), [(culprit, Standing::Good)], "what came to light before weighs no more");
+    }
+}
+
+/// It is its own ballot, shown by a partner, that tells an agent how old its ledger is; what it heard of its lines before tells it nothing then.
+#[test]
+fn a_ledger_found_old_by_a_vote_opens_its_lines_again() {
+    for seed in 12..16 {
+        let mut story = mesh(seed, 3, Faults { latency_max: 5, ..Faults::default() });
+        story.crowd(1, 100, 8);
+        story.pass(20);
+        story.world.bodies[1].disk.keep_copy();
+        move_and_second(&mut story, 0, 2, price(20));
+        story.world.cut(0, 2, true);
+        story.world.cut(1, 2, true);
+        story.pass(600 + 120 + 60);
+        assert!(decided(&story, 1).is_empty(), "the third ballot is missing");
+        story.world.put_copy_back(1, std::time::Duration::from_millis(500));
+        story.pass(60);
+        assert_eq!(story.told(1, |event| *event == Event::Recovered), 1);
+        assert_eq!(story.told(1, |event| matches!(event, Event::Renewed { .. })), 1, "its line goes on in a new epoch");
+        story.world.cut(0, 2, false);
+        story.world.cut(1, 2, false);
+        story.heal();
+        story.check();
     }
 }

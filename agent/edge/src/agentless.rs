@@ -13,7 +13,7 @@ use overspill_governance::time::Date;
 use overspill_protocol::ticket::TICKET_PARAMETER;
 use tokio::sync::Notify;
 
-use crate::spill::mark::with_parameter;
+use crate::{authority::read_authority, spill::mark::with_parameter};
 
 /// What stands for the path in a template.
 const PATH: &str = "{path}";
@@ -34,9 +34,7 @@ impl AgentlessTarget {
     pub fn read(template: &str) -> Option<Self> {
         let base = template.strip_suffix(PATH)?;
         let authority = base.strip_prefix("https://").or_else(|| base.strip_prefix("http://"))?;
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']');
-        let parsed: http::uri::Authority = authority.parse().ok()?;
-        (authority.bytes().all(plain) && !parsed.host().is_empty()).then(|| Self { base: base.to_ascii_lowercase() })
+        read_authority(authority.as_bytes()).map(|_| Self { base: base.to_ascii_lowercase() })
     }
 
     /// Scheme and authority.

@@ -6,11 +6,12 @@
 pub(crate) mod framing;
 pub(crate) mod gated;
 
-use std::net::Ipv6Addr;
-
 use http::{HeaderMap, Method, Version, header, request::Parts, uri::Authority};
 
-use crate::limits::{FIELDS_MAX, TARGET_BYTES_MAX};
+use crate::{
+    authority::read_authority,
+    limits::{FIELDS_MAX, TARGET_BYTES_MAX},
+};
 
 /// Why a request is refused. All mean 400 and, in HTTP/1, a closed connection: what follows on it cannot be trusted to be a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,28 +63,7 @@ pub(crate) fn check(parts: &Parts) -> Result<Authority, Refusal> {
 fn host(headers: &HeaderMap) -> Result<Authority, Refusal> {
     let mut values = headers.get_all(header::HOST).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return Err(Refusal::Host) };
-    authority(value.as_bytes())
-}
-
-/// A host with an optional port, and nothing else.
-pub(crate) fn authority(text: &[u8]) -> Result<Authority, Refusal> {
-    let authority = Authority::try_from(text).map_err(|_| Refusal::Host)?;
-    let text = authority.as_str();
-    let host = authority.host();
-    let named = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    // Between brackets the library takes whatever has colons.
-    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let is_host = bracketed.map_or_else(|| host.bytes().all(named), |address| address.parse::<Ipv6Addr>().is_ok());
-    // What stands after the host is a port and nothing else: the library looks for its colon only.
-    let port_is_number = match text.strip_prefix(host) {
-        Some("") => true,
-        Some(port) => port.starts_with(':') && authority.port_u16().is_some(),
-        None => false,
-    };
-    if host.is_empty() || text.contains('@') || !port_is_number || !is_host {
-        return Err(Refusal::Host);
-    }
-    Ok(authority)
+    read_authority(value.as_bytes()).ok_or(Refusal::Host)
 }
 
 fn check_target(parts: &Parts, host: &Authority) -> Result<(), Refusal> {
@@ -150,26 +130,7 @@ mod tests {
     fn any_other_number_or_kind_of_host_is_refused() {
         assert_eq!(checked(|r| r.uri("/")), Err(Refusal::Host));
         assert_eq!(checked(|r| r.uri("/").header("host", "a.example").header("host", "a.example")), Err(Refusal::Host));
-        for host in [
-            "",
-            "a b",
-            "user@blog.example",
-            "blog.example:",
-            "blog.example:http",
-            "blog.example:70000",
-            "a/b",
-            "a,b",
-            ":80",
-            "a%20b",
-            "[::,]:80",
-            "[::1",
-            "[]",
-            "[v1.a]",
-            "[::1]a",
-            "[::1],:80",
-            "[::1]a:80",
-            "[fe80::1%25eth0]",
-        ] {
+        for host in ["", "user@blog.example", "blog.example:70000", "a,b", "[::1],:80", "a:,[]:80"] {
             assert_eq!(checked(|r| r.uri("/").header("host", host)), Err(Refusal::Host), "{host}");
         }
     }

@@ -15,6 +15,7 @@ mod access;
 mod addresses;
 mod admission;
 mod agentless;
+mod authority;
 mod body;
 mod cache;
 pub mod classes;
@@ -69,6 +70,7 @@ mod wire;
 
 pub use access::{AccessRecord, CacheUse};
 pub use agentless::AgentlessTarget;
+pub use authority::read_authority;
 pub use cache::disk::metrics::DiskMetrics;
 pub use classes::RequestClass;
 pub use clock::Clock;

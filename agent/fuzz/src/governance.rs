@@ -40,7 +40,15 @@ pub(crate) fn entries() -> Vec<Vec<u8>> {
     });
     let papers: Vec<Vec<u8>> = papers.map(|paper| codec::encode(&paper)).collect();
     assert_eq!(papers.len(), 6, "one of each kind");
+    let notices = seeds.iter().filter_map(|bytes| match codec::decode::<Entry>(bytes, LIMIT).ok()? {
+        Entry::Admitted(admission) => Some(Notice::Admitted(admission)),
+        Entry::Departed(departure) => Some(Notice::Departed(departure)),
+        Entry::Rotated { rotation, .. } => Some(Notice::Rotated(rotation)),
+        _ => None,
+    });
+    let notices: Vec<Vec<u8>> = notices.map(|notice| codec::encode(&notice)).collect();
     seeds.extend(papers);
+    seeds.extend(notices);
     seeds
 }
 
@@ -55,6 +63,8 @@ fn stored() -> Vec<Vec<u8>> {
         "entry-agreed",
         "entry-lease-ended",
         "entry-departed",
+        "entry-rotated",
+        "entry-rotated-recovery",
         "entry-moved",
         "entry-seconded",
         "entry-objected",
@@ -86,7 +96,7 @@ pub(crate) fn entry(bytes: &[u8]) {
     if let Some(notice) = read::<Notice>(bytes) {
         let mut roster = roster();
         let _ = roster.receive(notice);
-        assert!(roster.contains(&roster.founding().body.founder), "nobody but the founder signs the founder's departure");
+        assert!(roster.contains(&roster.heir(&roster.founding().body.founder)), "nobody but the founder signs the founder's departure");
     }
     if let Some(redeemed) = read::<Redeemed>(bytes) {
         let _ = redeemed.check(NOON);
@@ -129,7 +139,7 @@ fn roster() -> Roster {
     }
 }
 
-const EVIDENCE: [&str; 7] = [
+const EVIDENCE: [&str; 8] = [
     include_str!("../../../governance/tests/golden/evidence-fork.txt"),
     include_str!("../../../governance/tests/golden/evidence-double-admission.txt"),
     include_str!("../../../governance/tests/golden/evidence-equivocation.txt"),
@@ -137,6 +147,7 @@ const EVIDENCE: [&str; 7] = [
     include_str!("../../../governance/tests/golden/evidence-overpayment.txt"),
     include_str!("../../../governance/tests/golden/evidence-double-edition.txt"),
     include_str!("../../../governance/tests/golden/evidence-misserving.txt"),
+    include_str!("../../../governance/tests/golden/evidence-double-ruling.txt"),
 ];
 
 /// Evidence as text, and as bytes.

@@ -13,6 +13,7 @@
 mod edge;
 mod gate;
 mod governance;
+mod machine;
 pub mod mutate;
 mod page;
 mod protocol;
@@ -21,6 +22,7 @@ pub mod replay;
 #[path = "../../edge/tests/common/strict.rs"]
 #[allow(dead_code, unreachable_pub, missing_docs)]
 mod strict;
+mod talk;
 
 /// Something that takes foreign bytes.
 #[derive(Debug, Clone, Copy)]
@@ -44,12 +46,13 @@ pub const TARGETS: &[Target] = &[
     Target::new("token", governance::token, governance::tokens),
     Target::new("ledger", governance::ledger, governance::ledgers),
     Target::new("wire", protocol::wire, protocol::messages),
-    Target::new("machine", protocol::machine, protocol::talks),
+    Target::new("machine", machine::machine, machine::talks),
+    Target::new("settling", machine::settling, machine::talks),
     Target::new("ticket", protocol::ticket, protocol::tickets).kept(include_str!("../corpus/ticket.hex")),
     Target::new("fill", protocol::fill, protocol::fills),
     Target::new("proof", protocol::proof, protocol::proofs),
     Target::new("gate", gate::gate, gate::connections).kept(include_str!("../corpus/gate.hex")),
-    Target::new("request", edge::request, edge::requests).found("505554202f7820485454502f312e310d0a486f73743a205b3a3a2c5d3a38300d0a\n505554202f7820485454502f312e310d0a486f73743a205b3a3a315d2c3a38300d0a").kept(include_str!("../corpus/request.hex")),
+    Target::new("request", edge::request, edge::requests).found("505554202f7820485454502f312e310d0a486f73743a205b3a3a2c5d3a38300d0a\n505554202f7820485454502f312e310d0a486f73743a205b3a3a315d2c3a38300d0a\n505554202f7820485454502f312e310d0a486f73743a20613a2c5b5d3a38300d0a\n505554202f7820485454502f312e310d0a486f73743a20613a2b38300d0a").kept(include_str!("../corpus/request.hex")),
     Target::new("connection", edge::connection, edge::connections),
     Target::new("answer", edge::answer, edge::answers),
     Target::new("response", edge::response, edge::responses).found("3230360a436f6e74656e742d52616e67653a20627974657320332d39363636363636363636363636363636363636363636363636363636363636363636362f30390a455461000000000000000467530000003a20227472676c3a2f616174696f66206de16e65616778520a3a3d350a0a4745542067653a2062797464733d2d3d0a").kept(include_str!("../corpus/response.hex")),

@@ -11,8 +11,8 @@ fn drive(target: &Target) {
     assert!(!start.is_empty(), "{} has no seeds", target.name);
     start.iter().for_each(|bytes| run(target, bytes));
     let rounds = std::env::var("OVERSPILL_FUZZ_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
-    // The machine makes signatures: fewer rounds take as long.
-    let rounds = if target.name == "machine" { rounds / 20 } else { rounds };
+    // A machine makes signatures: fewer rounds take as long.
+    let rounds = if ["machine", "settling"].contains(&target.name) { rounds / 20 } else { rounds };
     for round in 0..rounds {
         run(target, &Mutator::new(round).bend(&start));
     }
@@ -42,7 +42,7 @@ macro_rules! drive {
     };
 }
 
-drive! { entry evidence token ledger wire machine ticket fill proof gate request connection answer response structured stored page }
+drive! { entry evidence token ledger wire machine settling ticket fill proof gate request connection answer response structured stored page }
 
 #[test]
 fn a_body_that_panics_is_noticed() {

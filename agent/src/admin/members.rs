@@ -38,6 +38,8 @@ fn member(member: &MemberReport, depth: usize, us: SiteId) -> Value {
         "own_branch": member.our_branch,
         "standing": member.standing.word(),
         "standing_until": member.until.map(|date| date.to_string()),
+        "unpaid_micro": member.unpaid.0,
+        "answers_micro": member.answers.0,
     })
 }
 
@@ -53,7 +55,7 @@ fn ended(ended: &Ended, site: SiteId) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use overspill_governance::{site::Key, standing::Standing, time::Date};
+    use overspill_governance::{site::Key, standing::Standing, time::Date, units::Credit};
 
     fn site(seed: u8) -> SiteId {
         Key::from_seed([seed; 32]).site()
@@ -69,6 +71,8 @@ mod tests {
             our_branch: false,
             standing: Standing::Good,
             until: None,
+            unpaid: Credit::ZERO,
+            answers: Credit::ZERO,
         }
     }
 

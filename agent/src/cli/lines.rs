@@ -87,14 +87,9 @@ fn reasons(line: &Value) -> String {
         format!("It may owe us {}: {}.", credits(given), from(integer(line, "/grown_given_micro"))),
         format!("We may owe it {}: {}.", credits(integer(line, "/limit_taken_micro")), from(integer(line, "/grown_taken_micro"))),
     ];
+    said.extend(stake(line));
     if granted < given {
-        let breaches = line["breaches"].as_array().map_or(0, Vec::len);
-        let why = match (breaches, text(line, "/standing")) {
-            (0, standing) => format!("it is {standing}"),
-            (_, "good") => remembered(line, breaches),
-            (_, standing) => format!("it is {standing}, and {}", remembered(line, breaches)),
-        };
-        said.push(format!("For new service it is granted {}: {why}.", credits(granted)));
+        said.push(format!("For new service it is granted {}: {}.", credits(granted), lowered(line)));
     }
     said.extend([("/ours", "We dispute"), ("/theirs", "It disputes")].iter().filter_map(|(path, who)| dispute(line.pointer(path)?, who)));
     said.extend(line["locks"].as_array().into_iter().flatten().map(lock));
@@ -111,6 +106,30 @@ fn reasons(line: &Value) -> String {
     }
     let said: String = said.iter().map(|sentence| format!("  {sentence}\n")).collect();
     format!("{}\n{said}", short(text(line, "/partner")))
+}
+
+/// What a member may owe that others stand for; nothing of who is gone.
+fn stake(line: &Value) -> Option<String> {
+    let (served, left) = (integer(line, "/served_micro"), line["vouched_micro"].as_i64()?);
+    let served = if served > 0 {
+        format!("It served us {}, and may owe as much for that", credits(served))
+    } else {
+        "It has not served us yet".to_owned()
+    };
+    Some(format!("{served}; beyond that {} are left of the stakes of those who brought it in.", credits(left)))
+}
+
+/// Why a member is granted less than its limit.
+fn lowered(line: &Value) -> String {
+    let breaches = line["breaches"].as_array().map_or(0, Vec::len);
+    let answers = integer(line, "/answers_micro");
+    let weighs = text(line, "/standing");
+    let why = [
+        (weighs != "good").then(|| format!("it is {weighs}")),
+        (breaches > 0).then(|| remembered(line, breaches)),
+        (answers > 0).then(|| format!("it answers for {} that others left unpaid, until it has served us as much", credits(answers))),
+    ];
+    why.into_iter().flatten().collect::<Vec<_>>().join(", and ")
 }
 
 fn remembered(line: &Value, breaches: usize) -> String {
@@ -168,6 +187,7 @@ mod tests {
         json!({
             "partner": "rkeohxlu2222", "canonical": "https://blog.example", "balance_micro": -1_500_000,
             "start_micro": 2_000_000, "limit_given_micro": 2_500_000, "grown_given_micro": 500_000, "granted_micro": 2_500_000,
+            "served_micro": 1_000_000, "vouched_micro": 400_000, "answers_micro": 0,
             "limit_taken_micro": 2_000_000, "grown_taken_micro": 0, "unsettled_given_micro": 0, "unsettled_taken_micro": 10,
             "epoch": 0, "seq": 7, "pending": false, "locks": [], "standing": "good", "breaches": [], "forgotten": null,
             "ours": null, "theirs": null, "busy_beside_millionths": 125_000, "frozen": false, "left": false,
@@ -186,6 +206,7 @@ mod tests {
                 "rkeohxlu",
                 "It may owe us 2.5 credits: 2 credits as a newcomer may, and 0.5 credits for service that was settled.",
                 "We may owe it 2 credits: as a newcomer may.",
+                "It served us 1 credits, and may owe as much for that; beyond that 0.4 credits are left of the stakes of those who brought it in.",
                 "When this site is busy, its only partner is busy too with a probability of 12.5 %, by 6 windows of ten minutes in which it was.",
             ]
         );
@@ -196,6 +217,8 @@ mod tests {
         let mut line = line();
         line["granted_micro"] = 900_000.into();
         line["standing"] = "warned".into();
+        line["answers_micro"] = 100_000.into();
+        (line["served_micro"], line["vouched_micro"]) = (0.into(), 0.into());
         line["breaches"] = json!(["2026-11-22T00:00:00Z", "2026-11-23T00:00:00Z"]);
         line["forgotten"] = "2026-12-22T00:00:00Z".into();
         line["ours"] = json!({ "made": "2026-11-23T00:00:00Z", "until": "2026-11-30T00:00:00Z", "holds": true, "reason": "Not mine." });
@@ -204,7 +227,9 @@ mod tests {
         line["pending"] = true.into();
         let said = reasons(&line);
         for sentence in [
-            "granted 0.9 credits: it is warned, and 2 breaches are remembered, the oldest until 2026-12-22T00:00:00Z.",
+            "granted 0.9 credits: it is warned, and 2 breaches are remembered, the oldest until 2026-12-22T00:00:00Z, and it answers for 0.1 credits that others left \
+             unpaid, until it has served us as much.",
+            "It has not served us yet; beyond that 0 credits are left of the stakes of those who brought it in.",
             "We dispute it since 2026-11-23T00:00:00Z, \"Not mine.\": no new lease until 2026-11-30T00:00:00Z, or until that is taken back.",
             "It disputes it since 2026-11-01T00:00:00Z, \"Nor mine.\": that held until 2026-11-08T00:00:00Z, and holds no more.",
             "Of what we owe, 0.25 credits are locked for round 0011223344556677 in a circle of 3, not ruled yet.",

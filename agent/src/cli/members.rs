@@ -8,7 +8,7 @@ use super::{
     ask,
     exit::Outcome,
     out,
-    show::{number, short, table, text, truth},
+    show::{credits, integer, number, short, table, text, truth},
 };
 use crate::{
     admin::{members, talk::Ask},
@@ -73,6 +73,12 @@ fn standing(member: &Value) -> String {
         (standing, Some(until)) => said.push(format!("{standing} until {until}")),
         (standing, None) => said.push(standing.to_owned()),
     }
+    for (path, what) in [("/unpaid_micro", "left unpaid here"), ("/answers_micro", "answered for here")] {
+        let micro = integer(member, path);
+        if micro > 0 {
+            said.push(format!("{} {what}", credits(micro)));
+        }
+    }
     if said.is_empty() { "good".to_owned() } else { said.join(", ") }
 }
 
@@ -86,16 +92,16 @@ mod tests {
         let member = |site: &str, depth: u64, more: Value| {
             let mut member = json!({
                 "site": site, "canonical": "http://x.example", "sponsor": "aaaaaaaa", "depth": depth, "since": "2026-11-22T00:00:00Z",
-                "ended": null, "this_site": false, "own_branch": false, "standing": "good", "standing_until": null,
+                "ended": null, "this_site": false, "own_branch": false, "standing": "good", "standing_until": null, "unpaid_micro": 0, "answers_micro": 0,
             });
             member.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             member
         };
         let told = json!({ "mesh": "friends", "members": [
-            member("aaaaaaaa22", 0, json!({ "sponsor": null })),
+            member("aaaaaaaa22", 0, json!({ "sponsor": null, "answers_micro": 500_000 })),
             member("bbbbbbbb22", 1, json!({ "own_branch": true, "this_site": true })),
             member("cccccccc22", 2, json!({ "own_branch": true, "standing": "warned", "standing_until": "2026-12-22T00:00:00Z" })),
-            member("dddddddd22", 1, json!({ "ended": { "date": "2026-11-23T00:00:00Z", "how": "removed", "with": "dddddddd22" } })),
+            member("dddddddd22", 1, json!({ "ended": { "date": "2026-11-23T00:00:00Z", "how": "removed", "with": "dddddddd22" }, "unpaid_micro": 500_000 })),
             member("eeeeeeee22", 2, json!({ "ended": { "date": "2026-11-23T00:00:00Z", "how": "fell", "with": "dddddddd22" } })),
         ]});
         let lines: Vec<String> = words(&told).lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
@@ -104,10 +110,10 @@ mod tests {
             [
                 "mesh \"friends\": 3 members, 2 gone. Each stands below who brought it in; * is the branch of this site.",
                 "member site since standing",
-                "aaaaaaaa http://x.example 2026-11-22T00:00:00Z founder",
+                "aaaaaaaa http://x.example 2026-11-22T00:00:00Z founder, 0.5 credits answered for here",
                 "* bbbbbbbb http://x.example 2026-11-22T00:00:00Z this site",
                 "* cccccccc http://x.example 2026-11-22T00:00:00Z warned until 2026-12-22T00:00:00Z",
-                "dddddddd http://x.example 2026-11-22T00:00:00Z removed on 2026-11-23T00:00:00Z",
+                "dddddddd http://x.example 2026-11-22T00:00:00Z removed on 2026-11-23T00:00:00Z, 0.5 credits left unpaid here",
                 "eeeeeeee http://x.example 2026-11-22T00:00:00Z went with dddddddd on 2026-11-23T00:00:00Z",
             ]
         );

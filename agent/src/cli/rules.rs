@@ -1,4 +1,5 @@
-//! `overspill rules` and `overspill rules diff`: the charter in numbered articles, and what changes between two versions of it.
+//! `overspill rules` and `overspill rules diff`: the charter in numbered articles, and what changes between two versions of it. What a change
+//! would do is told by [`preview`].
 
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use serde_json::Value;
 use super::{
     ask,
     exit::{Exit, Failure, Outcome},
-    ledger, out,
+    ledger, out, preview,
 };
 use crate::admin::{talk::Ask, votes};
 
@@ -36,6 +37,8 @@ enum Command {
         #[arg(long, value_name = "VERSION")]
         to: Option<u64>,
     },
+    /// Tries other rules on simulated sites, beside those in force, before anybody votes on them.
+    Preview(preview::Options),
 }
 
 /// Shows the rules, by the running agent's word or by the ledger's.
@@ -43,13 +46,16 @@ enum Command {
 /// # Errors
 /// When there is neither, or a version that was named is not known.
 pub fn run(options: &Options, directory: &Path) -> Outcome {
+    if let Some(Command::Preview(wish)) = &options.command {
+        return preview::run(wish, options.json, directory);
+    }
     let told = match ask::try_ask(directory, Ask::Rules)? {
         Some(told) => told,
         None => by_ledger(directory)?,
     };
     match (&options.command, options.json) {
-        (None, true) => out::line(told),
-        (None, false) => out::text(text(&told)),
+        (None | Some(Command::Preview(_)), true) => out::line(told),
+        (None | Some(Command::Preview(_)), false) => out::text(text(&told)),
         (Some(Command::Diff { from, to }), json) => {
             let (one, other) = pair(&told, *from, *to)?;
             let changes = changes(one, other);

@@ -199,7 +199,14 @@ fn statement_text(statement: &Statement) -> String {
     }
     let mesh = statement.mesh.as_ref().map_or_else(|| "no mesh".to_owned(), |mesh| format!("mesh {:?}", mesh.name));
     let sum = Credit(statement.balance_micro);
-    let told: String = statement.cleared.iter().map(cleared).chain(cleared_in_all(statement)).chain(disputes(statement)).collect();
+    let told: String = statement
+        .cleared
+        .iter()
+        .map(cleared)
+        .chain(cleared_in_all(statement))
+        .chain(faded_in_all(statement))
+        .chain(disputes(statement))
+        .collect();
     format!("{}, {mesh}\n{shown}\n{told}balance of all lines: {sum} (positive: the mesh owes this site)", short(&statement.site))
 }
 
@@ -222,6 +229,12 @@ fn cleared_in_all(statement: &Statement) -> Option<String> {
         let waits = if left == Credit::ZERO { "" } else { " until the other line of a round has moved as well" };
         format!("cleared in all: {} that we owed, less {} that we were owed: {left}{waits}\n", credits(ours), credits(theirs))
     })
+}
+
+fn faded_in_all(statement: &Statement) -> Option<String> {
+    let (ours, theirs) = (statement.faded_of_ours_micro, statement.faded_of_theirs_micro);
+    (ours != 0 || theirs != 0)
+        .then(|| format!("demurrage in all: {} that we owed, and {} that we were owed\n", credits(ours), credits(theirs)))
 }
 
 fn disputes(statement: &Statement) -> impl Iterator<Item = String> {

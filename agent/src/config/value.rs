@@ -141,13 +141,15 @@ fn read_authority(text: &str) -> Result<String, String> {
     if text.contains(['/', '?', '#']) {
         return Err("has a path".to_owned());
     }
-    let authority: http::uri::Authority = text.parse().map_err(|_| "is not a host name with an optional port".to_owned())?;
-    if authority.host().is_empty() || authority.as_str().contains('@') || authority.as_str().ends_with(':') {
-        return Err("is not a host name with an optional port".to_owned());
-    }
-    if let Some(port) = authority.as_str()[authority.host().len()..].strip_prefix(':') {
+    let host = host_of(text);
+    // The port is looked at first: it is what is wrong most often, and can be named.
+    if let Some(port) = text.strip_prefix(host).and_then(|port| port.strip_prefix(':'))
+        && port.bytes().all(|byte| byte.is_ascii_digit())
+        && !port.is_empty()
+    {
         port.parse::<std::num::NonZeroU16>().map_err(|_| "has a port out of range".to_owned())?;
     }
+    let authority = overspill_edge::read_authority(text.as_bytes()).ok_or("is not a host name with an optional port")?;
     Ok(authority.as_str().to_ascii_lowercase())
 }
 

@@ -102,7 +102,7 @@ pub(super) async fn run(world: &World, opening: &mut Opening) -> Ended {
 /// Makes the site that the ledger remembers.
 fn restore(world: &World, config: Config) -> Result<Site, String> {
     let mut records = world.ledger.records().map_err(|error| format!("the ledger cannot be read: {error}"))?;
-    let restored = Site::restore(config, records.by_ref().map(|record| record.entry), world.clock.now());
+    let restored = Site::restore_from(config, world.ledger.head().site, records.by_ref().map(|record| record.entry), world.clock.now());
     if let Some(error) = records.failure() {
         return Err(format!("the ledger cannot be read: {error}"));
     }

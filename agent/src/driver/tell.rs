@@ -24,6 +24,9 @@ pub(super) fn log(event: &Event) {
         Event::Settled { partner, moved, balance } => {
             tracing::info!(partner = %partner.short(), %moved, %balance, "settled: both ends have signed");
         }
+        Event::Faded { partner, moved, balance, .. } => {
+            tracing::info!(partner = %partner.short(), %moved, %balance, "a day's demurrage: both ends have signed");
+        }
         Event::Misspoke { peer, reason } => tracing::debug!(peer = %peer.short(), reason, "a peer said what a correct agent does not"),
         Event::Shunned { peer, reason } => {
             tracing::warn!(peer = %peer.short(), reason, "a partner said what a correct agent does not, too often: it is left alone for two minutes");
@@ -66,9 +69,6 @@ pub(super) fn log(event: &Event) {
         Event::Cleared { round, amount, members } => {
             tracing::info!(round = %round.short(), %amount, members, "debts in a circle are cancelled: we owe less, and are owed less");
         }
-        Event::RuledTwice { peer, .. } => {
-            tracing::warn!(peer = %peer, "a member ruled twice on one round of clearing: anybody can check the proof");
-        }
         Event::Recovered => {
             tracing::warn!(
                 "partners hold what this site signed and its ledger does not know: it is an old copy, and goes on from what they hold"
@@ -77,6 +77,7 @@ pub(super) fn log(event: &Event) {
         Event::Renewed { partner, balance } => {
             tracing::info!(partner = %partner.short(), %balance, "a line began anew with what both ends had signed");
         }
+        Event::Rotated { old, new } => tracing::info!(member = %old, key = %new, "a member goes on under another key"),
         Event::Warned { reason } => tracing::warn!(reason, "look at this"),
         Event::Silent { reason } => tracing::error!(reason, "the ledger cannot be written: nothing is signed until that is mended"),
     }

@@ -137,3 +137,40 @@ fn an_index_that_fell_behind_catches_up() {
     let (index, ledger) = place.open();
     assert_agrees(&index, &ledger);
 }
+
+#[test]
+fn what_waits_to_be_written_is_found() {
+    let place = Place::new();
+    let (index, ledger) = place.open();
+    put(&ledger, 1);
+    // The listener is told after the appender: one more append has it done with those before.
+    put(&ledger, 2);
+    assert_eq!(index.records(&ledger, Subject::Lease(lease(1))).unwrap(), scanned(&ledger, 1));
+    let many = (0..2 * WAITING_MAX).map(|at| Entry::LeaseEnded { lease: lease(at as u8 % 5) }).collect();
+    ledger.persist_blocking(Date::from_millis(1), many).unwrap();
+    put(&ledger, 4);
+    put(&ledger, 4);
+    close(index, ledger);
+    let (index, ledger) = place.open();
+    assert_agrees(&index, &ledger);
+    assert!(index.places(Subject::Lease(lease(3))).unwrap().len() > WAITING_MAX / 5);
+}
+
+#[test]
+fn after_a_write_that_failed_the_next_start_fills_the_gap() {
+    let place = Place::new();
+    let (index, ledger) = place.open();
+    put(&ledger, 1);
+    put(&ledger, 2);
+    // What a failed write leaves: nothing waits any more, and nothing can be trusted.
+    index.doubtful.store(true, Relaxed);
+    let last = index.noted().last;
+    *index.noted() = Noted { last, ..Noted::default() };
+    let many = (0..WAITING_MAX).map(|_| Entry::LeaseEnded { lease: lease(3) }).collect();
+    ledger.persist_blocking(Date::from_millis(1), many).unwrap();
+    put(&ledger, 4);
+    assert!(index.places(Subject::Lease(lease(3))).is_err());
+    close(index, ledger);
+    let (index, ledger) = place.open();
+    assert_agrees(&index, &ledger);
+}

@@ -36,7 +36,7 @@ pub(super) struct Circles {
 impl Circles {
     /// A step was taken on the line with a partner, and moved its balance by so much.
     pub(super) fn take(&mut self, with: SiteId, step: &Step, moved: i64, date: Date) {
-        let round = step.round();
+        let Some(round) = step.round() else { return };
         if let Step::Lock(signed) = step {
             self.locked.entry(round).or_insert((signed.body.cycle.len(), 0)).1 += 1;
             return;

@@ -12,6 +12,7 @@ mod purge;
 mod recover;
 mod restart;
 mod rewrite;
+mod rotate;
 mod sampled;
 mod secure;
 mod spill;

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What a line stands at, seen from a site, by its own statement.
-fn balance(site: &Site) -> i64 {
+pub(crate) fn balance(site: &Site) -> i64 {
     site.json(&["statement"])["lines"][0]["balance_micro"].as_i64().unwrap_or_default()
 }
 
@@ -38,7 +38,7 @@ fn forget(site: &Site, copy: Option<&Path>) {
 }
 
 /// A crowd comes and goes, and is paid for.
-fn one_crowd(owner: &Site, helper: &Site) {
+pub(crate) fn one_crowd(owner: &Site, helper: &Site) {
     let tally = crowd_until_helped(owner, 40).ends();
     assert_eq!(Tally::read(&tally.wrong), 0, "{tally:?}");
     eventually("both ends stand at the same", || balance(owner) != 0 && balance(owner) == -balance(helper));

@@ -95,6 +95,22 @@ fn a_statement_tells_what_clearing_moved_and_how_lines_stand() {
 }
 
 #[test]
+fn a_statement_tells_what_demurrage_took() {
+    let place = Place::new();
+    let village = Village::found(&place).fade();
+    let baker = site(&village.baker.site());
+    village.write(&place);
+    let told = place.say(&["statement", "--json"]).assert_done().json();
+    assert_eq!((&told["balance_micro"], &told["moved_micro"]), (&(-495_000).into(), &1_500_000.into()));
+    assert_eq!((&told["faded_of_ours_micro"], &told["faded_of_theirs_micro"]), (&10_000.into(), &5_000.into()));
+    assert_eq!(line(&place, "statement", &baker)["faded_of_ours_micro"], 10_000);
+    let words = place.say(&["statement"]);
+    let sentence = "demurrage in all: 0.01 credits that we owed, and 0.005 credits that we were owed\n";
+    assert!(words.assert_done().out.contains(sentence), "{words:?}");
+    place.say(&["ledger", "verify"]).assert_done();
+}
+
+#[test]
 fn members_are_told_as_a_tree_with_who_is_gone() {
     let (place, origin) = (Place::new(), Origin::start("the blog"));
     place.say(&["members"]).assert_failed(1, "ledger");

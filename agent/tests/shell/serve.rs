@@ -155,3 +155,19 @@ fn kill_mesh(place: &Place) {
     let mut socket = std::os::unix::net::UnixStream::connect(place.state().join("control.sock")).unwrap();
     socket.write_all(b"{\"version\":1,\"ask\":\"kill_mesh\"}\n").unwrap();
 }
+
+/// Huge pages make an agent that does nothing three times as large (`docs/src/figures.md`).
+#[test]
+fn an_idle_agent_takes_no_huge_pages() {
+    let (place, origin) = (Place::new(), Origin::start("the blog"));
+    let agent = Agent::start(&place, &origin, &[]);
+    agent.get("/");
+    let memory = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", agent.pid())).unwrap();
+    let kibibytes = |name: &str| -> u64 {
+        let line = memory.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name} in {memory}"));
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    };
+    assert_eq!(kibibytes("AnonHugePages:"), 0);
+    // An unoptimised program has more to relocate, which counts, too.
+    assert!(kibibytes("Anonymous:") < 36 << 10, "{memory}");
+}

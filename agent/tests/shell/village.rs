@@ -11,11 +11,11 @@ use overspill_governance::{
     clearing::{Round, Ruling},
     entry::Entry,
     invite::{Admission, Departure, MeshId, Redeemed, token::Token},
-    line::{Concluded, Line, LineKey, Moves, Receipt, Step},
+    line::{Concluded, Fade, Line, LineKey, Moves, Receipt, Step},
     regard::Note,
     site::{Key, Signed, SiteId, Statement as _},
     time::Date,
-    units::Credit,
+    units::{Credit, Millionths},
 };
 
 use crate::support::Place;
@@ -80,6 +80,17 @@ impl Village {
         self.step(&mut to_baker, &baker, Step::Release(moves.clone()));
         self.step(&mut to_miller, &miller, Step::Release(moves));
         self.step(&mut to_baker, &baker, Step::Lock(second.into()));
+        self
+    }
+
+    /// We owe the baker a credit, the miller owes us half of one, and a hundredth of both fades today.
+    pub fn fade(mut self) -> Self {
+        let (baker, miller) = (Key::from_seed([1; 32]), Key::from_seed([2; 32]));
+        for (partner, earner, amount) in [(&baker, baker.site(), 1_000_000), (&miller, self.us.site(), 500_000)] {
+            let mut line = self.line(partner);
+            self.serve(&mut line, partner, earner, amount);
+            self.step(&mut line, partner, Step::Fade(Fade { day: self.now.day(), rate: Millionths(10_000) }));
+        }
         self
     }
 

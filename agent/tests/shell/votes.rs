@@ -75,6 +75,13 @@ fn rules_are_shown_changed_by_consent_and_kept_across_restarts() {
     let by_ledger = place.say(&["rules"]);
     assert!(by_ledger.assert_done().out.contains("Version 2 is decided"), "by the calendar of this machine it is to come: {by_ledger:?}");
     place.say(&["rules", "diff", "--from", "7"]).assert_failed(2, "no version 7");
+    let small = ["--members", "3", "--minutes", "2", "--seeds", "1", "--json"];
+    let preview = place.say(&[&["rules", "preview", "newcomer_limit=1000"][..], &small].concat()).assert_done().json();
+    assert_eq!((&preview["schema"], &preview["changes"][0]["new"]["value"]), (&"overspill.rules-preview/1".into(), &1_000.into()));
+    let sent = |side: &str| preview["all"][side]["sent_to_helpers"].as_u64().unwrap();
+    assert!(sent("now") > 1_000 && sent("then") * 10 < sent("now"), "{preview}");
+    place.say(&["rules", "preview", "settle_window=0"]).assert_failed(2, "choose from 1 to 3600 seconds");
+    place.say(&["rules", "preview", "settle_window=5", "--log", "/nowhere"]).assert_failed(1, "/nowhere");
     let verified = place.say(&["ledger", "verify", "--entries"]);
     assert!(verified.assert_done().out.contains("was adopted (1 signed)"), "{verified:?}");
 }

@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use super::{Account, Finding, require};
 use crate::{
     charter::Charter,
-    line::{Head, LineKey, LineState, Locks, Step},
+    line::{Ends, Head, LineKey, LineState, Locks, Step},
     site::{SiteId, Statement},
     units::Credit,
 };
@@ -27,6 +27,8 @@ struct Book {
     /// Moved towards the lower end, in all, and towards the higher.
     to_low: Credit,
     to_high: Credit,
+    /// An end has another key now, and the line has not begun anew under that.
+    waits: bool,
 }
 
 impl Books {
@@ -47,12 +49,18 @@ impl Books {
         })
     }
 
+    /// The lines, each in its epoch of now.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &LineKey> {
+        self.0.keys()
+    }
+
     /// This site, the lower end, signed `state`.
     pub(super) fn propose(&mut self, key: LineKey, state: &LineState, step: Option<&Step>, charter: &Charter) -> Result<(), Finding> {
         let book = self.book(key, charter);
         if let Some(proposed) = book.proposed.filter(|proposed| proposed.seq >= state.seq) {
             return require(proposed == *state, Finding::SignedTwice);
         }
+        require(!book.waits, Finding::NotNext)?;
         book.check_next(&key, state, step, charter)?;
         book.proposed = Some(*state);
         Ok(())
@@ -64,6 +72,7 @@ impl Books {
         if state.seq <= book.state.seq {
             return require(*state == book.state, Finding::SignedTwice).map(|()| Credit::ZERO);
         }
+        require(!book.waits, Finding::NotNext)?;
         if let Some(proposed) = book.proposed.filter(|proposed| proposed.seq == state.seq) {
             require(proposed == *state, Finding::SignedTwice)?;
         }
@@ -84,20 +93,38 @@ impl Books {
     }
 
     /// The line began anew: what both ends signed last is carried on, and there is no earlier epoch any more.
-    pub(super) fn renew(&mut self, old: LineKey, head: &Head, charter: &Charter) -> Result<(), Finding> {
-        let key = LineKey { epoch: head.epoch(), ..old };
+    pub(super) fn renew(&mut self, old: LineKey, head: &Head, ends: &Ends, charter: &Charter) -> Result<(), Finding> {
+        let key = ends.key(head.epoch());
         let follows = |book: &Book| {
             let signed = (old.epoch, book.state.seq);
             let same = head.last.as_ref().is_some_and(|last| last.receipt.state == book.state);
             if book.state.seq > 0 { head.place() > signed || head.place() == signed && same } else { head.place() >= book.carries }
         };
         require(head.epoch() > old.epoch && self.0.get(&old).is_none_or(follows), Finding::NotNext)?;
-        let state = head.last.as_ref().map(|last| LineState::carried(&key, &last.receipt.state));
+        let state = head.last.as_ref().map(|last| ends.carried(&key, last));
         let mut book = self.0.remove(&old).unwrap_or_else(|| Book::new(&key, charter));
         (book.state, book.proposed) = (state.unwrap_or_else(|| LineState::first(key.id(), charter)), None);
-        (book.locks, book.carries) = (Locks::of(&head.locks), head.place());
+        (book.locks, book.carries, book.waits) = (ends.locks_of(head), head.place(), false);
         self.0.insert(key, book);
         Ok(())
+    }
+
+    /// An end of a line has another key now: what is signed next is so after the line began anew, or on a new line where nothing was signed
+    /// before; `turned` when the lower end is the other one then. Tells the line's epoch.
+    pub(super) fn hand_over(&mut self, old: &LineKey, ends: &Ends, turned: bool) -> u32 {
+        let key = ends.key(old.epoch);
+        let signed = |book: &Book| book.state.seq > 0 || book.carries != (0, 0) || book.proposed.is_some();
+        let Some(mut book) = self.0.remove(old).filter(signed) else { return 0 };
+        if book.state.seq > 0 {
+            book.carries = (old.epoch, book.state.seq);
+        }
+        let carried = LineState::carried(&key, &book.state).handed_over(turned);
+        if turned {
+            (book.to_low, book.to_high) = (book.to_high, book.to_low);
+        }
+        (book.state, book.proposed, book.locks, book.waits) = (carried, None, Locks::default(), true);
+        self.0.insert(key, book);
+        key.epoch
     }
 
     fn book(&mut self, key: LineKey, charter: &Charter) -> &mut Book {
@@ -113,7 +140,7 @@ impl Books {
 impl Book {
     fn new(key: &LineKey, charter: &Charter) -> Self {
         let (state, locks, receipts) = (LineState::first(key.id(), charter), Locks::default(), 0);
-        Self { state, carries: (0, 0), proposed: None, locks, receipts, to_low: Credit::ZERO, to_high: Credit::ZERO }
+        Self { state, carries: (0, 0), proposed: None, locks, receipts, to_low: Credit::ZERO, to_high: Credit::ZERO, waits: false }
     }
 
     /// Checks that `state` follows from the agreed one; returns the shift.

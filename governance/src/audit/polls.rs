@@ -1,6 +1,6 @@
 //! The votes of one mesh, as a ledger tells them: the audit's second half.
 
-use alloc::collections::BTreeMap;
+use alloc::{collections::BTreeMap, vec::Vec};
 
 use super::{Finding, require};
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 /// Who belongs to a mesh and what it decided, by what the ledger holds so far.
 #[derive(Debug)]
 pub(super) struct Polls {
-    site: SiteId,
+    pub(super) site: SiteId,
     roster: Roster,
     minutes: Minutes,
     /// The last ballot of the ledger's site in each vote.
@@ -43,6 +43,21 @@ impl Polls {
         // What does not count for the roster was written down in good faith.
         let _ = self.roster.receive(notice);
         Ok(())
+    }
+
+    /// Every key whose place another has now, with that one.
+    pub(super) fn heirs(&self) -> BTreeMap<SiteId, SiteId> {
+        self.roster.heirs().collect()
+    }
+
+    /// Whether a key was not given up for another.
+    pub(super) fn keeps_key(&self, site: &SiteId) -> bool {
+        self.roster.heir(site) == *site
+    }
+
+    /// A member's keys; of who is none, the one that is asked about.
+    pub(super) fn keys_of(&self, site: &SiteId) -> Vec<SiteId> {
+        self.roster.keys_of(site)
     }
 
     pub(super) fn take_motion(&mut self, motion: &Signed<Motion>) -> Result<(), Finding> {

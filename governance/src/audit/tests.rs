@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     digest::Digest,
     invite::{Admission, Founding, Redeemed, token::Token},
-    line::{Line, Moves},
+    line::{Agreed, Line, Moves, Renewal},
     payword::{Chain, Word},
     site::Key,
     time::Date,
@@ -10,10 +10,10 @@ use crate::{
 use alloc::{vec, vec::Vec};
 
 const LEASE: LeaseId = LeaseId([5; 8]);
-const NOON: Date = Date::from_millis(1_795_305_600_000);
+pub(super) const NOON: Date = Date::from_millis(1_795_305_600_000);
 
 /// The owner's key is the lower one: it proposes.
-fn keys() -> (Key, Key) {
+pub(super) fn keys() -> (Key, Key) {
     let (one, other) = (Key::from_seed([1; 32]), Key::from_seed([2; 32]));
     if one.site() < other.site() { (one, other) } else { (other, one) }
 }
@@ -27,7 +27,7 @@ fn claim(serial: u32) -> Claim {
 }
 
 /// The ledgers of an owner and a helper who settled one lease in two receipts.
-fn ledgers() -> (Vec<Entry>, Vec<Entry>) {
+pub(super) fn ledgers() -> (Vec<Entry>, Vec<Entry>) {
     let (owner, helper) = keys();
     let charter = Charter::default();
     let founding = Founding {
@@ -82,7 +82,7 @@ fn ledgers() -> (Vec<Entry>, Vec<Entry>) {
     (owners, helpers)
 }
 
-fn audit(site: SiteId, entries: &[Entry]) -> Result<Audit, (usize, Finding)> {
+pub(super) fn audit(site: SiteId, entries: &[Entry]) -> Result<Audit, (usize, Finding)> {
     let mut audit = Audit::new(site);
     for (at, entry) in entries.iter().enumerate() {
         let record = Record { seq: at as u64 + 1, date: NOON, entry: entry.clone(), at: 0 };
@@ -184,6 +184,30 @@ fn ends_that_conspire_on_a_price_are_seen_by_a_third_party() {
         }
     };
     assert_eq!(helper_finds(4, inflate), Some((4, Finding::NotNext)));
+}
+
+#[test]
+fn a_line_that_began_anew_is_followed_in_its_new_epoch() {
+    let (owner, helper) = keys();
+    let (mut owners, mut helpers) = ledgers();
+    let (Entry::Founded(founding), Entry::Agreed { receipt: last, .. }) = (&owners[0], &owners[7]) else { panic!("the second receipt") };
+    let key = LineKey::between(founding.body.mesh(), owner.site(), helper.site());
+    let renewal = Renewal { key: LineKey { epoch: 7, ..key }, by: owner.site() };
+    let last = Some(Agreed { epoch: 0, receipt: last.clone() });
+    let head = Head { renewal: Some(Signed::new(renewal, &owner)), last, locks: Vec::new() };
+    let (charter, mut ours) = (Charter::default(), Line::new(key, owner.site(), &Charter::default()).unwrap());
+    ours.renew(&head, &Ends::from(&key), &charter).unwrap();
+    let moves = Moves { earner: owner.site(), amount: Credit(5) };
+    let Proposal { state, low_sig, .. } = ours.propose(&owner, moves, None, &charter).unwrap();
+    let receipt = Receipt { state, low_sig, high_sig: state.sign(&helper), claim: None, step: None };
+    for (entries, with) in [(&mut owners, helper.site()), (&mut helpers, owner.site())] {
+        entries.push(Entry::Renewed { with, head: head.clone().into() });
+        entries.push(Entry::Agreed { with, receipt: receipt.clone() });
+    }
+    let (owners, helpers) = (audit(owner.site(), &owners).unwrap(), audit(helper.site(), &helpers).unwrap());
+    let (ours, theirs) = (owners.accounts().next().unwrap(), helpers.accounts().next().unwrap());
+    assert_eq!((ours.state, ours.receipts), (state, 3));
+    assert_eq!(ours.balance.checked_add(theirs.balance), Some(Credit::ZERO));
 }
 
 #[test]

@@ -62,6 +62,17 @@ fn what_was_written_is_read_in_pieces_of_any_size() {
     }
 }
 
+#[test]
+fn a_reader_goes_on_where_another_stopped() {
+    let (bytes, ends) = log(5);
+    let at = ends[2] as usize;
+    let mut reader = Reader::resume(read(&bytes[..at]).1.unwrap());
+    reader.feed(&bytes[at..]);
+    let records: Vec<Record> = core::iter::from_fn(|| reader.poll()).collect();
+    assert_eq!(records, read(&bytes).0[2..]);
+    assert_eq!((reader.head(), reader.finish()), (read(&bytes).1, Verdict::Whole));
+}
+
 const ENTRY_FRAME_MAX: usize = crate::limits::ENTRY_BYTES_MAX + 128;
 
 #[test]

@@ -108,6 +108,24 @@ fn everybody_finds_its_own_two_lines() {
     assert_eq!(body.line(3), Some(LineKey::between(MESH, site(3), site(0))));
     assert_eq!(body.debtor_on(&LineKey::between(MESH, site(0), site(3))), Some(site(3)));
     assert_eq!(body.debtor_on(&LineKey::between(MESH, site(0), site(2))), None);
+    assert_eq!(
+        body.debtor_on(&LineKey { epoch: 7, ..LineKey::between(MESH, site(0), site(3)) }),
+        Some(site(3)),
+        "however often it began anew"
+    );
+}
+
+#[test]
+fn a_lock_is_shown_in_the_epoch_in_which_it_was_signed() {
+    let keys = keys(3);
+    let mut whole = ruled(&keys, true);
+    let key = LineKey { epoch: 7, ..whole.round.body.line(0).unwrap() };
+    let (low, high) = if keys[0].site() == key.low { (&keys[0], &keys[1]) } else { (&keys[1], &keys[0]) };
+    let state = LineState { line: key.id(), ..whole.locks[0].state };
+    whole.locks[0] = Locked { epoch: 7, state, low_sig: state.sign(low), high_sig: state.sign(high) };
+    assert!(whole.is_good());
+    whole.locks[0].epoch = 8;
+    assert!(!whole.is_good());
 }
 
 #[test]

@@ -3,6 +3,7 @@ use crate::{
     ballot::{Ballot, Outcome, Stage},
     charter::Charter,
     claim::{Bounds, Claim, Issued, assess},
+    clearing::{Round, Ruling},
     digest::ObjectDigest,
     edition::{Leaf, Served, beside, path_digest, root},
     invite::{Admission, Redeemed, token::Token},
@@ -106,6 +107,13 @@ fn misserved(body: u8) -> Misserved {
     Misserved { served: served(3, body), leaf: leaves()[3], beside: beside(&leaves(), 3) }
 }
 
+fn double_ruling() -> DoubleRuling {
+    let cycle = vec![culprit().site(), other().site(), Key::from_seed([9; 32]).site()];
+    let round = Round { mesh: MESH, charter: 1, cycle, amount: Credit(500), date: NOON };
+    let rules = |moves| Ruling { round: round.digest(), moves }.sign(&culprit());
+    DoubleRuling { moves: rules(true), ends: rules(false), round }
+}
+
 /// One of each kind, all of the culprit's making.
 fn bundles() -> Vec<Bundle> {
     let one = settled(&claim(9, 9, 9));
@@ -121,6 +129,7 @@ fn bundles() -> Vec<Bundle> {
         Bundle::Overpayment(overpaid(claim(51, 51, 51)).into()),
         Bundle::DoubleEdition(Pair { one: edition(1, b"one"), other: edition(1, b"other") }.into()),
         Bundle::Misserving(misserved(4).into()),
+        Bundle::DoubleRuling(double_ruling().into()),
     ]
 }
 
@@ -183,6 +192,11 @@ fn a_receipt_is_held_against_every_bound_of_its_allotment() {
     assert!(beyond(claim(51, 1, 1)) && beyond(claim(10, 11, 1)), "more tickets than were handed out");
     assert!(beyond(claim(10, 10, (10 << 20) + 1)) && beyond(claim(50, 50, (50 << 20) + 1)), "more bytes than they can be worth");
     assert!(beyond(Claim { word: chain().word(11).unwrap(), ..claim(10, 10, 1) }), "a word that nobody brought");
+    let mut anew = overpaid(claim(51, 1, 1));
+    anew.key.epoch = 7;
+    anew.state.0.line = anew.key.id();
+    anew.state.1 = anew.state.0.sign(&culprit());
+    assert!(matches!(Bundle::Overpayment(anew.into()).judge(), Verdict::Convicted(_)), "on a line that began anew, too");
 }
 
 #[test]
@@ -222,6 +236,17 @@ fn signatures_of_others_and_of_other_domains_convict_nobody() {
     for pair in forgeries(&edition(1, b"one"), &edition(1, b"other")) {
         assert_eq!(because(Bundle::DoubleEdition(pair.into())), Because::NotSigned);
     }
+    let double = double_ruling();
+    let ends = Ruling { round: double.round.digest(), moves: false };
+    for signature in [ends.sign(&other()), double.moves, culprit().sign("x", &ends.canonical()), Signature([0; 64])] {
+        assert_eq!(because(Bundle::DoubleRuling(DoubleRuling { ends: signature, ..double.clone() }.into())), Because::NotSigned);
+    }
+    let mut led = double.clone();
+    led.round.cycle.rotate_left(1);
+    assert_eq!(because(Bundle::DoubleRuling(led.into())), Because::NotSigned, "somebody else's round");
+    let mut of_nobody = double;
+    of_nobody.round.cycle.clear();
+    assert_eq!(because(Bundle::DoubleRuling(of_nobody.into())), Because::Malformed);
     if let Bundle::Fork(fork) = bundles().remove(0) {
         for signature in [fork.one.1, fork.other.0.sign(&other()), culprit().sign("x", &fork.other.0.canonical())] {
             let forged = Fork { other: (fork.other.0, signature), ..(*fork).clone() };

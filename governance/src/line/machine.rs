@@ -25,9 +25,11 @@ pub struct Line {
     /// Rounds that are locked, by the agreed state.
     pub(super) locks: Locks,
     /// How far each end let the other owe it at the beginning.
-    start: Credit,
+    pub(super) start: Credit,
     /// With what this epoch began; `None` for the first.
     pub(super) began: Option<Box<Head>>,
+    /// An end has another key now: nothing is signed before the line begins anew.
+    pub(super) waits: bool,
 }
 
 /// What a proposal does.
@@ -45,7 +47,7 @@ pub struct Moves {
 pub enum Examined {
     /// A lawful next state: check what it is for, then [`Line::countersign`] it.
     Next(Moves),
-    /// A lawful step of clearing: check that it may be taken, then [`Line::countersign`] it.
+    /// A lawful step: check that it may be taken, then [`Line::countersign`] it.
     Step(Step),
     /// Countersigned before: send that signature again. Nothing is to be persisted.
     Again(Box<Receipt>),
@@ -70,7 +72,7 @@ pub enum Concluded {
 pub enum LineError {
     /// Only the other end may do this.
     WrongEnd,
-    /// An earlier proposal waits for its answer: send that again.
+    /// An earlier proposal waits for its answer: send that again. Or the line is to begin anew first.
     Busy,
     /// It speaks of another line.
     OtherLine,
@@ -93,6 +95,8 @@ pub enum LineError {
     NotLockable,
     /// No lock of that round is open.
     NotLocked,
+    /// That day's demurrage was taken, or nothing would fade.
+    NotFading,
 }
 
 impl fmt::Display for LineError {
@@ -110,6 +114,7 @@ impl fmt::Display for LineError {
             Self::OutOfRange => f.write_str("the amount is out of range"),
             Self::NotLockable => f.write_str("the line has no room for this lock; nothing is locked"),
             Self::NotLocked => f.write_str("no lock of that round is open; nothing moves"),
+            Self::NotFading => f.write_str("that day's demurrage was taken, or there is nothing to take; nothing moves"),
         }
     }
 }
@@ -121,7 +126,7 @@ impl Line {
     pub fn new(key: LineKey, me: SiteId, charter: &Charter) -> Option<Self> {
         key.partner_of(me).filter(|partner| key.low < key.high && *partner != me)?;
         let (state, start) = (LineState::first(key.id(), charter), charter.newcomer_limit);
-        Some(Self { key, me, state, receipt: None, pending: None, locks: Locks::default(), start, began: None })
+        Some(Self { key, me, state, receipt: None, pending: None, locks: Locks::default(), start, began: None, waits: false })
     }
 
     /// Which line.
@@ -151,7 +156,7 @@ impl Line {
 
     /// Lower end: the proposal to send again until it is answered.
     pub fn pending(&self) -> Option<&Proposal> {
-        self.pending.as_ref()
+        self.pending.as_ref().filter(|_| !self.waits)
     }
 
     /// The balance seen from here: positive when the partner owes us.
@@ -217,7 +222,7 @@ impl Line {
         if !self.is_low() || key.site() != self.me {
             return Err(LineError::WrongEnd);
         }
-        if self.pending.is_some() {
+        if self.waits || self.pending.is_some() {
             return Err(LineError::Busy);
         }
         let shift = self.shift(moves)?;
@@ -231,7 +236,7 @@ impl Line {
         Ok(proposal)
     }
 
-    /// Lower end: signs the next state, which takes a step of clearing. Persist it, then send it until it is answered.
+    /// Lower end: signs the next state, which takes a step. Persist it, then send it until it is answered.
     ///
     /// # Errors
     /// [`LineError`]; nothing is signed.
@@ -239,7 +244,7 @@ impl Line {
         if !self.is_low() || key.site() != self.me {
             return Err(LineError::WrongEnd);
         }
-        if self.pending.is_some() {
+        if self.waits || self.pending.is_some() {
             return Err(LineError::Busy);
         }
         let state = self.locks.after(&self.state, &step, &self.key, charter)?;
@@ -257,7 +262,7 @@ impl Line {
         if self.is_low() {
             return Err(LineError::WrongEnd);
         }
-        if state.line != self.state.line {
+        if self.waits || state.line != self.state.line {
             return Err(LineError::OtherLine);
         }
         if !state.is_signed_by(&self.key.low, &proposal.low_sig) {
@@ -322,7 +327,7 @@ impl Line {
         if !self.is_low() {
             return Err(LineError::WrongEnd);
         }
-        if seq <= self.state.seq {
+        if self.waits || seq <= self.state.seq {
             return Ok(Concluded::Old);
         }
         let ahead = LineError::Ahead { ours: self.state.seq, theirs: seq };
@@ -343,7 +348,7 @@ impl Line {
         let state = &proposal.state;
         let follows =
             state.line == self.state.line && Some(state.seq) == self.state.seq.checked_add(1) && state.prev == self.state.digest();
-        if !self.is_low() || !follows {
+        if self.waits || !self.is_low() || !follows {
             return Err(LineError::NotNext);
         }
         self.pending = Some(proposal.clone());
@@ -355,7 +360,7 @@ impl Line {
     /// # Errors
     /// [`LineError::OtherLine`].
     pub fn restore_agreed(&mut self, receipt: &Receipt) -> Result<(), LineError> {
-        if receipt.state.line != self.state.line {
+        if self.waits || receipt.state.line != self.state.line {
             return Err(LineError::OtherLine);
         }
         if receipt.state.seq > self.state.seq {
@@ -370,7 +375,7 @@ impl Line {
     /// # Errors
     /// [`LineError`] when it is not a receipt of this line, or contradicts what this end signed: sign nothing on this line.
     pub fn adopt(&mut self, receipt: &Receipt) -> Result<bool, LineError> {
-        if !receipt.is_good(&self.key) {
+        if self.waits || !receipt.is_good(&self.key) {
             return Err(LineError::BadSignature);
         }
         let contradicts = |state: &LineState| state.seq == receipt.state.seq && *state != receipt.state;

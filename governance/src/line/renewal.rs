@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use bincode::{Decode, Encode};
 
-use super::{Line, LineError, LineKey, LineState, Locks, Receipt};
+use super::{Ends, Line, LineError, LineKey, LineState, Locks, Receipt};
 use crate::{
     charter::Charter,
     clearing::Round,
@@ -55,17 +55,24 @@ impl Head {
         self.renewal.as_ref().map_or(0, |renewal| renewal.body.key.epoch)
     }
 
+    /// Whether the last state was signed under keys that the ends have no more: who is the lower one may have turned since.
+    pub fn is_handed_over(&self) -> bool {
+        let signed =
+            |renewal: &Signed<Renewal>, last: &Agreed| LineKey { epoch: last.epoch, ..renewal.body.key }.id() == last.receipt.state.line;
+        self.renewal.as_ref().zip(self.last.as_ref()).is_some_and(|(renewal, last)| !signed(renewal, last))
+    }
+
     /// Its place among the states of the line, over all epochs; the start for a line on which nothing was signed.
     pub fn place(&self) -> (u32, u64) {
         self.last.as_ref().map_or((0, 0), |last| (last.epoch, last.receipt.state.seq))
     }
 
-    /// Tells whether it holds for the line between the ends of `ends`, whatever epoch that names.
+    /// Tells whether it holds for the line between these ends, in whatever epoch. The last state may be one that former keys signed.
     ///
     /// # Errors
     /// [`LineError::OtherLine`], [`LineError::BadSignature`] or [`LineError::NotLocked`].
-    pub fn check(&self, ends: &LineKey) -> Result<(), LineError> {
-        let at = |epoch| LineKey { epoch, ..*ends };
+    pub fn check(&self, ends: &Ends) -> Result<(), LineError> {
+        let (at, mut signed) = (|epoch| ends.key(epoch), ends.key(0));
         if let Some(renewal) = &self.renewal {
             let Renewal { key, by } = renewal.body;
             if key != at(key.epoch) || key.epoch == 0 || key.partner_of(by).is_none() {
@@ -74,12 +81,14 @@ impl Head {
             require(renewal.is_by(&by), LineError::BadSignature)?;
         }
         if let Some(last) = &self.last {
-            require(last.epoch <= self.epoch(), LineError::OtherLine)?;
-            require(last.receipt.state.seq > 0 && last.receipt.is_good(&at(last.epoch)), LineError::BadSignature)?;
+            (signed, _) = ends.signed_as(last.receipt.state.line, last.epoch).ok_or(LineError::BadSignature)?;
+            let (of_now, begun) = (signed == at(last.epoch), self.renewal.is_some());
+            require(if of_now { last.epoch <= self.epoch() } else { !begun || last.epoch < self.epoch() }, LineError::OtherLine)?;
+            require(last.receipt.state.seq > 0 && last.receipt.is_good(&signed), LineError::BadSignature)?;
         }
         let locked = self.last.as_ref().map(|last| (last.receipt.state.locked_low, last.receipt.state.locked_high));
-        let good = self.locks.len() <= LOCKS_MAX && self.locks.iter().all(|round| round.is_good() && round.body.mesh == ends.mesh);
-        require(good && Locks::of(&self.locks).sums(ends) == locked.unwrap_or_default().into(), LineError::NotLocked)
+        let good = self.locks.len() <= LOCKS_MAX && self.locks.iter().all(|round| round.is_good() && round.body.mesh == signed.mesh);
+        require(good && Locks::of(&self.locks).sums(&signed) == locked.unwrap_or_default().into(), LineError::NotLocked)
     }
 
     /// The same line with the later of two last states.
@@ -116,16 +125,20 @@ impl Line {
         Head {
             renewal: began.and_then(|head| head.renewal.clone()),
             last: last.or_else(|| began.and_then(|head| head.last.clone())),
-            locks: self.locks.iter().map(|(_, round)| round.clone()).collect(),
+            locks: match began {
+                // They were open under the former keys, and the last state says so.
+                Some(head) if self.receipt.is_none() => head.locks.clone(),
+                _ => self.locks.iter().map(|(_, round)| round.clone()).collect(),
+            },
         }
     }
 
-    /// Begins the epoch of `head`, which was checked: what is pending in the old one is given up, and nothing is signed in that any more.
+    /// Begins the epoch of `head`, which was checked for these ends: what is pending in the old one is given up, and nothing is signed in that any more.
     /// Persist the head first.
     ///
     /// # Errors
     /// [`LineError::Ahead`] when `head` shows no later epoch, or an earlier state than this end knows: nothing has changed.
-    pub fn renew(&mut self, head: &Head, charter: &Charter) -> Result<(), LineError> {
+    pub fn renew(&mut self, head: &Head, ends: &Ends, charter: &Charter) -> Result<(), LineError> {
         let Some(renewal) = head.renewal.as_ref().filter(|renewal| renewal.body.key.epoch > self.key.epoch) else {
             return Err(LineError::Ahead { ours: self.state.seq, theirs: head.place().1 });
         };
@@ -137,11 +150,11 @@ impl Line {
         }
         self.key = renewal.body.key;
         self.state = match &head.last {
-            Some(last) => LineState::carried(&self.key, &last.receipt.state),
+            Some(last) => ends.carried(&self.key, last),
             None => LineState::first(self.key.id(), charter),
         };
-        (self.receipt, self.pending) = (None, None);
-        self.locks = Locks::of(&head.locks);
+        (self.receipt, self.pending, self.waits) = (None, None, false);
+        self.locks = ends.locks_of(head);
         self.began = Some(head.clone().into());
         Ok(())
     }

@@ -1,13 +1,15 @@
-//! Steps of clearing on a line: an amount is locked, and the lock is opened by a ruling, or because who could rule is gone.
+//! Steps on a line that settle no claim: an amount is locked for clearing, and the lock is opened by a ruling, or because who could rule is gone;
+//! and once a day a share of the balance fades, where the charter has it so.
 //!
 //! What a step does follows from the agreed state, the open locks and the charter alone. So an honest higher end never has a reason to refuse
-//! one that an honest lower end proposes, and no proposal is stuck.
+//! one that an honest lower end proposes, and no proposal is stuck. Of which day and at which rate demurrage is taken the charter leaves open; the
+//! lower end proposes only what the higher has asked for.
 
 use alloc::{boxed::Box, collections::BTreeMap};
 
 use bincode::{Decode, Encode};
 
-use super::{LineError, LineKey, LineState};
+use super::{Fade, LineError, LineKey, LineState};
 use crate::{
     charter::Charter,
     clearing::{Round, Ruling},
@@ -26,15 +28,18 @@ pub enum Step {
     Release(Signed<Ruling>),
     /// Opens the lock of this round without moving anything: its initiator is no member any more, and neither end has seen a ruling.
     Gone(Digest),
+    /// A day's demurrage.
+    Fade(Fade),
 }
 
 impl Step {
-    /// The round that it is about.
-    pub fn round(&self) -> Digest {
+    /// The round of clearing that it is about.
+    pub fn round(&self) -> Option<Digest> {
         match self {
-            Self::Lock(round) => round.body.digest(),
-            Self::Release(ruling) => ruling.body.round,
-            Self::Gone(round) => *round,
+            Self::Lock(round) => Some(round.body.digest()),
+            Self::Release(ruling) => Some(ruling.body.round),
+            Self::Gone(round) => Some(*round),
+            Self::Fade(_) => None,
         }
     }
 
@@ -44,6 +49,7 @@ impl Step {
             Self::Lock(round) => round.body.digest(),
             Self::Release(ruling) => ruling.body.digest(),
             Self::Gone(round) => Digest::of("overspill gone v1", &round.0),
+            Self::Fade(fade) => fade.digest(),
         }
     }
 }
@@ -79,7 +85,7 @@ impl Locks {
     /// The state that lawfully follows from `state` by `step`.
     ///
     /// # Errors
-    /// [`LineError::NotLockable`], [`LineError::NotLocked`], [`LineError::BadSignature`] or [`LineError::OutOfRange`].
+    /// [`LineError::NotLockable`], [`LineError::NotLocked`], [`LineError::NotFading`], [`LineError::BadSignature`] or [`LineError::OutOfRange`].
     pub fn after(&self, state: &LineState, step: &Step, key: &LineKey, charter: &Charter) -> Result<LineState, LineError> {
         let mut next =
             LineState { seq: state.seq.checked_add(1).ok_or(LineError::OutOfRange)?, prev: state.digest(), cause: step.cause(), ..*state };
@@ -103,6 +109,7 @@ impl Locks {
                 next.open(round, key, ruling.body.moves)?;
             }
             Step::Gone(round) => next.open(&self.0.get(round).ok_or(LineError::NotLocked)?.body, key, false)?,
+            Step::Fade(fade) => next.fade(fade)?,
         }
         Ok(next)
     }
@@ -113,9 +120,10 @@ impl Locks {
             Step::Lock(round) => {
                 self.0.insert(round.body.digest(), (**round).clone());
             }
-            Step::Release(_) | Step::Gone(_) => {
-                self.0.remove(&step.round());
+            Step::Release(Signed { body: Ruling { round, .. }, .. }) | Step::Gone(round) => {
+                self.0.remove(round);
             }
+            Step::Fade(_) => {}
         }
     }
 }

@@ -2,11 +2,13 @@ use super::*;
 use crate::{
     limits::RECEIPT_BYTES_MAX,
     payword::{LeaseId, Word},
-    units::{Bytes, Permille},
+    units::{Bytes, Millionths, Permille},
 };
 use alloc::vec::Vec;
 
 mod crashes;
+mod fading;
+mod handovers;
 mod renewals;
 
 fn keys() -> (Key, Key) {
@@ -74,6 +76,8 @@ fn every_copy_and_every_late_word_is_of_no_consequence() {
     assert_eq!(theirs.examine(&proposal, &charter()), Ok(Examined::Old));
     assert_eq!(ours.conclude(1, first.high_sig), Ok(Concluded::Old));
     assert_eq!(theirs.adopt(&first), Ok(false));
+    let (last, pending) = (ours.receipt().unwrap().clone(), ours.propose(&low, earns(&low, 3), None, &charter()).unwrap());
+    assert_eq!((ours.adopt(&last), ours.restore_agreed(&last), ours.pending()), (Ok(false), Ok(()), Some(&pending)), "known already");
     assert_eq!((ours.balance(), theirs.balance()), (Credit(-4), Credit(4)));
 }
 
@@ -107,6 +111,19 @@ fn limits_hold_in_both_directions_and_open_again() {
     assert!(ours.state().is_within_limits());
 }
 
+/// Each end stays within what the other grants it, even if every open lock ends without a move.
+#[test]
+fn a_state_is_within_limits_when_neither_end_can_come_to_owe_more() {
+    let within = |balance, locked_low, locked_high| {
+        let first = LineState::first(line_key().id(), &charter());
+        LineState { balance: Credit(balance), locked_low: Credit(locked_low), locked_high: Credit(locked_high), ..first }.is_within_limits()
+    };
+    assert!(within(1_000, 0, 0) && within(-1_000, 0, 0) && within(900, 100, 0) && within(-900, 0, 100));
+    assert!(!within(1_001, 0, 0) && !within(-1_001, 0, 0), "either end");
+    assert!(!within(900, 101, 0) && !within(-900, 0, 101), "with what is locked");
+    assert!(!within(i64::MIN, 0, 0) && !within(i64::MAX, 1, 0));
+}
+
 #[test]
 fn giving_service_earns_trust_up_to_the_cap_and_taking_it_earns_none() {
     let (low, high, mut ours, mut theirs) = ends();
@@ -117,6 +134,16 @@ fn giving_service_earns_trust_up_to_the_cap_and_taking_it_earns_none() {
         agree(&mut ours, &mut theirs, earns(&low, 1_000));
     }
     assert_eq!((ours.limit_given(), ours.limit_taken()), (Credit(3_000), Credit(3_000)));
+}
+
+#[test]
+fn a_line_began_with_the_limits_of_its_first_state_whatever_rules_its_log_is_read_under() {
+    let (low, high, mut ours, mut theirs) = ends();
+    let receipts = [agree(&mut ours, &mut theirs, earns(&low, 900)), agree(&mut ours, &mut theirs, earns(&high, 700))];
+    let generous = Charter { newcomer_limit: Credit(2_000), ..charter() };
+    let mut restored = Line::new(line_key(), low.site(), &generous).unwrap();
+    receipts.iter().for_each(|receipt| restored.restore_agreed(receipt).unwrap());
+    assert_eq!((ours.start(), restored.start(), restored.limit_given()), (Credit(1_000), Credit(1_000), Credit(1_350)));
 }
 
 #[test]
@@ -160,6 +187,14 @@ fn a_limit_that_the_lower_end_ignores_holds_at_the_higher() {
         assert_eq!(theirs.examine(&proposal, &charter()), Err(LineError::LimitReached));
         assert_eq!(theirs.clone().countersign(&high, &proposal, &charter()), Err(LineError::LimitReached));
     }
+}
+
+#[test]
+fn a_state_that_moves_nothing_is_not_signed() {
+    let (low, _, _, theirs) = ends();
+    let state = theirs.state().next(Credit::ZERO, Digest::ZERO, &charter()).unwrap();
+    let proposal = Proposal { state, low_sig: state.sign(&low), claim: None, step: None };
+    assert_eq!(theirs.examine(&proposal, &charter()), Err(LineError::OutOfRange));
 }
 
 #[test]
@@ -239,6 +274,23 @@ fn an_old_receipt_in_the_log_does_not_turn_time_back() {
         ours.restore_agreed(receipt).unwrap();
     }
     assert_eq!((ours.state().seq, ours.balance()), (2, Credit(3)));
+}
+
+#[test]
+fn a_proposal_in_the_log_that_does_not_follow_is_not_taken_back() {
+    let (low, _, mut ours, mut theirs) = ends();
+    let fresh = ours.clone();
+    let proposal = ours.propose(&low, earns(&low, 1), None, &charter()).unwrap();
+    let taken = |bend: fn(&mut LineState)| {
+        let mut bent = proposal.clone();
+        bend(&mut bent.state);
+        fresh.clone().restore_proposed(&bent)
+    };
+    assert_eq!(taken(|_| ()), Ok(()));
+    assert_eq!(taken(|state| state.line = LineId(Digest::ZERO)), Err(LineError::NotNext));
+    assert_eq!(taken(|state| state.seq = 2), Err(LineError::NotNext));
+    assert_eq!(taken(|state| state.prev = Digest::ZERO), Err(LineError::NotNext));
+    assert_eq!(theirs.restore_proposed(&proposal), Err(LineError::NotNext), "the higher end proposes nothing");
 }
 
 mod steps {
@@ -336,6 +388,7 @@ mod steps {
         assert_eq!(ours.propose_step(&low, Step::Lock(elsewhere.into()), &charter()), Err(LineError::BadSignature));
         assert_eq!(theirs.propose_step(&high, ruling(&open, true), &charter()), Err(LineError::WrongEnd));
         let lock = ours.propose_step(&low, ruling(&open, true), &charter()).unwrap();
+        assert_eq!(ours.propose_step(&low, ruling(&open, false), &charter()), Err(LineError::Busy), "one state at a time");
         let with_claim = Proposal { claim: Some(claim(1)), ..lock.clone() };
         assert_eq!(theirs.examine(&with_claim, &charter()), Err(LineError::NotNext));
         let mut state = lock.state;

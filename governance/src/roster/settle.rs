@@ -19,6 +19,9 @@ impl Roster {
     /// Settles a notice that rests on a known site; returns what is newly settled.
     pub(super) fn settle(&mut self, digest: Digest, notice: Notice) -> Vec<Digest> {
         let site = notice.rests_on();
+        if matches!(&notice, Notice::Rotated(_)) && !self.is_kept(digest, &notice) {
+            return Vec::new();
+        }
         let undoes = self.undoes(&digest, &notice);
         self.waiting.entry(site).or_default().insert(digest, notice);
         if undoes {
@@ -53,24 +56,34 @@ impl Roster {
     fn hang(&mut self) {
         let mut offers: BTreeMap<SiteId, Vec<(Date, Digest)>> = BTreeMap::new();
         for (digest, notice) in &self.settled {
-            let Notice::Admitted(Signed { body: Admission { sponsor, date, .. }, .. }) = notice else { continue };
-            if !self.is_gone(sponsor, *date) {
-                offers.entry(*sponsor).or_default().push((*date, *digest));
-            }
+            let (sponsor, date) = match notice {
+                Notice::Admitted(Signed { body, .. }) if !self.is_void(body) => (body.sponsor, body.date),
+                Notice::Rotated(rotation) if self.succession(&rotation.body.old).is_some() => (rotation.body.old, rotation.body.date),
+                _ => continue,
+            };
+            offers.entry(sponsor).or_default().push((date, *digest));
         }
         self.known.clear();
+        self.heirs.clear();
         let mut arrived = self.know_founder();
         let mut open: BTreeSet<(Date, Digest)> = BTreeSet::new();
         loop {
             open.extend(offers.remove(&arrived).into_iter().flatten());
-            let Some((_, digest)) = open.pop_first() else { return };
-            let Some(Notice::Admitted(admission)) = self.settled.get(&digest) else { continue };
-            let admission = admission.body.clone();
-            if !self.known.contains_key(&admission.member) {
-                arrived = admission.member;
-                self.know(digest, admission);
-            }
+            let Some((_, digest)) = open.pop_first() else { break };
+            arrived = match self.settled.get(&digest) {
+                Some(Notice::Admitted(admission)) if !self.known.contains_key(&admission.body.member) => {
+                    let admission = admission.body.clone();
+                    self.know(digest, admission)
+                }
+                Some(Notice::Rotated(rotation)) => {
+                    let old = rotation.body.old;
+                    let Some(heir) = self.know_heir(&old) else { continue };
+                    heir
+                }
+                _ => continue,
+            };
         }
+        self.name_heirs();
     }
 
     /// Finds who falls with a removed sponsor: whoever it brought in and no tombstone keeps, and whomever those brought in. Otherwise a
@@ -81,14 +94,20 @@ impl Roster {
             return;
         }
         let mut children: BTreeMap<SiteId, Vec<SiteId>> = BTreeMap::new();
-        for (site, sponsor) in self.sponsors() {
+        for (site, sponsor) in self.sponsors().filter(|(site, _)| !self.heirs.contains_key(site)) {
             children.entry(sponsor).or_default().push(site);
         }
         for (member, (date, keeps)) in &self.removed {
-            let mut open = vec![*member];
+            let heir = self.heir(member);
+            if heir != *member {
+                let fallen = self.fallen.entry(heir).or_insert(*date);
+                *fallen = (*fallen).min(*date);
+            }
+            let keeps: BTreeSet<SiteId> = keeps.iter().map(|kept| self.heir(kept)).collect();
+            let mut open = vec![heir];
             while let Some(sponsor) = open.pop() {
                 for child in children.get(&sponsor).into_iter().flatten() {
-                    let kept = sponsor == *member && keeps.binary_search(child).is_ok();
+                    let kept = sponsor == heir && keeps.contains(child);
                     let known = self.fallen.get(child).is_some_and(|fallen| fallen <= date);
                     if !kept && !known {
                         self.fallen.insert(*child, *date);
@@ -105,8 +124,10 @@ impl Roster {
             Notice::Admitted(Signed { body: Admission { sponsor, invite, .. }, .. }) => {
                 self.used.get(&(*sponsor, *invite)).is_some_and(|used| digest < used)
             }
+            Notice::Rotated(_) => true,
             Notice::Departed(Signed { body: Departure { member, date, .. }, .. }) => match self.gone.get(member) {
                 Some(gone) => date < gone,
+                None if self.rotations.contains_key(member) => true,
                 None => self.settled.values().any(
                     |settled| matches!(settled, Notice::Admitted(admission) if admission.body.sponsor == *member && admission.body.date > *date),
                 ),
@@ -134,6 +155,8 @@ impl Roster {
         self.order.clear();
         self.known.clear();
         self.gone.clear();
+        self.rotations.clear();
+        self.heirs.clear();
         self.used.clear();
         self.know_founder();
     }
@@ -143,6 +166,7 @@ impl Roster {
         let founder = Member {
             site: founding.founder,
             sponsor: None,
+            succeeds: None,
             canonical: founding.canonical.clone(),
             addresses: founding.addresses.clone(),
             since: founding.date,
@@ -153,15 +177,12 @@ impl Roster {
     }
 
     /// Gives a member its place below its sponsor. It came in when the chain of admissions down to it was complete.
-    fn know(&mut self, notice: Digest, admission: Admission) {
+    fn know(&mut self, notice: Digest, admission: Admission) -> SiteId {
         let Admission { member, sponsor, canonical, addresses, date, .. } = admission;
         let since = self.known.get(&sponsor).map_or(date, |above| date.max(above.since));
-        self.known.insert(member, Member { site: member, sponsor: Some(sponsor), canonical, addresses, since, notice });
-    }
-
-    /// Whether a site had left when it admitted somebody.
-    fn is_gone(&self, sponsor: &SiteId, date: Date) -> bool {
-        self.gone.get(sponsor).is_some_and(|gone| date > *gone)
+        let (sponsor, succeeds) = (Some(self.heir(&sponsor)), None);
+        self.known.insert(member, Member { site: member, sponsor, succeeds, canonical, addresses, since, notice });
+        member
     }
 
     /// Settles what waits for a known site, and what waits for the sites that this makes known, and so on.
@@ -169,9 +190,18 @@ impl Roster {
     fn arrive(&mut self, site: SiteId) -> bool {
         let (mut arrived, mut moved) = (vec![site], false);
         while let Some(site) = arrived.pop() {
-            let (departures, admissions): (Vec<_>, Vec<_>) =
-                self.waiting.remove(&site).unwrap_or_default().into_iter().partition(|(_, notice)| matches!(notice, Notice::Departed(_)));
+            let (mut departures, mut rotations, mut admissions) = (Vec::new(), Vec::new(), Vec::new());
+            for (digest, notice) in self.waiting.remove(&site).unwrap_or_default() {
+                let kind = match &notice {
+                    Notice::Admitted(_) => &mut admissions,
+                    Notice::Departed(_) => &mut departures,
+                    Notice::Rotated(_) => &mut rotations,
+                };
+                kind.push((digest, notice));
+            }
             self.depart(site, departures);
+            moved |= self.rotate(site, rotations);
+            arrived.extend(self.know_heir(&site));
             for (digest, notice) in admissions {
                 let Some((member, is_new)) = self.admit(digest, notice) else { continue };
                 moved |= !is_new;
@@ -188,7 +218,7 @@ impl Roster {
         }
         let dated = departures.into_iter().filter_map(|(digest, notice)| match &notice {
             Notice::Departed(departure) => Some((departure.body.date, digest, notice)),
-            Notice::Admitted(_) => None,
+            Notice::Admitted(_) | Notice::Rotated(_) => None,
         });
         if let Some((date, digest, notice)) = dated.min_by_key(|(date, ..)| *date) {
             self.gone.insert(site, date);
@@ -212,7 +242,7 @@ impl Roster {
         self.used.insert((sponsor, body.invite), digest);
         self.settled.insert(digest, notice);
         self.order.push(digest);
-        if self.is_gone(&sponsor, date) {
+        if self.is_void(&body) {
             return None;
         }
         match self.known.get(&member) {

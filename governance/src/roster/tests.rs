@@ -337,6 +337,7 @@ fn reference(notices: &[Notice]) -> Vec<SiteId> {
                 let date = left.entry(body.member).or_insert(body.date);
                 *date = body.date.min(*date);
             }
+            Notice::Rotated(_) => {}
             // Nobody introduces the founder.
             Notice::Admitted(admission) if admission.body.member == site(0) => {}
             Notice::Admitted(admission) => {
@@ -358,6 +359,8 @@ fn reference(notices: &[Notice]) -> Vec<SiteId> {
     known.sort();
     known
 }
+
+mod rotations;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(120))]

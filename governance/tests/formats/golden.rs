@@ -45,6 +45,7 @@ fn entries_keep_their_bytes() {
             Entry::Agreed { .. } => "agreed",
             Entry::Ruled(_) => "ruled",
             Entry::Noted { note: Note::WeDispute(_), .. } => "noted-dispute",
+            Entry::Noted { note: Note::Answers { .. }, .. } => "noted-answers",
             Entry::Noted { .. } => "noted",
             Entry::LeaseEnded { .. } => "lease-ended",
             Entry::Moved { .. } => "moved",
@@ -55,6 +56,8 @@ fn entries_keep_their_bytes() {
             Entry::Convicted { .. } => "convicted",
             Entry::Recovered { .. } => "recovered",
             Entry::Renewed { .. } => "renewed",
+            Entry::Rotated { rotation, .. } if rotation.commitment.is_some() => "rotated-recovery",
+            Entry::Rotated { .. } => "rotated",
         };
         let bytes = codec::encode(&entry);
         assert_golden(&format!("entry-{name}.hex"), &hex(&bytes));

@@ -5,7 +5,7 @@ use overspill_governance::{
     ballot::{Ballot, Equivocation, Outcome, Stage},
     charter::Charter,
     claim::Claim,
-    clearing::{Locked, Round, Ruled, Ruling},
+    clearing::{DoubleRuling, Locked, Round, Ruled, Ruling},
     decision::Decision,
     digest::{Digest, ObjectDigest},
     docket::Paper,
@@ -18,6 +18,7 @@ use overspill_governance::{
     payword::{Chain, LeaseId},
     regard::Note,
     roster::{DoubleAdmission, Notice},
+    rotation::{Commitment, Rotation, Succession},
     site::{Key, Signed, Statement},
     time::Date,
     units::{Bytes, Credit},
@@ -52,6 +53,22 @@ pub(super) fn redeemed() -> Redeemed {
 
 pub(super) fn admission() -> Signed<Admission> {
     Signed::new(Admission::answering(&redeemed(), NOON), &owner())
+}
+
+fn succession() -> Succession {
+    let (mesh, old, new) = (founding().body.mesh(), owner().site(), Key::from_seed([6; 32]).site());
+    Succession { mesh, old, new, recovery: None, keeps: vec![helper().site()], date: NOON }
+}
+
+pub(super) fn rotation() -> Rotation {
+    Rotation::by_key(succession(), &owner(), &Key::from_seed([6; 32]))
+}
+
+pub(super) fn recovery() -> Rotation {
+    let recovery = Key::from_seed([7; 32]);
+    let (mesh, member) = (founding().body.mesh(), owner().site());
+    let commitment = Signed::new(Commitment { mesh, member, recovery: recovery.site(), date: NOON }, &owner());
+    Rotation::by_recovery(succession(), &recovery, commitment, &Key::from_seed([6; 32]))
 }
 
 pub(super) fn departure() -> Signed<Departure> {
@@ -108,6 +125,11 @@ pub(super) fn third() -> Key {
 pub(super) fn round() -> Signed<Round> {
     let cycle = vec![owner().site(), helper().site(), third().site()];
     Signed::new(Round { mesh: founding().body.mesh(), charter: 1, cycle, amount: Credit(5_000), date: NOON }, &owner())
+}
+
+fn double_ruling() -> DoubleRuling {
+    let rules = |moves| Ruling { round: round().body.digest(), moves }.sign(&owner());
+    DoubleRuling { round: round().body, moves: rules(true), ends: rules(false) }
 }
 
 /// The lock on a line, from proposal to receipt, after a debt of 10,900.
@@ -170,8 +192,11 @@ pub(super) fn entries() -> Vec<Entry> {
         Entry::Ruled(ruled().into()),
         Entry::Noted { with: helper().site(), note: Note::Undelivered, date: NOON },
         Entry::Noted { with: helper().site(), note: Note::WeDispute("Those were \"not\" my visitors.".into()), date: NOON },
+        Entry::Noted { with: helper().site(), note: Note::Answers { member: owner().site(), amount: Credit(12_500) }, date: NOON },
         Entry::Recovered { date: NOON },
         Entry::Renewed { with: helper().site(), head: head().into() },
+        Entry::Rotated { rotation: rotation().into(), heard: NOON },
+        Entry::Rotated { rotation: recovery().into(), heard: NOON },
         Entry::Departed(departure()),
         Entry::Convicted { bundle: bundles().remove(0).into(), heard: NOON },
     ]
@@ -259,11 +284,13 @@ pub(super) fn bundles() -> Vec<Bundle> {
         Bundle::Misserving(
             Misserved { served: Signed::new(served, &helper()), leaf: leaves[1], beside: edition::beside(&leaves, 1) }.into(),
         ),
+        Bundle::DoubleRuling(double_ruling().into()),
     ]
 }
 
-pub(super) fn notices() -> [Notice; 2] {
-    [Notice::Admitted(admission()), Notice::Departed(departure())]
+pub(super) fn notices() -> [Notice; 4] {
+    let [one, other] = [rotation(), recovery()].map(|rotation| Notice::Rotated(rotation.into()));
+    [Notice::Admitted(admission()), Notice::Departed(departure()), one, other]
 }
 
 #[test]

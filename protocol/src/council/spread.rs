@@ -1,6 +1,6 @@
 //! How papers spread: by gossip at once, and by an exchange that repairs whatever gossip lost.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
 
 use overspill_governance::{codec, digest::Digest, docket::Paper, planted, site::SiteId};
 
@@ -97,9 +97,14 @@ impl Council {
                 break;
             }
             let decides = matches!(paper, Paper::Decided(_));
+            let ballot = matches!(paper, Paper::Cast(_)).then(|| paper.clone());
             match self.hear(desk, membership, paper) {
                 Ok(taken) => {
                     news |= taken;
+                    // Who tells each of us something else does not do it in front of all.
+                    if let Some(ballot) = ballot.filter(|_| taken && !desk.is_silent()) {
+                        desk.broadcast(Message::VoteTell(vec![ballot]));
+                    }
                     if taken && decides && !desk.is_silent() {
                         // What a decision in the batch brings into force, the papers after it are read by.
                         self.decide(desk, membership);

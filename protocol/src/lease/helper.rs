@@ -273,6 +273,27 @@ impl HelperSide {
         Credit(theirs.map(|guest| guest.unsettled().0).fold(0, i64::saturating_add))
     }
 
+    /// Credit that we may still claim under open leases with `owner`.
+    pub(crate) fn reserved(&self, owner: &SiteId) -> Credit {
+        let theirs = self.leases.values().filter(|guest| guest.terms.owner() == *owner);
+        let claimable = |guest: &Guest| {
+            let allotment = &guest.terms.allotment.body;
+            let all = guest.terms.left_of(allotment.requests, allotment.bytes);
+            if guest.terms.phase <= Phase::Draining { all } else { guest.unsettled() }
+        };
+        Credit(theirs.map(|guest| claimable(guest).0).fold(0, i64::saturating_add))
+    }
+
+    /// The worth of what was served and is not settled, for everybody who has a lease here, or whose last one is not settled.
+    pub(crate) fn outstanding(&self) -> BTreeMap<SiteId, Credit> {
+        let mut all: BTreeMap<SiteId, Credit> = BTreeMap::new();
+        for guest in self.leases.values() {
+            let sum = all.entry(guest.terms.owner()).or_default();
+            *sum = Credit(sum.0.saturating_add(guest.unsettled().0));
+        }
+        all
+    }
+
     /// The one name under which `owner` is served here.
     pub(crate) fn authority(&self, owner: &SiteId) -> Option<String> {
         self.address.as_ref().map(|address| address.authority(owner))

@@ -169,10 +169,16 @@ impl OwnerSide {
         Credit(theirs.map(|owned| worth(owned).0).fold(0, i64::saturating_add))
     }
 
-    /// Body bytes in each second that leases promise, or are asked for.
-    pub(crate) fn promised_bytes(&self) -> u64 {
+    /// Body bytes in each second that leases promise, or are asked for, as far as what is left of their allotments lasts to their ends:
+    /// little credit pays for a moment of a large promise.
+    pub(crate) fn promised_bytes(&self, now: Time) -> u64 {
         let open = self.leases.values().filter(|owned| owned.terms.phase <= Phase::Held);
-        open.filter_map(|owned| owned.live.as_ref()).map(|live| live.bytes.0).fold(0, u64::saturating_add)
+        let lasting = |owned: &Owned| {
+            let live = owned.live.as_ref()?;
+            let left = owned.terms.allotment.body.bytes.0.saturating_sub(live.issued.0);
+            Some(live.bytes.0.min(left / live.until.since(now).as_secs().max(1)))
+        };
+        open.filter_map(lasting).fold(0, u64::saturating_add)
     }
 
     /// Helpers with whom a lease is live.

@@ -54,7 +54,11 @@ pub(crate) fn allotment(parties: Parties<'_>, lease: LeaseId, offer: &Offer, cre
     if credit.0 < LEASE_CREDIT_MIN {
         return None;
     }
-    (allotment.requests, allotment.bytes) = allotment.affordable(allotment.requests, allotment.bytes, credit);
+    // Requests that take all the credit would leave no bytes to answer them with.
+    let whole = allotment.price(allotment.requests, allotment.bytes).0.max(1);
+    let share = i128::from(allotment.requests) * i128::from(credit.0) / i128::from(whole);
+    let requests = u32::try_from(share).unwrap_or(u32::MAX).clamp(CHAIN_WORDS_MIN, allotment.requests);
+    (allotment.requests, allotment.bytes) = allotment.affordable(requests, allotment.bytes, credit);
     (allotment.requests >= CHAIN_WORDS_MIN && allotment.bytes.0 > 0).then_some(allotment)
 }
 
@@ -79,6 +83,17 @@ mod tests {
                 prop_assert!(allotment.is_well_formed(&charter));
                 prop_assert!(allotment.price(allotment.requests, allotment.bytes) <= Credit(credit));
             }
+        }
+
+        #[test]
+        fn little_credit_buys_as_many_bytes_for_each_request_as_much_does(requests in 100_u32..1 << 20, bytes in 1_u64 << 20..1 << 40, credit in 10_000_i64..1 << 40) {
+            let charter = Charter::default();
+            let parties = Parties { mesh: MeshId(Digest::ZERO), charter: &charter, owner: SiteId([1; 32]), helper: SiteId([2; 32]) };
+            let offer = Offer { requests: RequestRate(requests), bytes: ByteRate(bytes), storage: Bytes(0), https: false };
+            let of = |credit| allotment(parties, LeaseId([0; 8]), &offer, Credit(credit), Date::from_millis(5)).unwrap();
+            let (little, much) = (of(credit), of(i64::MAX));
+            let each = |allotment: &Allotment| allotment.bytes.0 / u64::from(allotment.requests);
+            prop_assert!(little.requests == CHAIN_WORDS_MIN || each(&little) >= each(&much) * 9 / 10, "{little:?} {much:?}");
         }
     }
 }

@@ -57,7 +57,9 @@ impl Membership {
         let Some((minutes, charter)) = self.minutes().zip(self.charter()) else {
             return (Standing::Good, None);
         };
-        self.register.standing(site, minutes.pardoned(site, self.date), self.date, charter)
+        let keys = self.roster.iter().flat_map(|roster| roster.keys_of(site));
+        let pardoned = keys.filter_map(|key| minutes.pardoned(&key, self.date)).max();
+        self.register.standing(site, pardoned, self.date, charter)
     }
 
     /// What evidence says of a member now.
@@ -73,7 +75,8 @@ impl Membership {
     /// Members who are not talked to for now.
     pub(crate) fn expelled(&self) -> BTreeSet<SiteId> {
         let convicted = self.register.iter().map(|(who, ..)| *who);
-        convicted.filter(|who| !self.standing(who).is_heard()).collect()
+        let heirs = self.heirs().into_iter().map(|(_, heir)| heir);
+        convicted.chain(heirs).filter(|who| !self.standing(who).is_heard()).collect()
     }
 
     /// Evidence whose term is not over, as partners compare it.

@@ -27,7 +27,9 @@ pub(crate) struct Returning {
     connected: bool,
 }
 
-const QUESTION: Message = Message::Return(Return { founding: None, notices: Vec::new() });
+fn ask(desk: &mut Desk, partner: SiteId) {
+    desk.send(partner, Message::Return(Return { founding: None, notices: Vec::new(), date: desk.now.date }));
+}
 
 impl Membership {
     /// Starts to ask a partner for the mesh that this key belongs to.
@@ -63,7 +65,7 @@ impl Membership {
         if let Some(returning) = &mut self.returning {
             returning.connected = connected;
             if connected {
-                desk.send(returning.partner, QUESTION);
+                ask(desk, returning.partner);
             }
         }
     }
@@ -81,7 +83,7 @@ impl Membership {
             return self.end_returning(desk, Err(String::from(words)));
         }
         if returning.connected {
-            desk.send(returning.partner, QUESTION);
+            ask(desk, returning.partner);
         } else {
             desk.put(Output::Dial { peer: returning.partner, addresses: returning.addresses.clone() });
         }
@@ -93,7 +95,7 @@ impl Membership {
         let Some(roster) = self.roster().filter(|roster| roster.contains(&from)) else { return };
         let admission = roster.member(&from).map(|member| member.notice);
         let notices = notices_for(roster, admission.as_ref(), &from);
-        desk.send(from, Message::Return(Return { founding: Some(roster.founding().clone()), notices }));
+        desk.send(from, Message::Return(Return { founding: Some(roster.founding().clone()), notices, date: desk.now.date }));
     }
 
     /// The partner tells which mesh it is. The word that much may be forgotten stands in the ledger before anything else.
@@ -101,7 +103,16 @@ impl Membership {
         if !self.is_returning_by(&from) || desk.is_silent() {
             return None;
         }
-        let Return { founding: Some(founding), notices } = told else { return None };
+        let Return { founding: Some(founding), notices, date } = told else { return None };
+        // A wrong date here would stand in the ledger, and shut every line until it comes.
+        if !desk.now.date.agrees_with(date) {
+            let words = format!(
+                "the partner's clock says {date} and this machine's {}: set the one that is wrong and recover again, or name another partner",
+                desk.now.date
+            );
+            self.end_returning(desk, Err(words));
+            return None;
+        }
         let Some(mut roster) = Roster::new(founding.clone()).filter(|_| notices.len() <= ROSTER_BATCH) else {
             return Some("a founding that is not valid");
         };

@@ -204,10 +204,18 @@ impl Membership {
 /// fit.
 pub(super) fn notices_for(roster: &Roster, own: Option<&Digest>, member: &SiteId) -> Vec<Notice> {
     let mut chain: Vec<Notice> = own.and_then(|own| roster.notice(own)).cloned().into_iter().collect();
-    let mut next = roster.member(member).and_then(|member| member.sponsor);
-    while let Some(notice) = next.and_then(|sponsor| roster.member(&sponsor)).and_then(|member| roster.notice(&member.notice)) {
-        let Notice::Admitted(above) = notice else { break };
-        next = Some(above.body.sponsor);
+    let above = |of: &SiteId| {
+        let member = roster.everybody().find(|member| member.site == *of)?;
+        match roster.notice(&member.notice)? {
+            Notice::Admitted(admission) => Some(admission.body.sponsor),
+            Notice::Rotated(rotation) => Some(rotation.body.old),
+            Notice::Departed(_) => None,
+        }
+    };
+    let notice_of = |of: &SiteId| roster.everybody().find(|member| member.site == *of).and_then(|member| roster.notice(&member.notice));
+    let mut next = above(member);
+    while let Some(notice) = next.as_ref().and_then(notice_of) {
+        next = next.as_ref().and_then(above);
         chain.push(notice.clone());
         if chain.len() >= ROSTER_BATCH / 2 {
             break;

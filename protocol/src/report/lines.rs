@@ -13,7 +13,10 @@ use overspill_governance::{
     units::Credit,
 };
 
-use crate::{settle::lines::Account, site::Site};
+use crate::{
+    settle::{account::Account, stake::Rooms},
+    site::Site,
+};
 
 /// One credit line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +33,14 @@ pub struct LineReport {
     pub limit_taken: Credit,
     /// What both limits began with.
     pub start: Credit,
-    /// How much of the limit that it has from us is granted for new service, by its standing and by what we saw of it.
+    /// How much of the limit that it has from us is granted for new service, by its standing, by what we saw of it, and by what it answers for.
     pub granted: Credit,
+    /// Worth of the service that it gave us, as both ends signed it, less what of that made up for others: so much it may owe us on nobody's stake.
+    pub served: Credit,
+    /// How much more it may owe us on the stakes of those above it; `None` for the founder, and for who is no member.
+    pub vouched: Option<Credit>,
+    /// What it answers for: left unpaid by those who came in by it and are gone.
+    pub answers: Credit,
     /// Where it stands by evidence.
     pub standing: Standing,
     /// When the breaches were that we saw and that still count, the oldest first.
@@ -109,20 +118,28 @@ impl Site {
         // Who has left keeps its lines, by no rules.
         let rules = self.membership.charter().cloned().unwrap_or_default();
         let lines = &self.settle.lines;
+        let heirs: BTreeSet<SiteId> = self.membership.heirs().into_iter().map(|(old, _)| old).collect();
         let used = lines.iter().map(|(partner, _)| *partner);
         let partners = self.partners.iter().map(|(partner, _)| *partner);
         let noted = lines.regards().filter(|(_, regard)| !regard.is_blank()).map(|(partner, _)| *partner);
-        let all: BTreeSet<SiteId> = used.chain(partners).chain(noted).collect();
-        all.into_iter().map(|partner| self.line_report(partner, &rules, now)).collect()
+        let answering = lines.stakes.written_off().map(|(_, written)| written.to);
+        let all: BTreeSet<SiteId> = used.chain(partners).chain(noted).chain(answering).collect();
+        // Who goes on under another key has its line there.
+        let all: Vec<SiteId> = all.difference(&heirs).copied().collect();
+        let mut outstanding = self.helper.outstanding();
+        for partner in &all {
+            outstanding.entry(*partner).or_default();
+        }
+        let rooms = lines.rooms(&self.membership, outstanding, now.date);
+        all.into_iter().map(|partner| self.line_report(partner, &rules, &rooms, now)).collect()
     }
 
-    fn line_report(&self, partner: SiteId, charter: &Charter, now: Now) -> LineReport {
+    fn line_report(&self, partner: SiteId, charter: &Charter, rooms: &Rooms<'_>, now: Now) -> LineReport {
         let account = self.settle.lines.account(&partner);
         let of = |read: fn(&Account) -> Credit, else_: Credit| account.map_or(else_, read);
         let regard = self.settle.lines.regard(&partner);
         let standing = self.membership.standing(&partner);
         let limit_given = of(|account| account.line.limit_given(), charter.newcomer_limit);
-        let granted = regard.map_or(limit_given, |regard| regard.granted(limit_given, charter, now.date));
         let breaches = regard.map_or_else(Vec::new, |regard| regard.breaches(charter, now.date));
         let dispute = |side: fn(&Regard) -> Option<&Dispute>| {
             let Dispute { made, reason } = regard.and_then(side)?;
@@ -136,7 +153,10 @@ impl Site {
             limit_given,
             limit_taken: of(|account| account.line.limit_taken(), charter.newcomer_limit),
             start: of(|account| account.line.start(), charter.newcomer_limit),
-            granted: granted.min(standing.share(limit_given, charter)),
+            granted: self.settle.lines.granted(charter, &self.membership, &partner, now.date),
+            served: self.settle.lines.stakes.served(&partner),
+            vouched: rooms.left(&partner).filter(|_| self.membership.is_member(&partner)),
+            answers: self.settle.lines.stakes.answers_for(&partner),
             standing,
             forgotten: breaches.first().map(|oldest| oldest.after(charter.breach_memory.span())),
             breaches,

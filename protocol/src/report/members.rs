@@ -7,6 +7,7 @@ use overspill_governance::{
     site::SiteId,
     standing::Standing,
     time::Date,
+    units::Credit,
 };
 
 use crate::site::Site;
@@ -39,6 +40,10 @@ pub struct MemberReport {
     pub standing: Standing,
     /// When that ends or gets better.
     pub until: Option<Date>,
+    /// What it left unpaid with us, and nobody has made up for.
+    pub unpaid: Credit,
+    /// What it answers to us for: left unpaid by those who came in by it and are gone.
+    pub answers: Credit,
 }
 
 /// How a site ceased to be a member.
@@ -62,6 +67,7 @@ impl Site {
 
     fn member_report(&self, roster: &Roster, branch: &SiteId, member: &Member) -> MemberReport {
         let (standing, until) = self.membership.standing_until(&member.site);
+        let stakes = &self.settle.lines.stakes;
         MemberReport {
             site: member.site,
             canonical: member.canonical.clone(),
@@ -71,6 +77,8 @@ impl Site {
             our_branch: roster.branch(&member.site) == *branch,
             standing,
             until,
+            unpaid: stakes.written_off().find(|(gone, _)| **gone == member.site).map_or(Credit::ZERO, |(_, written)| written.left),
+            answers: stakes.answers_for(&member.site),
         }
     }
 }

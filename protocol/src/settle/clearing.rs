@@ -25,16 +25,18 @@ use overspill_governance::{
     clearing::{DoubleRuling, Locked, Round, Ruled, Ruling},
     digest::Digest,
     entry::Entry,
+    evidence::Bundle,
     line::{Head, Proposal, Receipt, Step},
     planted,
     site::{Signed, SiteId, Statement},
     time::{SKEW_MAX, Time},
 };
 
-use super::{Settle, lines::retry_pause};
+use super::{Ends, Settle, account::retry_pause};
 use crate::{
     desk::Desk,
     event::Event,
+    lease::{helper::HelperSide, owner::OwnerSide},
     limits::{ROUNDS_OF_ONE_MAX, RULING_HEARING, RULINGS_KEPT, SETTLE_RETRY_MIN},
     membership::Membership,
     message::{LockAsk, Message, RulingAsk},
@@ -84,6 +86,15 @@ pub(crate) struct Rounds {
 pub(crate) struct Around<'a> {
     pub(crate) membership: &'a Membership,
     pub(crate) partners: &'a Partners,
+    pub(crate) owner: &'a OwnerSide,
+    pub(crate) helper: &'a HelperSide,
+}
+
+impl Ends<'_> {
+    /// What rounds look at.
+    pub(crate) fn around<'a>(&'a self, partners: &'a Partners) -> Around<'a> {
+        Around { membership: self.membership, partners, owner: self.owner, helper: self.helper }
+    }
 }
 
 impl Rounds {
@@ -184,7 +195,11 @@ impl Settle {
                 let epoch = self.lines.account(with).map_or(0, |account| account.line.key().epoch);
                 self.rounds.note(us, (*with, epoch), receipt, now);
             }
-            Entry::Renewed { head, .. } => self.rounds.carry(head, now),
+            Entry::Renewed { with, head }
+                if self.lines.account(with).is_some_and(|account| account.line.locks().iter().next().is_some()) =>
+            {
+                self.rounds.carry(head, now);
+            }
             Entry::Ruled(ruled) => {
                 self.rounds.remember(ruled);
                 if let Some(open) = self.rounds.open.get_mut(&ruled.ruling.body.round) {
@@ -194,7 +209,7 @@ impl Settle {
             _ => {}
         }
         if let Entry::Agreed { receipt: Receipt { step: Some(step @ (Step::Release(_) | Step::Gone(_))), .. }, .. } = entry {
-            let name = step.round();
+            let Some(name) = step.round() else { return };
             let ends = self.rounds.open.get(&name).and_then(|open| open.round.body.neighbours(&us));
             if !ends.is_some_and(|(debtor, creditor)| [debtor, creditor].iter().any(|end| self.holds(membership, end, &name))) {
                 self.rounds.open.remove(&name);
@@ -252,7 +267,8 @@ impl Settle {
     fn holds(&self, membership: &Membership, partner: &SiteId, round: &Digest) -> bool {
         let Some(account) = self.lines.account(partner).filter(|_| membership.is_member(partner)) else { return false };
         let proposed = account.line.pending().and_then(|proposal| proposal.step.as_ref());
-        account.line.locks().get(round).is_some() || proposed.is_some_and(|step| matches!(step, Step::Lock(_)) && step.round() == *round)
+        account.line.locks().get(round).is_some()
+            || proposed.is_some_and(|step| matches!(step, Step::Lock(_)) && step.round() == Some(*round))
     }
 
     /// As initiator: the one word, in the ledger before it is said. It moves when every line is locked, and ends when patience does.
@@ -300,7 +316,9 @@ impl Settle {
         let Some((debtor, creditor)) = open.round.body.neighbours(&us) else { return };
         let begins = open.begun || open.incoming.is_some();
         let is_gone = self.is_gone(desk, around.membership, open);
-        if open.outgoing.is_none() && begins && !is_gone && self.is_willing(desk, around.membership, &open.round) {
+        let spare = |charter| self.clearable(around, creditor, us, charter) >= open.round.body.amount;
+        let spare = around.membership.charter().is_some_and(spare);
+        if open.outgoing.is_none() && begins && !is_gone && spare && self.is_willing(desk, around.membership, &open.round) {
             self.propose_step(desk, around.membership, &creditor, Step::Lock(Box::new(open.round.clone())));
         }
         if !due {
@@ -343,7 +361,8 @@ impl Settle {
         if !self.holds(around.membership, &from, &name) && (!ours || self.rounds.open.contains_key(&name)) {
             let willing = self.rounds.open.contains_key(&name) || self.is_willing(desk, around.membership, round);
             let charter = around.membership.charter()?;
-            if willing && (ours || self.clearable(creditor, us, charter) >= round.body.amount) {
+            let spare = self.clearable(around, from, from, charter) >= round.body.amount;
+            if willing && spare && (ours || self.clearable(around, creditor, us, charter) >= round.body.amount) {
                 self.propose_step(desk, around.membership, &from, Step::Lock(Box::new(round.clone())));
             }
             if self.holds(around.membership, &from, &name) {
@@ -391,15 +410,18 @@ impl Settle {
         if ruled.round.body.place(&desk.id).is_none() || !ruled.is_good() {
             return Some("a ruling that does not bind us");
         }
-        let open = self.rounds.open.get_mut(&ruled.ruling.body.round)?;
-        if let Some(known) = &open.ruled {
-            let (proof, peer) = (DoubleRuling::of(known, &ruled)?, open.round.body.initiator()?);
-            desk.tell(Event::RuledTwice { peer, proof: Box::new(proof) });
+        let name = ruled.ruling.body.round;
+        let open = self.rounds.open.get_mut(&name);
+        // Of a round that is over here, too: who was shown the other ruling may be the first to bring both together.
+        let known = open.as_ref().and_then(|open| open.ruled.as_ref()).or_else(|| self.rounds.recent.get(&name));
+        if let Some(known) = known {
+            desk.accuse(Bundle::DoubleRuling(DoubleRuling::of(known, &ruled)?.into()));
             // Of two rulings the one that moves is followed: some may have moved already.
             if known.ruling.body.moves {
                 return None;
             }
         }
+        let open = open?;
         desk.persist(Entry::Ruled(Box::new(ruled.clone())));
         (open.again, open.tries) = (desk.now.time, 0);
         open.ruled = Some(ruled.clone());

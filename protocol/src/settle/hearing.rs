@@ -22,14 +22,15 @@ use core::time::Duration;
 use overspill_governance::{
     claim::Claim,
     entry::Entry,
-    line::{Head, LineKey, Moves, Renewal, epoch_on},
+    line::{Head, Line, LineKey, Moves, Renewal, epoch_on},
     payword::LeaseId,
     planted,
     site::SiteId,
     time::{SKEW_MAX, Time},
+    units::Credit,
 };
 
-use super::{Ends, Settle, lines::retry_pause, schedule::earlier};
+use super::{Ends, Settle, account::retry_pause, schedule::earlier};
 use crate::{
     desk::Desk,
     event::Event,
@@ -52,19 +53,32 @@ pub(crate) struct Hearing {
     asked: BTreeMap<SiteId, (Time, u32)>,
     /// Epochs up to this one may hold signatures of ours that we do not know.
     closed: Option<u32>,
+    /// The epochs that this process wished for last.
+    wished: BTreeMap<SiteId, u32>,
     /// Lines on which a proposal waits that we cannot sign.
     stuck: BTreeSet<SiteId>,
 }
 
 impl Hearing {
     /// Takes note that this site may have forgotten what it signed.
-    pub(crate) fn close(&mut self, desk: &Desk) {
-        self.closed = desk.recovered().map(|date| epoch_on(date, 0));
+    pub(crate) fn close(&mut self, desk: &mut Desk) {
+        let closed = desk.recovered().map(|date| epoch_on(date, 0));
+        if self.closed != closed {
+            self.closed = closed;
+            // Every line waits for its other end now, also those that were heard of.
+            self.asked.clear();
+            desk.wake_in(Reason::Settle, Duration::ZERO);
+        }
     }
 
     /// Whether something may be signed on a line in this epoch.
     pub(crate) fn permits(&self, partner: &SiteId, epoch: u32) -> bool {
         (self.heard.contains(partner) || planted!(SignsUnheard)) && self.is_fresh(epoch) && !self.stuck.contains(partner)
+    }
+
+    /// Whether a partner may be asked now how far it knows the line.
+    fn is_due(&self, partner: &SiteId, now: Time) -> bool {
+        self.asked.get(partner).is_none_or(|(at, _)| *at <= now)
     }
 
     fn is_fresh(&self, epoch: u32) -> bool {
@@ -81,19 +95,27 @@ impl Settle {
         }
     }
 
-    /// Shows our head of a line, with a wish for a new epoch when we need one.
+    /// Shows our head of a line, with a wish for a new epoch when we need one. Asks for the other end's as often as is due and no oftener: two
+    /// ends that both wait would answer each other for ever.
     fn say_head(&mut self, desk: &mut Desk, ends: &Ends<'_>, partner: SiteId) {
         let Some(mesh) = ends.membership.mesh() else { return };
         let mut head = self.lines.account(&partner).map(|account| account.line.head()).unwrap_or_default();
-        let asks = !self.lines.may_sign(&partner);
-        if !self.lines.hearing.is_fresh(head.epoch()) || self.lines.hearing.stuck.contains(&partner) {
+        let asks = !self.lines.may_sign(&partner) && self.lines.hearing.is_due(&partner, desk.now.time);
+        let tries = self.lines.hearing.asked.get(&partner).map_or(0, |(_, tries)| *tries);
+        let line = self.lines.account(&partner).map(|account| &account.line);
+        let old = line.map_or(0, |line| line.key().epoch);
+        // Both ends may know that one has another key now: the lower one wishes first.
+        let is_handed_over = line.is_some_and(|line| line.waits() && (line.is_low() || tries > 0));
+        if is_handed_over || !self.lines.hearing.is_fresh(head.epoch()) || self.lines.hearing.stuck.contains(&partner) {
             let closed = self.lines.hearing.closed.unwrap_or(0);
-            let key = LineKey { epoch: epoch_on(desk.now.date, closed.max(head.epoch())), ..LineKey::between(mesh, desk.id, partner) };
+            let key = LineKey { epoch: epoch_on(desk.now.date, closed.max(old)), ..LineKey::between(mesh, desk.id, partner) };
             let Some(renewal) = desk.sign(Renewal { key, by: desk.id }) else { return };
+            self.lines.hearing.wished.insert(partner, key.epoch);
             head.renewal = Some(renewal);
         }
-        let (_, tries) = self.lines.hearing.asked.get(&partner).copied().unwrap_or((Time::ZERO, 0));
-        self.lines.hearing.asked.insert(partner, (desk.in_(retry_pause(tries)), tries.saturating_add(1)));
+        if asks {
+            self.lines.hearing.asked.insert(partner, (desk.in_(retry_pause(tries)), tries.saturating_add(1)));
+        }
         desk.send(partner, Message::Head(HeadTold { head, asks }));
         desk.wake_in(Reason::Settle, SETTLE_RETRY_MIN);
     }
@@ -107,11 +129,10 @@ impl Settle {
             if self.lines.account(&partner).is_some_and(|account| account.frozen) {
                 continue;
             }
-            let at = self.lines.hearing.asked.get(&partner).map_or(Time::ZERO, |(at, _)| *at);
-            if at <= desk.now.time {
+            if self.lines.hearing.is_due(&partner, desk.now.time) {
                 self.say_head(desk, ends, partner);
             }
-            let again = self.lines.hearing.asked.get(&partner).map_or(at, |(at, _)| *at);
+            let again = self.lines.hearing.asked.get(&partner).map_or(Time::ZERO, |(at, _)| *at);
             next = earlier(next, again.max(desk.in_(SETTLE_RETRY_MIN)));
         }
         next
@@ -120,19 +141,25 @@ impl Settle {
     /// A partner shows how far it knows our line.
     pub(crate) fn on_head(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, from: SiteId, told: HeadTold) -> Option<&'static str> {
         let HeadTold { head, asks } = told;
-        let mesh = ends.membership.mesh()?;
+        let keys = ends.membership.ends_with(&desk.id, &from)?;
         if desk.is_silent() || self.lines.account(&from).is_some_and(|account| account.frozen) {
             return None;
         }
-        if head.check(&LineKey::between(mesh, desk.id, from)).is_err() {
+        if head.check(&keys).is_err() {
             return Some("a head of a line that does not hold");
         }
         self.take_answer(desk, ends, from, &head);
         let ours = self.lines.account(&from).map(|account| account.line.head()).unwrap_or_default();
         let is_later = head.epoch() > ours.epoch();
         let is_wish_of_ours = is_later && head.renewal.as_ref().is_some_and(|renewal| renewal.body.by == desk.id);
-        let is_wished = self.lines.hearing.stuck.contains(&from) && is_wish_of_ours;
-        if self.lines.hearing.is_fresh(ours.epoch()) && (head.place() > ours.place() || is_wish_of_ours && !is_wished) {
+        let line = self.lines.account(&from).map(|account| &account.line);
+        let waits = line.is_some_and(Line::waits);
+        let is_remembered =
+            self.lines.hearing.stuck.contains(&from) || waits || self.lines.hearing.wished.get(&from) == Some(&head.epoch());
+        let is_wished = is_remembered && is_wish_of_ours;
+        // What was proposed under a former key is answered in what both carry on.
+        let is_answer = waits && line.zip(head.last.as_ref()).is_some_and(|(line, last)| line.has_proposed(&last.receipt.state));
+        if self.lines.hearing.is_fresh(ours.epoch()) && (head.place() > ours.place() && !is_answer || is_wish_of_ours && !is_wished) {
             desk.begin_anew();
             self.lines.hearing.close(desk);
         }
@@ -141,7 +168,7 @@ impl Settle {
             self.renew(desk, ends, from, &head.with_last_of(&ours));
         }
         self.lines.hearing.heard.insert(from);
-        if asks || !self.lines.may_sign(&from) {
+        if asks || !self.lines.may_sign(&from) && self.lines.hearing.is_due(&from, desk.now.time) {
             self.say_head(desk, ends, from);
         }
         self.go_on(desk, ends, from);
@@ -169,6 +196,7 @@ impl Settle {
             return Some("a proposal for something that is not due");
         }
         self.lines.hearing.stuck.insert(from);
+        self.lines.hearing.asked.remove(&from);
         self.say_head(desk, ends, from);
         None
     }
@@ -186,17 +214,19 @@ impl Settle {
 
     /// Closes the old epoch of a line, in the ledger before anything is said of the new one.
     fn renew(&mut self, desk: &mut Desk, ends: &mut Ends<'_>, with: SiteId, head: &Head) {
-        let Some((mesh, charter)) = ends.membership.mesh().zip(ends.membership.charter()) else { return };
-        let Some(account) = self.lines.open(desk.id, with, mesh, charter) else { return };
+        let Some(charter) = ends.membership.charter() else { return };
+        let Some(ends_now) = ends.membership.ends_with(&desk.id, &with) else { return };
+        let Some(account) = self.lines.open(desk.id, with, ends.membership, charter) else { return };
         let missed = head.place() > account.line.head().place();
-        if account.line.renew(head, charter).is_err() {
+        if account.line.renew(head, &ends_now, charter).is_err() {
             return;
         }
-        let balance = account.line.balance();
+        let (balance, is_locked) = (account.line.balance(), account.line.locked() > Credit::ZERO);
+        self.lines.take_renewed(with, charter);
         self.lines.hearing.stuck.remove(&with);
-        desk.persist(Entry::Renewed { with, head: Box::new(head.clone()) });
-        desk.tell(Event::Renewed { partner: with, balance });
-        self.rounds.carry(head, desk.now.time);
+        if is_locked {
+            self.rounds.carry(head, desk.now.time);
+        }
         // Who begins anew may know nothing of what it claimed or accepted.
         for owned in ends.owner.leases.values_mut().filter(|owned| owned.terms.helper() == with) {
             (owned.claimed, owned.ahead) = (None, Ahead::No);
@@ -207,9 +237,12 @@ impl Settle {
         if head.renewal.as_ref().is_some_and(|renewal| renewal.body.by == with) {
             close_leases(desk, ends, with);
         }
+        // Their ends are in the ledger first: a line that began anew does not tell a later process what it missed.
         if missed {
             end_leases(desk, ends, with);
         }
+        desk.persist(Entry::Renewed { with, head: Box::new(head.clone()) });
+        desk.tell(Event::Renewed { partner: with, balance });
     }
 
     /// Does what waited for the line.
@@ -241,6 +274,12 @@ fn close_leases(desk: &mut Desk, ends: &mut Ends<'_>, with: SiteId) {
 /// We have missed receipts on the line, so nobody here knows what of its old leases is paid: they are over, and what was unsettled is lost.
 fn end_leases(desk: &mut Desk, ends: &mut Ends<'_>, with: SiteId) {
     turn_all(desk, ends, with, Phase::Settling, Turn::GivenUp);
+}
+
+/// Whatever is open with a key that was given up is over.
+pub(super) fn end_all(desk: &mut Desk, ends: &mut Ends<'_>, old: SiteId) {
+    close_leases(desk, ends, old);
+    end_leases(desk, ends, old);
 }
 
 /// The same turn for all leases with a partner that are in one phase.

@@ -1,44 +1,33 @@
-//! The credit lines to our partners, each one end of a machine in `governance`, and when an unanswered proposal is sent again.
+//! The credit lines to our partners, each one end of a machine in `governance`.
 
-use alloc::collections::{BTreeMap, btree_map::Entry};
-use core::time::Duration;
+use alloc::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    vec::Vec,
+};
 
 use overspill_governance::{
     charter::Charter,
-    invite::MeshId,
     line::{Head, Line, LineKey, Proposal, Receipt},
     planted,
     regard::{Note, Regard},
     site::SiteId,
-    standing::Standing,
+    stake::{Due, Stakes},
     time::{Date, Time},
     units::Credit,
 };
 
-use super::hearing::Hearing;
-use crate::{
-    limits::{SETTLE_RETRY_MAX, SETTLE_RETRY_MIN},
-    membership::Membership,
-};
-
-/// One line and what this process knows around it.
-#[derive(Debug, Clone)]
-pub(crate) struct Account {
-    /// Our end.
-    pub(crate) line: Line,
-    /// Nothing is signed on it any more: the other end forked it, or the two ledgers disagree.
-    pub(crate) frozen: bool,
-    /// When the pending proposal is sent again, and how often it was.
-    pub(crate) again: Time,
-    /// How often it was sent.
-    pub(crate) tries: u32,
-}
+use super::{account::Account, hearing::Hearing};
+use crate::membership::Membership;
 
 /// All lines.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Lines {
     accounts: BTreeMap<SiteId, Account>,
     regards: BTreeMap<SiteId, Regard>,
+    /// What others' service and stakes cover.
+    pub(crate) stakes: Stakes,
+    /// When we signed last that we would carry a member's visitors.
+    pub(crate) lent: BTreeMap<SiteId, Date>,
     pub(crate) hearing: Hearing,
 }
 
@@ -47,11 +36,11 @@ impl Lines {
     pub(crate) fn may_sign(&self, partner: &SiteId) -> bool {
         let account = self.accounts.get(partner);
         let epoch = account.map_or(0, |account| account.line.key().epoch);
-        !account.is_some_and(|account| account.frozen) && self.hearing.permits(partner, epoch)
+        !account.is_some_and(|account| account.frozen || account.is_former || account.line.waits()) && self.hearing.permits(partner, epoch)
     }
 
     /// The account with `partner`, opened when there is none yet.
-    pub(crate) fn open(&mut self, us: SiteId, partner: SiteId, mesh: MeshId, charter: &Charter) -> Option<&mut Account> {
+    pub(crate) fn open(&mut self, us: SiteId, partner: SiteId, membership: &Membership, charter: &Charter) -> Option<&mut Account> {
         match self.accounts.entry(partner) {
             Entry::Occupied(account) => {
                 let account = account.into_mut();
@@ -59,8 +48,11 @@ impl Lines {
                 Some(account)
             }
             Entry::Vacant(place) => {
-                let line = Line::new(LineKey::between(mesh, us, partner), us, charter)?;
-                Some(place.insert(Account { line, frozen: false, again: Time::ZERO, tries: 0 }))
+                // Who has left keeps its lines, and begins none.
+                let roster = membership.roster()?;
+                let line = Line::new(LineKey::between(roster.mesh(), us, partner), us, charter)?;
+                self.stakes.know(roster, partner);
+                Some(place.insert(Account::new(line)))
             }
         }
     }
@@ -91,28 +83,20 @@ impl Lines {
         match (self.accounts.get(&helper), membership.charter()) {
             _ if us == helper || !self.may_sign(&helper) => Credit::ZERO,
             _ if !membership.standing(&helper).may_lease() => Credit::ZERO,
-            (Some(account), _) => account.line.headroom(helper),
+            (Some(account), _) => {
+                let taken = account.locking().checked_add(account.asked()).unwrap_or(Credit(i64::MAX));
+                account.line.headroom(helper).checked_sub(taken).unwrap_or(Credit::ZERO).max(Credit::ZERO)
+            }
             (None, Some(charter)) => charter.newcomer_limit,
             (None, None) => Credit::ZERO,
         }
     }
 
-    /// How much more service may be given to `owner` with `unsettled` outstanding before a receipt is insisted on, or before it owes what its
-    /// standing lets it owe, or what we grant it after what we saw of it.
-    pub(crate) fn service_room(&self, membership: &Membership, owner: SiteId, unsettled: Credit, date: Date) -> Credit {
-        let Some(charter) = membership.charter() else { return Credit::ZERO };
-        let lawful = self.lawful_room(charter, membership.standing(&owner), owner, unsettled);
-        let Some(regard) = self.regards.get(&owner) else { return lawful };
-        let line = self.accounts.get(&owner).map(|account| &account.line);
-        let (limit, balance) = line.map_or((charter.newcomer_limit, Credit::ZERO), |line| (line.limit_given(), line.balance()));
-        let granted = regard.granted(limit, charter, date).checked_sub(balance).and_then(|room| room.checked_sub(unsettled));
-        lawful.min(granted.unwrap_or(Credit::ZERO)).max(Credit::ZERO)
-    }
-
-    /// The same by what can be proven alone: what both ends signed, and convictions.
-    fn lawful_room(&self, charter: &Charter, standing: Standing, owner: SiteId, unsettled: Credit) -> Credit {
-        match self.accounts.get(&owner) {
-            _ if !self.may_sign(&owner) => Credit::ZERO,
+    /// How much more service may be given to `owner` by what can be proven alone: what both ends signed, and convictions.
+    pub(crate) fn lawful_room(&self, charter: &Charter, owner: &SiteId, unsettled: Credit, membership: &Membership) -> Credit {
+        let standing = membership.standing(owner);
+        match self.accounts.get(owner) {
+            _ if !self.may_sign(owner) => Credit::ZERO,
             Some(account) => {
                 let share = standing.share(account.line.limit_given(), charter);
                 let left = share.checked_sub(account.line.balance()).and_then(|left| left.checked_sub(unsettled)).unwrap_or(Credit::ZERO);
@@ -127,6 +111,10 @@ impl Lines {
 
     /// Takes note of what was seen of a partner; tells whether it changes anything.
     pub(crate) fn note(&mut self, with: SiteId, note: Note, date: Date) -> bool {
+        if let Note::Answers { member, amount } = note {
+            self.stakes.write_off(Due { member, amount, to: with });
+            return true;
+        }
         self.regards.entry(with).or_default().take(note, date)
     }
 
@@ -156,46 +144,96 @@ impl Lines {
         if planted!(ForgetsProposals) {
             return true;
         }
-        let Some((mesh, minutes)) = membership.mesh().zip(membership.minutes()) else { return false };
+        let Some(minutes) = membership.minutes() else { return false };
         // The log does not name the rules under which a line started: its first state fits those alone.
         minutes.versions().iter().any(|rules| {
-            let opened = self.open(us, with, mesh, &rules.charter);
+            let opened = self.open(us, with, membership, &rules.charter);
             opened.is_some_and(|account| account.line.restore_proposed(proposal).is_ok())
         })
     }
 
     /// Takes back a receipt from the ledger, and tells what it moved.
     pub(crate) fn restore_agreed(&mut self, us: SiteId, with: SiteId, receipt: &Receipt, membership: &Membership) -> Option<Credit> {
-        let (mesh, charter) = (membership.mesh()?, membership.charter()?);
-        let account = self.open(us, with, mesh, charter)?;
+        let charter = membership.charter()?;
+        let account = self.open(us, with, membership, charter)?;
         let before = account.line.balance();
         account.line.restore_agreed(receipt).ok()?;
-        moved(before, account.line.balance())
+        let after = account.line.balance();
+        self.take_service(with, before, after, receipt);
+        moved(before, after)
+    }
+
+    /// A receipt moved a line: what of that was service to us covers what its giver owes.
+    pub(crate) fn take_service(&mut self, with: SiteId, before: Credit, after: Credit, receipt: &Receipt) {
+        if let Some(worth) = before.checked_sub(after).filter(|worth| receipt.claim.is_some() && *worth > Credit::ZERO) {
+            self.stakes.on_service(with, worth);
+        }
+    }
+
+    /// A line began anew: what was forgotten of the partner's service is what its limit has grown by.
+    pub(crate) fn take_renewed(&mut self, with: SiteId, charter: &Charter) {
+        let grown = self.accounts.get(&with).and_then(|account| account.line.limit_given().checked_sub(account.line.start()));
+        self.stakes.on_grown(with, grown.unwrap_or(Credit::ZERO), charter);
     }
 
     /// Takes back from the ledger that a line began anew.
     pub(crate) fn restore_renewed(&mut self, us: SiteId, with: SiteId, head: &Head, membership: &Membership) -> bool {
-        let Some((mesh, charter)) = membership.mesh().zip(membership.charter()) else { return false };
-        self.open(us, with, mesh, charter).is_some_and(|account| account.line.renew(head, charter).is_ok())
-    }
-}
-
-impl Account {
-    /// Notes that the pending proposal was sent, and when to send it again.
-    pub(crate) fn sent(&mut self, now: Time) {
-        self.again = now.after(retry_pause(self.tries));
-        self.tries = self.tries.saturating_add(1);
+        let Some(charter) = membership.charter() else { return false };
+        let Some(ends) = membership.ends_with(&us, &with) else { return false };
+        let renewed = self.open(us, with, membership, charter).is_some_and(|account| account.line.renew(head, &ends, charter).is_ok());
+        self.take_renewed(with, charter);
+        renewed
     }
 
-    /// The partner is there again, or the proposal was answered: start the pauses afresh.
-    pub(crate) fn refresh(&mut self, now: Time) {
-        (self.again, self.tries) = (now, 0);
+    /// Members go on under other keys, this site perhaps among them: their lines go along. What stands under a former key stays as it was.
+    pub(crate) fn follow(&mut self, us: SiteId, membership: &Membership) {
+        let Some(charter) = membership.charter() else { return };
+        let heirs: BTreeSet<SiteId> = membership.heirs().into_iter().map(|(_, heir)| heir).filter(|heir| *heir != us).collect();
+        for heir in heirs {
+            // The latest key under which there is a line stands for all before it.
+            let former: Vec<SiteId> = membership.keys_of(&heir).into_iter().skip(1).collect();
+            let before = former.iter().find_map(|old| self.accounts.get(old)).filter(|_| !self.accounts.contains_key(&heir)).cloned();
+            let line = before.as_ref().zip(membership.ends_with(&us, &heir));
+            let line = line.and_then(|(account, ends)| account.line.handed_over(&ends, us, charter));
+            if let Some((account, line)) = before.zip(line) {
+                self.accounts.insert(heir, Account { line, is_former: false, again: Time::ZERO, tries: 0, fading: None, ..account });
+            }
+            let regard = former.iter().find_map(|old| self.regards.get(old)).filter(|_| !self.regards.contains_key(&heir)).cloned();
+            self.regards.extend(regard.map(|regard| (heir, regard)));
+            let lent = former.iter().filter_map(|old| self.lent.get(old)).max().copied();
+            self.lent.extend(lent.filter(|_| !self.lent.contains_key(&heir)).map(|lent| (heir, lent)));
+            self.pass_on(&membership.keys_of(&heir));
+            // Nothing is signed under a former key, whatever is open there.
+            for old in former {
+                self.accounts.entry(old).and_modify(|account| account.is_former = true);
+            }
+        }
     }
-}
 
-/// The pause after the n-th unanswered sending.
-pub(crate) fn retry_pause(tries: u32) -> Duration {
-    SETTLE_RETRY_MIN.saturating_mul(1_u32 << tries.min(10)).min(SETTLE_RETRY_MAX)
+    /// Stakes go along with a member, from each of its keys to the next. What was taken meanwhile under a key that only seemed to have its place is
+    /// the loss of whoever lost the key.
+    fn pass_on(&mut self, keys: &[SiteId]) {
+        let owed = |site: &SiteId| self.accounts.get(site).map_or(Credit::ZERO, |account| account.line.balance());
+        for (new, old) in keys.iter().zip(keys.iter().skip(1)).rev() {
+            let seemed = self.stakes.heir(old);
+            self.stakes.succeed(*old, *new);
+            let amount = owed(&seemed).checked_sub(owed(old)).unwrap_or(Credit::ZERO);
+            if seemed != *old && seemed != *new && self.stakes.is_succeeded(&seemed) && amount > Credit::ZERO {
+                self.stakes.write_off(Due { member: seemed, amount, to: self.stakes.heir(&seemed) });
+            }
+        }
+    }
+
+    /// This site goes on under another key, and so do all its lines.
+    pub(crate) fn go_on_as(&mut self, us: SiteId, membership: &Membership) {
+        let Some(charter) = membership.charter() else { return };
+        for (partner, account) in &mut self.accounts {
+            let line = membership.ends_with(&us, partner).and_then(|ends| account.line.handed_over(&ends, us, charter));
+            if let Some(line) = line {
+                account.line = line;
+            }
+        }
+    }
 }
 
 /// By how much a balance moved, whichever way.

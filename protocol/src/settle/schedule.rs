@@ -2,7 +2,7 @@
 
 use overspill_governance::{entry::Entry, payword::LeaseId, planted, site::SiteId, time::Time, units::Credit};
 
-use super::{Ends, Settle, lines::retry_pause};
+use super::{Ends, Settle, account::retry_pause};
 use crate::{
     desk::Desk,
     lease::{

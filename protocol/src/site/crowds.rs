@@ -106,14 +106,14 @@ impl Site {
         if !self.owner.crowd.is_pressing() {
             return;
         }
-        let (wanted, mut held) = (self.owner.crowd.wanted_bytes(), self.owner.promised_bytes());
-        let onset = held == 0;
+        let wanted = self.owner.crowd.wanted_bytes();
+        let onset = self.owner.promised_bytes(now) == 0;
         for (helper, offer) in self.offers(now).into_iter().take(LEASES_AT_ONCE) {
-            if !onset && held >= wanted {
+            // Without a budget it is not known what suffices: one round is taken.
+            if self.owner.promised_bytes(now) >= wanted && (wanted > 0 || !onset) {
                 break;
             }
-            let taken = self.owner.take(&mut self.desk, &self.membership, &self.settle.lines, (helper, &offer), None);
-            held = held.saturating_add(if taken.is_some() { offer.bytes.0 } else { 0 });
+            self.owner.take(&mut self.desk, &self.membership, &self.settle.lines, (helper, &offer), None);
         }
     }
 

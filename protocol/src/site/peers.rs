@@ -15,8 +15,8 @@ use crate::{
     io::Output,
     limits::{BEAT_PAUSE, LEASES_MAX},
     manifest::Manifest,
+    membership::{Membership, strangers::Ear},
     message::{Beat, Hello, Message},
-    settle::clearing::Around,
     wire,
 };
 
@@ -34,7 +34,7 @@ impl Site {
             return;
         }
         let sponsor = self.membership.is_sponsor_of_ours(&peer);
-        if self.strangers.on_connected(&mut self.desk, peer) {
+        if self.strangers.on_connected(&mut self.desk, peer, sponsor) {
             if sponsor {
                 self.membership.on_sponsor(&mut self.desk, true);
             }
@@ -68,6 +68,10 @@ impl Site {
         if let Some(hello) = self.membership.hello() {
             self.desk.send(peer, hello);
         }
+        // It may know us by a former key.
+        for told in self.membership.rotations_of(&self.desk.id) {
+            self.desk.send(peer, told);
+        }
     }
 
     pub(super) fn on_disconnected(&mut self, peer: &SiteId) {
@@ -98,11 +102,12 @@ impl Site {
                 Err(_) => self.judge(from, Some("bytes that are no message")),
             }
         } else if self.strangers.contains(&from) {
-            if !self.strangers.allow(&from) {
-                self.strangers.hang(&mut self.desk, from);
-                return;
-            }
             let from_sponsor = self.membership.is_sponsor_of_ours(&from);
+            match self.strangers.hear(&from, from_sponsor, now) {
+                Ear::Hears => {}
+                Ear::Misses => return,
+                Ear::HangsUp => return self.strangers.hang(&mut self.desk, from),
+            }
             let decoded = if from_sponsor { wire::decode(bytes) } else { wire::decode_small(bytes) };
             let fault = match decoded {
                 Ok(message) => self.on_stranger_message(from, message),
@@ -140,7 +145,7 @@ impl Site {
             }
             Message::Return(told) => {
                 let fault = self.membership.on_returned(&mut self.desk, from, told);
-                self.settle.lines.hearing.close(&self.desk);
+                self.settle.lines.hearing.close(&mut self.desk);
                 self.on_roster_changed();
                 fault
             }
@@ -149,6 +154,7 @@ impl Site {
                 None
             }
             Message::Hello(hello) => self.on_hello(from, hello),
+            Message::RosterTell(notices) if Membership::are_rotations(&notices) => self.on_roster_tell(notices),
             // A member that we do not know yet may speak to us as to a partner before its hello has arrived.
             _ => None,
         }
@@ -218,8 +224,12 @@ impl Site {
                 Some("a lease by a name that is in use")
             }
             Message::LeaseTake(take) => {
+                let (lease, made) = (take.allotment.body.lease, take.allotment.body.made);
                 let context = (&self.membership, &self.partners, &self.settle.lines);
                 self.helper.on_take(&mut self.desk, context, from, take);
+                if self.helper.leases.contains_key(&lease) {
+                    self.settle.lines.lent.insert(from, made);
+                }
                 self.tend_soon();
                 None
             }
@@ -247,7 +257,6 @@ impl Site {
 
     fn on_settling_message(&mut self, from: SiteId, message: Message) -> Fault {
         let (desk, settle, mut ends, partners) = self.ends();
-        let around = Around { membership: ends.membership, partners };
         let fault = match message {
             Message::Claim(made) => settle.on_claim(desk, &mut ends, from, made),
             Message::ClaimAsk(ask) => {
@@ -257,15 +266,19 @@ impl Site {
             Message::ClaimAnswer(answer) => settle.on_answer(desk, &mut ends, from, answer),
             Message::Propose(proposal) => settle.on_propose(desk, &mut ends, from, &proposal),
             Message::Agree(agree) => settle.on_agree(desk, &mut ends, from, &agree),
-            Message::Seek(seek) => settle.on_seek(desk, around, from, seek),
-            Message::Lock(ask) => settle.on_lock_ask(desk, around, from, ask),
+            Message::Seek(seek) => settle.on_seek(desk, ends.around(partners), from, seek),
+            Message::Lock(ask) => settle.on_lock_ask(desk, ends.around(partners), from, ask),
             Message::RulingAsk(ask) => {
-                settle.on_ruling_ask(desk, around, from, ask);
+                settle.on_ruling_ask(desk, ends.around(partners), from, ask);
                 None
             }
             Message::Ruled(ruled) => settle.on_ruled(desk, ruled),
             Message::RulingLost(round) => {
                 settle.on_ruling_lost(desk, from, &round);
+                None
+            }
+            Message::FadeAsk(fade) => {
+                settle.on_fade_ask(desk, ends.around(partners), from, fade);
                 None
             }
             Message::Head(told) => settle.on_head(desk, &mut ends, from, told),
@@ -275,7 +288,7 @@ impl Site {
             }
             _ => None,
         };
-        settle.tend_rounds(desk, around);
+        settle.tend_rounds(desk, ends.around(partners));
         fault
     }
 
@@ -355,8 +368,19 @@ impl Site {
         }
     }
 
+    /// Members go on under other keys: their lines go along, and what is open with the old keys ends.
+    pub(super) fn follow_heirs(&mut self) {
+        self.settle.lines.follow(self.desk.id, &self.membership);
+        for (old, heir) in self.membership.heirs() {
+            let (desk, settle, mut ends, _) = self.ends();
+            settle.end_with(desk, &mut ends, old, heir);
+        }
+    }
+
     /// Members came or left: strangers who turn out to belong are greeted, partners who left are hung up on.
     pub(super) fn on_roster_changed(&mut self) {
+        self.follow_heirs();
+        self.write_off();
         let gone = self.partners.iter().filter(|(site, partner)| partner.connected && !self.membership.is_welcome(site));
         let gone: alloc::vec::Vec<SiteId> = gone.map(|(site, _)| *site).collect();
         for peer in gone {

@@ -54,6 +54,8 @@ impl Site {
         let load = self.owner.crowd.load_permille();
         let votes = self.council.digest(&self.membership);
         self.partners.advertise(&mut self.desk, &self.membership, pause, offer, load, votes);
+        let (desk, settle, ends, partners) = self.ends();
+        settle.ask_for_fades(desk, ends.around(partners));
     }
 
     /// Leases changed: look at them soon, keep beating, keep checkpoints, and let partners know what is left to offer.

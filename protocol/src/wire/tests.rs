@@ -13,13 +13,13 @@ use overspill_governance::{
     edition::Served,
     invite::MeshId,
     limits::{CYCLE_MAX, KEEPS_MAX, LINK_BYTES_MAX, LOCKS_MAX, OBJECTION_BYTES_MAX},
-    line::{Agreed, Head, LineId, LineKey, LineState, Proposal, Receipt, Renewal, Step},
+    line::{Agreed, Fade, Head, LineId, LineKey, LineState, Proposal, Receipt, Renewal, Step},
     motion::{Change, Motion, Objection, Second},
     payword::{LeaseId, Word},
     site::{Key, Signature, Signed, SiteId},
     testimony::Testimony,
     time::Date,
-    units::{ByteRate, Bytes, Credit, RequestRate},
+    units::{ByteRate, Bytes, Credit, Millionths, RequestRate},
 };
 use proptest::prelude::*;
 
@@ -130,6 +130,7 @@ fn specimens() -> Vec<Message> {
         locked_low: Credit::ZERO,
         locked_high: Credit::ZERO,
         round: DATE,
+        faded: 19_675,
         prev: Digest([11; 32]),
         cause: Digest([12; 32]),
     };
@@ -181,8 +182,9 @@ fn specimens() -> Vec<Message> {
         }),
         Message::Testify(vec![testimony()]),
         Message::Head(HeadTold { head: head(state), asks: true }),
-        Message::Return(Return { founding: None, notices: Vec::new() }),
+        Message::Return(Return { founding: None, notices: Vec::new(), date: DATE }),
         Message::RulingLost(Digest([20; 32])),
+        Message::FadeAsk(Fade { day: 19_675, rate: Millionths(333) }),
     ]
 }
 
@@ -209,21 +211,22 @@ fn every_kind_has_its_golden_bytes() {
     Claim          56 01000d000000 b59a97961f15d524
     ClaimAsk       14 01000e000000 73beb4d142cac20a
     ClaimAnswer    64 01000f000000 02255d9b71e31061
-    Propose       264 010010000000 f2eba9de065f2be6
+    Propose       268 010010000000 377af9513dd17bf9
     Agree          78 010011000000 d8887eb713ca9746
     VoteAsk        46 010013000000 a157debe9a718cf3
     VoteTell     1184 010014000000 5f5958eef3207b78
-    Propose       448 010010000000 af63477de5b35c3c
+    Propose       452 010010000000 6967e90350a90781
     Seek           94 010015000000 37ae3fc44eab92de
-    Lock          518 010016000000 67ddba9f233ebb4a
+    Lock          522 010016000000 24315e43d3d7c1a3
     RulingAsk      39 010017000000 b16f1e9094d00237
-    Ruled        1183 010018000000 bf7a344e25d35a14
+    Ruled        1195 010018000000 c27c0862a367a1ee
     Dispute        42 010019000000 0547d650a7275c7e
     SampleAsk     156 01001a000000 4c95c6a0cc46a840
     Testify       406 01001b000000 08859ed23ea2b039
-    Head          759 01001c000000 1fcb91339d55faa5
-    Return         15 01001d000000 9edcd9afe077fe67
+    Head          763 01001c000000 bbb47faa3b8c974a
+    Return         23 01001d000000 9a7cd58264ea0841
     RulingLost     38 01001e000000 078a6741da9ebb89
+    FadeAsk        14 01001f000000 3034ad3fdcbc74e0
     ");
 }
 

@@ -13,6 +13,8 @@ use overspill_governance::{
 };
 use overspill_protocol::message::Message;
 
+use super::keys::Keys;
+
 /// What every site has locked, opened and ruled, of all its lives.
 #[derive(Debug, Clone, Default)]
 pub struct Clearing {
@@ -32,16 +34,17 @@ impl Clearing {
             }
             Entry::Agreed { receipt, .. } => {
                 let (step, line) = (receipt.step.as_ref()?, receipt.state.line);
-                let (name, short) = (step.round(), site.short());
+                let (name, short) = (step.round()?, site.short());
                 let (new, done) = match step {
                     Step::Lock(_) => (self.locked.insert((site, line, name)), "locked"),
-                    Step::Release(_) | Step::Gone(_) => (self.opened.insert((site, line, name)), "opened"),
+                    _ => (self.opened.insert((site, line, name)), "opened"),
                 };
                 if !new {
                     return Some(format!("{short} {done} one line twice for round {}", name.short()));
                 }
                 match step {
-                    Step::Release(ruling) if !self.durable.contains(&(site, name, ruling.body.moves)) => {
+                    // One that ends the round stands in the step itself; one that moves is worth nothing without its locks.
+                    Step::Release(ruling) if ruling.body.moves && !self.durable.contains(&(site, name, true)) => {
                         Some(format!("{short} opened a lock of round {} by a ruling that it does not hold", name.short()))
                     }
                     _ => None,
@@ -75,32 +78,55 @@ impl Clearing {
 }
 
 /// What each round moved for a site, over all its lines.
-fn moved(site: SiteId, entries: &[Entry]) -> BTreeMap<Digest, i64> {
+fn moved(site: SiteId, entries: &[Entry], keys: &Keys) -> BTreeMap<Digest, i64> {
     let mut balances: BTreeMap<LineId, Credit> = BTreeMap::new();
     let mut moved = BTreeMap::new();
-    for entry in entries {
+    for (us, entry) in keys.signed(site, entries) {
         if let Entry::Renewed { with, head } = entry
-            && let (Some(renewal), Some(last)) = (&head.renewal, &head.last)
+            && let Some(renewal) = &head.renewal
         {
-            let carried = last.receipt.state.balance.0;
-            balances.insert(renewal.body.key.id(), Credit(if site < *with { carried } else { -carried }));
+            balances.insert(renewal.body.key.id(), Credit(keys.carried(&us, with, head)));
         }
         let Entry::Agreed { with, receipt } = entry else { continue };
-        let seen = if site < *with { receipt.state.balance.0 } else { -receipt.state.balance.0 };
+        let seen = if us < *with { receipt.state.balance.0 } else { -receipt.state.balance.0 };
         let before = balances.insert(receipt.state.line, Credit(seen)).unwrap_or(Credit::ZERO);
-        if let Some(step) = &receipt.step {
-            *moved.entry(step.round()).or_default() += seen - before.0;
+        if let Some(round) = receipt.step.as_ref().and_then(Step::round) {
+            *moved.entry(round).or_default() += seen - before.0;
         }
     }
     moved
+}
+
+/// Rounds of which a lock was open where a key was given up: a round names its members by their keys, so it ends there.
+fn torn(ledgers: &[(SiteId, Vec<Entry>)]) -> BTreeSet<Digest> {
+    let mut torn = BTreeSet::new();
+    for (_, entries) in ledgers {
+        let mut open: BTreeMap<(LineId, Digest), &[SiteId]> = BTreeMap::new();
+        for entry in entries {
+            match entry {
+                Entry::Agreed { receipt, .. } => match (&receipt.step, receipt.step.as_ref().and_then(Step::round)) {
+                    (Some(Step::Lock(round)), Some(name)) => drop(open.insert((receipt.state.line, name), &round.body.cycle)),
+                    (_, Some(name)) => drop(open.remove(&(receipt.state.line, name))),
+                    _ => {}
+                },
+                Entry::Rotated { rotation, .. } => {
+                    let ends = open.iter().filter(|(_, cycle)| cycle.contains(&rotation.body.old));
+                    torn.extend(ends.map(|((_, round), _)| *round));
+                }
+                _ => {}
+            }
+        }
+    }
+    torn
 }
 
 /// Compares the ledgers of all, after healing: a round among members who are `honest` and still there leaves nobody poorer; of any other nobody has
 /// lost more than was locked.
 pub fn check(ledgers: &[(SiteId, Vec<Entry>)], honest: impl Fn(&SiteId) -> bool) -> Vec<String> {
     let entries = || ledgers.iter().flat_map(|(_, entries)| entries);
+    let (keys, torn) = (Keys::of(ledgers), torn(ledgers));
     let gone: BTreeSet<SiteId> =
-        entries().filter_map(|entry| if let Entry::Departed(left) = entry { Some(left.body.member) } else { None }).collect();
+        entries().filter_map(|entry| if let Entry::Departed(left) = entry { Some(keys.now(&left.body.member)) } else { None }).collect();
     let mut rounds = BTreeMap::new();
     for entry in entries() {
         if let Entry::Agreed { receipt, .. } = entry
@@ -111,9 +137,10 @@ pub fn check(ledgers: &[(SiteId, Vec<Entry>)], honest: impl Fn(&SiteId) -> bool)
     }
     let mut wrong = Vec::new();
     for (site, entries) in ledgers.iter().filter(|(site, _)| honest(site)) {
-        for (name, net) in moved(*site, entries) {
+        for (name, net) in moved(*site, entries, &keys) {
             let Some(round) = rounds.get(&name) else { continue };
-            let whole = round.cycle.iter().all(|member| honest(member) && !gone.contains(member));
+            let whole =
+                round.cycle.iter().all(|member| honest(&keys.now(member)) && !gone.contains(&keys.now(member))) && !torn.contains(&name);
             let most = if whole { 0 } else { round.amount.0 };
             if net.abs() > most {
                 wrong.push(format!("round {} moved {net} for {}, where {most} is the most", name.short(), site.short()));

@@ -18,6 +18,11 @@ impl Convictions {
         }
     }
 
+    pub(super) fn on_rotated(&mut self, old: SiteId, new: SiteId) {
+        let theirs: Vec<Digest> = self.durable.iter().filter(|(site, _)| *site == old).map(|(_, matter)| *matter).collect();
+        self.durable.extend(theirs.into_iter().map(|matter| (new, matter)));
+    }
+
     pub(super) fn on_event(&self, site: SiteId, event: &Event) -> Option<String> {
         let Event::Convicted { bundle, .. } = event else { return None };
         let charge = bundle.charge();

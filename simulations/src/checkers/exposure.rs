@@ -47,8 +47,11 @@ impl Exposure {
             }
             Entry::Agreed { with, receipt } => {
                 let Some(claim) = receipt.claim else { return };
-                if let Some(served) = self.served.get_mut(&(site, *with, claim.lease)) {
-                    served.settled = price(&self.terms, &claim.lease, claim.requests, claim.bytes);
+                // Whichever end has it: one receipt is enough to be paid.
+                for ends in [(site, *with, claim.lease), (*with, site, claim.lease)] {
+                    if let Some(served) = self.served.get_mut(&ends) {
+                        served.settled = served.settled.max(price(&self.terms, &claim.lease, claim.requests, claim.bytes));
+                    }
                 }
             }
             Entry::Taken(claim) => {

@@ -30,7 +30,14 @@ pub struct Forks {
 }
 
 impl Forks {
-    pub(super) fn on_entry(&mut self, site: SiteId, entry: &Entry) -> Option<String> {
+    /// `differs` tells whether what was signed before, first, can be held against what is signed now; `honest`, who lets nobody in twice.
+    pub(super) fn on_entry(
+        &mut self,
+        site: SiteId,
+        entry: &Entry,
+        differs: impl Fn(&Digest, &Digest) -> bool,
+        honest: impl Fn(&SiteId) -> bool,
+    ) -> Option<String> {
         let state = match entry {
             Entry::Proposed { proposal, .. } => {
                 self.proposed.insert((site, proposal.state.digest()));
@@ -48,7 +55,7 @@ impl Forks {
                 self.admitted.insert((site, admission.body.digest()));
                 let body = &admission.body;
                 let before = self.answers.insert((body.sponsor, body.invite), body.member);
-                let twice = before.is_some_and(|before| before != body.member);
+                let twice = before.is_some_and(|before| before != body.member) && honest(&body.sponsor);
                 return twice.then(|| format!("{} admitted two sites on one invite", body.sponsor.short()));
             }
             Entry::Taken(claim) => {
@@ -58,8 +65,14 @@ impl Forks {
             _ => return None,
         };
         let before = self.signed.insert((site, state.line, state.seq), state.digest());
-        let forked = before.is_some_and(|before| before != state.digest());
+        let forked = before.is_some_and(|before| before != state.digest() && differs(&before, &state.digest()));
         forked.then(|| format!("{} signed two states at place {} of one line", site.short(), state.seq))
+    }
+
+    /// Whom a member admitted under its old key, it may tell so under the new one.
+    pub(super) fn on_rotated(&mut self, old: SiteId, new: SiteId) {
+        let theirs: Vec<Digest> = self.admitted.iter().filter(|(site, _)| *site == old).map(|(_, digest)| *digest).collect();
+        self.admitted.extend(theirs.into_iter().map(|digest| (new, digest)));
     }
 
     /// A new process is told by its own ledger.

@@ -21,6 +21,12 @@ impl Honest {
         self.culprits.insert(site);
     }
 
+    pub(super) fn on_rotated(&mut self, old: SiteId, new: SiteId) {
+        if self.culprits.contains(&old) {
+            self.culprits.insert(new);
+        }
+    }
+
     pub(super) fn is_honest(&self, site: &SiteId) -> bool {
         self.members.contains(site) && !self.culprits.contains(site)
     }
@@ -40,7 +46,6 @@ impl Honest {
             }
             Event::Altered { helper, .. } => (helper, String::from("finds that it alters files")),
             Event::Noted { partner, note: Note::Altered } => (partner, String::from("takes no help of it for altered files")),
-            Event::RuledTwice { peer, proof } => (peer, format!("accuses it of two rulings, which holds: {}", proof.convicts())),
             _ => return None,
         };
         let innocent = self.is_honest(peer) && self.is_honest(&site);

@@ -18,7 +18,7 @@ use overspill_protocol::{
     plan::{Host, Plan},
 };
 
-use super::terms::Terms;
+use super::{keys::Keys, terms::Terms};
 use crate::server::Visit;
 
 /// A lease as its owner has to count it.
@@ -56,7 +56,7 @@ impl LeaseCaps {
         self.charter = charter.clone();
     }
 
-    pub(super) fn on_entry(&mut self, site: SiteId, entry: &Entry) -> Option<String> {
+    pub(super) fn on_entry(&mut self, site: SiteId, entry: &Entry, keys: &Keys) -> Option<String> {
         match entry {
             Entry::Allotted(allotment) if allotment.body.owner == site => {
                 let (lease, helper) = (allotment.body.lease, allotment.body.helper);
@@ -91,9 +91,11 @@ impl LeaseCaps {
             Entry::Renewed { with, head } => {
                 let Some(last) = &head.last else { return None };
                 let (state, line) = (&last.receipt.state, head.renewal.as_ref()?.body.key.id());
-                let room = if site < *with { state.limit_high.0 + state.balance.0 } else { state.limit_low.0 - state.balance.0 };
-                self.room.insert((site, *with), room);
-                self.balances.insert((site, line), state.balance);
+                // Seen from here it is what it was, whoever is the lower end now.
+                let carried = keys.carried(&site, with, head);
+                let limit = if keys.was_low(&site, with, head) { state.limit_high } else { state.limit_low };
+                self.room.insert((site, *with), limit.0 + carried);
+                self.balances.insert((site, line), Credit(if site < *with { carried } else { -carried }));
                 None
             }
             Entry::LeaseEnded { lease } => {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use overspill_governance::site::SiteId;
+use overspill_governance::{entry::Entry, site::SiteId};
 use overspill_protocol::report::Report;
 
 use crate::world::World;
 
 /// What has not come to rest yet, in words; empty when everything has. A dead site has not; what a culprit keeps open is its
-/// own affair.
+/// own affair, and so is what was open with who went on under a key of which it could tell nobody.
 pub fn unrest(world: &World) -> Vec<String> {
     let reports: Vec<Option<Report>> =
         world.bodies.iter().map(|body| body.agent.as_ref().map(|agent| agent.report(body.clock.read(world.now())))).collect();
@@ -18,7 +18,9 @@ pub fn unrest(world: &World) -> Vec<String> {
             open.push(format!("site {at} is not there"));
             continue;
         };
-        open.extend(of_site(world, at, report));
+        open.extend(of_site(world, at, report, &|site| is_lost(world, site, &reports)));
+        open.extend(shut(world, at, report, &reports));
+        open.extend(away(world, at, report, &reports));
         open.extend(disagreement(world, at, report, &reports));
         let spills = world.bodies[at].server.plan().is_some_and(|plan| !plan.spill.is_empty());
         if spills {
@@ -31,16 +33,23 @@ pub fn unrest(world: &World) -> Vec<String> {
     open
 }
 
-fn of_site(world: &World, at: usize, report: &Report) -> Vec<String> {
+/// Whether a key was given up, and no member can tell for which: its site lost its ledger before anybody heard, or has left.
+fn is_lost(world: &World, site: &SiteId, reports: &[Option<Report>]) -> bool {
+    let tells = |entry: &Entry| matches!(entry, Entry::Rotated { rotation, .. } if rotation.body.old == *site);
+    let members = world.bodies.iter().zip(reports).filter(|(_, report)| report.as_ref().is_some_and(|report| report.mesh.is_some()));
+    world.reach(site).is_none() && !members.into_iter().any(|(body, _)| body.disk.read().iter().any(tells))
+}
+
+fn of_site(world: &World, at: usize, report: &Report, is_lost: &impl Fn(&SiteId) -> bool) -> Vec<String> {
     let honest = |site: &SiteId| world.checkers.is_honest(site);
-    let leases = report.leases.iter().filter(|lease| honest(&lease.partner));
+    let leases = report.leases.iter().filter(|lease| honest(&lease.partner) && !is_lost(&lease.partner));
     let mut open: Vec<String> = leases.map(|lease| format!("site {at} keeps a lease: {lease:?}")).collect();
     open.extend(
         report
             .lines
             .iter()
             // Who has left answers nothing any more.
-            .filter(|line| (line.pending || line.frozen) && honest(&line.partner) && !line.left)
+            .filter(|line| (line.pending || line.frozen) && honest(&line.partner) && !line.left && !is_lost(&line.partner))
             .map(|line| format!("site {at} waits for an answer: {line:?}")),
     );
     let rounds = report.rounds.iter().filter(|round| round.members.iter().all(honest));
@@ -49,6 +58,26 @@ fn of_site(world: &World, at: usize, report: &Report) -> Vec<String> {
         open.push(format!("site {at} is silent"));
     }
     open
+}
+
+/// Members of one mesh who are connected and behave may sign on their lines. A joiner whom the word of its admission never reached is in no mesh.
+fn shut(world: &World, at: usize, report: &Report, all: &[Option<Report>]) -> Vec<String> {
+    let honest = |site: &SiteId| world.checkers.is_honest(site);
+    let mesh = |report: &Report| report.mesh.as_ref().map(|mesh| mesh.id);
+    let is_with_us = |site: &SiteId| {
+        let other = world.reach(site).and_then(|other| all[other].as_ref());
+        other.is_some_and(|other| mesh(other).is_some() && mesh(other) == mesh(report))
+    };
+    let partners = report.partners.iter().filter(|partner| partner.connected && !partner.signs && honest(&partner.site));
+    let shut = partners.filter(|partner| honest(&report.site) && is_with_us(&partner.site));
+    shut.map(|partner| format!("site {at} may sign nothing with {}", partner.site.short())).collect()
+}
+
+/// Who lost its ledger and is some member's partner comes back into the mesh.
+fn away(world: &World, at: usize, report: &Report, all: &[Option<Report>]) -> Option<String> {
+    let is_missed = |other: &Report| other.partners.iter().any(|partner| partner.site == report.site);
+    let is_away = world.bodies[at].forgot && report.mesh.is_none() && all.iter().flatten().any(is_missed);
+    is_away.then(|| format!("site {at} has not come back"))
 }
 
 /// Members of one mesh know the same members, rules and convictions, and are connected to those of their partners who behave.
@@ -69,6 +98,6 @@ fn disagreement(world: &World, at: usize, report: &Report, all: &[Option<Report>
         }
     }
     let lonely = report.partners.iter().find(|partner| !partner.connected && honest(&partner.site) && honest(&report.site))?;
-    let is_there = world.index_of(&lonely.site).is_some_and(|other| world.bodies[other].agent.is_some());
+    let is_there = world.reach(&lonely.site).is_some_and(|other| world.bodies[other].agent.is_some());
     is_there.then(|| format!("site {at} is not connected to {}", lonely.site.short()))
 }

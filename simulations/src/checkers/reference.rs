@@ -9,13 +9,12 @@ use overspill_governance::{
     charter::Charter,
     claim::Claim,
     entry::Entry,
-    line::LineId,
     payword::LeaseId,
     site::SiteId,
     units::{Bytes, Credit},
 };
 
-use super::terms::Terms;
+use super::{keys::Keys, terms::Terms};
 use crate::server::Visit;
 
 /// What really went out under a lease, and what was served.
@@ -46,6 +45,7 @@ pub struct Truth {
     terms: BTreeMap<LeaseId, Terms>,
     charter: Charter,
     lost: Vec<SiteId>,
+    keys: Keys,
 }
 
 impl Truth {
@@ -98,36 +98,47 @@ impl Truth {
         self.lost.push(site);
     }
 
+    /// What is open with a key that is given up ends with it: of what was served under it less may be claimed.
+    pub(super) fn on_rotated(&mut self, old: SiteId, new: SiteId) {
+        self.keys.rotate(old, new);
+        for lease in self.leases.values_mut().filter(|lease| lease.helper == old || lease.owner == old) {
+            lease.forgotten = true;
+        }
+        if self.lost.contains(&old) {
+            self.lost.push(new);
+        }
+    }
+
     /// What was really served under each lease.
     pub fn leases(&self) -> impl Iterator<Item = (&LeaseId, &Lease)> {
         self.leases.iter()
     }
 
     pub(super) fn is_whole(&self, site: &SiteId) -> bool {
-        !self.lost.contains(site)
+        !self.lost.contains(&self.keys.now(site))
     }
 
-    /// Compares a site's ledger with what really happened. `honest` says of whom the truth is to be expected; `settled`: everything had
-    /// time to come to rest.
-    pub fn check(&self, site: SiteId, entries: &[Entry], honest: impl Fn(&SiteId) -> bool, settled: bool) -> Vec<String> {
+    /// Compares a site's ledger with what really happened. `honest` says of whom the truth is to be expected, `pays` of whom that what it
+    /// owes is paid by now.
+    pub fn check(&self, site: SiteId, entries: &[Entry], honest: impl Fn(&SiteId) -> bool, pays: impl Fn(&SiteId) -> bool) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut last: BTreeMap<(SiteId, LeaseId), (SiteId, Claim)> = BTreeMap::new();
-        let mut states: BTreeMap<LineId, (SiteId, Credit)> = BTreeMap::new();
+        let mut balances: BTreeMap<SiteId, Credit> = BTreeMap::new();
         let mut cleared: BTreeMap<SiteId, i128> = BTreeMap::new();
-        for entry in entries {
+        for (us, entry) in self.keys.signed(site, entries) {
             if let Entry::Renewed { with, head } = entry {
                 // What was missed of a line stands in the balance that it began anew with.
-                let carried = head.last.as_ref().map_or(Credit::ZERO, |last| last.receipt.state.balance);
-                let balance = if site < *with { carried } else { Credit(-carried.0) };
-                let before: i64 = states.extract_if(.., |_, (other, _)| other == with).map(|(_, (_, balance))| balance.0).sum();
-                *cleared.entry(*with).or_default() += i128::from(balance.0) - i128::from(before);
-                states.extend(head.renewal.as_ref().map(|renewal| (renewal.body.key.id(), (*with, balance))));
+                let balance = Credit(self.keys.carried(&us, with, head));
+                let with = &self.keys.now(with);
+                let before = balances.insert(*with, balance).unwrap_or_default();
+                *cleared.entry(*with).or_default() += i128::from(balance.0) - i128::from(before.0);
             }
             let Entry::Agreed { with, receipt } = entry else { continue };
-            let balance = if site < *with { receipt.state.balance } else { Credit(-receipt.state.balance.0) };
-            let before = states.insert(receipt.state.line, (*with, balance)).map_or(0, |(_, before)| before.0);
+            let balance = if us < *with { receipt.state.balance } else { Credit(-receipt.state.balance.0) };
+            let with = &self.keys.now(with);
+            let before = balances.insert(*with, balance).unwrap_or_default();
             if receipt.step.is_some() {
-                *cleared.entry(*with).or_default() += i128::from(balance.0) - i128::from(before);
+                *cleared.entry(*with).or_default() += i128::from(balance.0) - i128::from(before.0);
             }
             if let Some(claim) = receipt.claim {
                 last.insert((*with, claim.lease), (*with, claim));
@@ -139,14 +150,14 @@ impl Truth {
         for (with, claim) in last.values() {
             wrong.extend(self.compare(site, with, claim, &honest));
         }
-        for (with, balance) in states.values() {
+        for (with, balance) in &balances {
             let sum = self.balance(with, &last) + cleared.get(with).copied().unwrap_or_default();
             if sum != i128::from(balance.0) {
                 wrong.push(format!("{} and {} stand at {balance}, by their leases at {sum}", site.short(), with.short()));
             }
         }
-        if settled && honest(&site) && !self.lost.contains(&site) {
-            wrong.extend(self.unpaid(site, &last, &honest));
+        if pays(&site) {
+            wrong.extend(self.unpaid(site, &last, &pays));
         }
         wrong
     }
@@ -166,7 +177,7 @@ impl Truth {
     fn balance(&self, with: &SiteId, last: &BTreeMap<(SiteId, LeaseId), (SiteId, Claim)>) -> i128 {
         let theirs = last.range((*with, LeaseId([0; 8]))..=(*with, LeaseId([255; 8])));
         let worth = |claim: &Claim| {
-            let helper = self.leases.get(&claim.lease).map(|lease| lease.helper);
+            let helper = self.leases.get(&claim.lease).map(|lease| self.keys.now(&lease.helper));
             let worth = self.price(&claim.lease, claim.requests, claim.bytes);
             if helper == Some(*with) { -worth } else { worth }
         };
@@ -184,7 +195,7 @@ impl Truth {
         let theirs = last.range((with, LeaseId([0; 8]))..=(with, LeaseId([255; 8])));
         let debtor = if balance > Credit::ZERO { with } else { site };
         let earned = |claim: &Claim| {
-            let helper = self.leases.get(&claim.lease).map(|lease| lease.helper);
+            let helper = self.leases.get(&claim.lease).map(|lease| self.keys.now(&lease.helper));
             if helper == Some(debtor) { self.price(&claim.lease, claim.requests, claim.bytes) } else { 0 }
         };
         let service: i128 = theirs.map(|(_, (_, claim))| earned(claim)).sum();
@@ -193,15 +204,14 @@ impl Truth {
         (i128::from(balance.0).abs() > most).then(|| format!("{} owes {balance}, where {most} is the most", debtor.short()))
     }
 
-    /// What an honest helper served an honest owner and never forgot is paid to the last byte.
-    fn unpaid(&self, site: SiteId, last: &BTreeMap<(SiteId, LeaseId), (SiteId, Claim)>, honest: &impl Fn(&SiteId) -> bool) -> Vec<String> {
-        let ours = self
-            .leases
-            .iter()
-            .filter(|(_, lease)| lease.helper == site && !lease.forgotten && honest(&lease.owner) && self.is_whole(&lease.owner));
+    /// What a helper served an owner that pays, and never forgot, is paid to the last byte.
+    fn unpaid(&self, site: SiteId, last: &BTreeMap<(SiteId, LeaseId), (SiteId, Claim)>, pays: &impl Fn(&SiteId) -> bool) -> Vec<String> {
+        let is_ours = |lease: &Lease| self.keys.now(&lease.helper) == site && !lease.forgotten && pays(&self.keys.now(&lease.owner));
+        let ours = self.leases.iter().filter(|(_, lease)| is_ours(lease));
         let due = ours.filter(|(id, lease)| self.price(id, lease.served, lease.bytes) > 0);
-        let paid =
-            |id: &LeaseId, lease: &Lease| last.get(&(lease.owner, *id)).map_or(0, |(_, claim)| self.price(id, claim.requests, claim.bytes));
+        let paid = |id: &LeaseId, lease: &Lease| {
+            last.get(&(self.keys.now(&lease.owner), *id)).map_or(0, |(_, claim)| self.price(id, claim.requests, claim.bytes))
+        };
         let short = due.filter(|(id, lease)| paid(id, lease) < self.price(id, lease.served, lease.bytes));
         short.map(|(id, lease)| format!("{} was paid {} for lease {id}: {lease:?}", site.short(), paid(id, lease))).collect()
     }

@@ -13,6 +13,7 @@ use overspill_governance::{
     time::Time,
 };
 use overspill_protocol::{
+    event::Event,
     limits::{GENERATION_LIFETIME, PURGE_PATIENCE},
     manifest::Manifest,
     message::Message,
@@ -24,8 +25,8 @@ use crate::server::Visit;
 /// A purged object is gone by then everywhere: the last word before the purge arrives late, and holds for [`GENERATION_LIFETIME`].
 /// Where a link stood still, its word may arrive as late as the link was released; scenarios do not let them stand for longer.
 pub const PURGED_BY_THEN: Duration = GENERATION_LIFETIME.saturating_add(Duration::from_secs(8));
-/// Who is sent out later than this after a purge is not shown what was purged: the helper confirmed, or gets nobody. Of leases that were
-/// asked for after the purge no confirmation is asked: there the general bound holds.
+/// Who is sent out later than this after a purge is not shown what was purged: the helper confirmed, or gets nobody. Of leases that are
+/// held only since the purge no confirmation is asked: there the general bound holds.
 pub const UNSENT_BY_THEN: Duration = PURGE_PATIENCE.saturating_add(Duration::from_millis(700));
 /// A permission to serve that reaches further ahead than this was not given by an owner's word.
 const AHEAD_MAX: Duration = GENERATION_LIFETIME.saturating_add(Duration::from_millis(1));
@@ -36,15 +37,18 @@ pub struct SignedDigests {
     manifests: BTreeMap<SiteId, BTreeSet<Digest>>,
     objects: BTreeSet<(SiteId, ObjectDigest)>,
     purged: BTreeMap<(SiteId, ObjectDigest), Time>,
-    /// When each lease was asked for.
-    taken: BTreeMap<LeaseId, Time>,
+    /// Since when each lease is held, as its owner knows.
+    held: BTreeMap<LeaseId, Time>,
 }
 
 impl SignedDigests {
-    pub(super) fn on_message(&mut self, site: SiteId, message: &Message, now: Time) {
-        if let Message::LeaseTake(take) = message {
-            self.taken.entry(take.allotment.body.lease).or_insert(now);
+    pub(super) fn on_event(&mut self, event: &Event, now: Time) {
+        if let Event::LeaseHeld { lease, as_owner: true, .. } = event {
+            self.held.entry(*lease).or_insert(now);
         }
+    }
+
+    pub(super) fn on_message(&mut self, site: SiteId, message: &Message) {
         let Message::Manifest(signed) = message else { return };
         if self.manifests.entry(site).or_default().insert(signed.body.digest()) {
             self.objects.extend(signed.body.objects.iter().map(|object| (site, object.digest)));
@@ -73,7 +77,7 @@ impl SignedDigests {
         if !self.objects.contains(&(visit.owner, digest)) {
             return Some(format!("{helper} serves {digest}, which {owner} never signed"));
         }
-        let confirmed = |purged: &&Time| self.taken.get(&visit.lease).is_some_and(|taken| *taken <= **purged);
+        let confirmed = |purged: &&Time| self.held.get(&visit.lease).is_some_and(|held| *held <= **purged);
         let held = self.purged.get(&(visit.owner, digest)).filter(confirmed);
         let sent = held.map(|at| sent.since(*at)).filter(|late| *late > UNSENT_BY_THEN);
         if let Some(late) = sent {

@@ -2,22 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use overspill_governance::{allotment::Allotment, claim::Claim, entry::Entry, line::LineId, payword::LeaseId, units::Credit};
+use overspill_governance::{allotment::Allotment, claim::Claim, entry::Entry, line::LineId, payword::LeaseId, site::SiteId, units::Credit};
+
+use super::keys::Keys;
 
 /// Reads a site's durable entries and says what is wrong with what they settled.
-pub fn check(entries: &[Entry]) -> Vec<String> {
+pub fn check(site: SiteId, entries: &[Entry], keys: &Keys) -> Vec<String> {
     let mut allotments: BTreeMap<LeaseId, &Allotment> = BTreeMap::new();
     let mut balances: BTreeMap<LineId, Credit> = BTreeMap::new();
     let mut settled: BTreeMap<LeaseId, (Claim, i64)> = BTreeMap::new();
     let mut wrong = Vec::new();
-    for entry in entries {
+    for (us, entry) in keys.signed(site, entries) {
         match entry {
             Entry::Allotted(allotment) => {
                 allotments.insert(allotment.body.lease, &allotment.body);
             }
-            Entry::Renewed { head, .. } => {
-                let carried = head.renewal.as_ref().zip(head.last.as_ref());
-                balances.extend(carried.map(|(renewal, last)| (renewal.body.key.id(), last.receipt.state.balance)));
+            Entry::Renewed { with, head } => {
+                let carried = keys.carried(&us, with, head);
+                let by_low = Credit(if us < *with { carried } else { -carried });
+                balances.extend(head.renewal.as_ref().map(|renewal| (renewal.body.key.id(), by_low)));
             }
             Entry::Agreed { receipt, .. } => {
                 let before = balances.insert(receipt.state.line, receipt.state.balance).unwrap_or(Credit::ZERO);

@@ -11,22 +11,27 @@ use overspill_governance::{
 };
 use overspill_protocol::message::Message;
 
+/// A ballot's place and name.
+type Cast = ((u32, Stage), Digest);
+
 /// What every site has signed and seen decided, of all its lives.
 #[derive(Debug, Clone, Default)]
 pub struct Votes {
-    cast: BTreeMap<(SiteId, Digest), (u32, Stage)>,
+    cast: BTreeMap<(SiteId, Digest), Vec<Cast>>,
     durable: BTreeSet<(SiteId, Digest)>,
     decided: BTreeMap<Digest, (SiteId, Outcome)>,
 }
 
 impl Votes {
-    pub(super) fn on_entry(&mut self, site: SiteId, entry: &Entry) -> Option<String> {
+    /// `differs` tells whether what was signed before, first, can be held against what is signed now.
+    pub(super) fn on_entry(&mut self, site: SiteId, entry: &Entry, differs: impl Fn(&Digest, &Digest) -> bool) -> Option<String> {
         match entry {
             Entry::Cast(ballot) => {
-                let Ballot { motion, .. } = ballot.body;
-                self.durable.insert((site, ballot.body.digest()));
-                let before = self.cast.insert((site, motion), ballot.body.place());
-                let back = before.is_some_and(|before| before >= ballot.body.place());
+                let (Ballot { motion, .. }, digest) = (&ballot.body, ballot.body.digest());
+                self.durable.insert((site, digest));
+                let before = self.cast.entry((site, *motion)).or_default();
+                let back = before.iter().any(|(place, before)| *place >= ballot.body.place() && differs(before, &digest));
+                before.push((ballot.body.place(), digest));
                 back.then(|| format!("{} voted twice, or went back, about motion {}", site.short(), motion.short()))
             }
             Entry::Moved { motion, .. } => {

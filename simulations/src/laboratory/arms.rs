@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use overspill_governance::charter::PARAMETERS;
+use overspill_governance::charter::{Charter, PARAMETERS};
 
 use crate::{
+    conduct::{Conduct, attacks},
     dice::Dice,
     scenario::{
         Action, Plot,
@@ -22,6 +23,19 @@ pub struct Arm {
     pub plots: Vec<Plot>,
 }
 
+/// Two parameters against each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagram {
+    /// What is changed from row to row, and from column to column.
+    pub names: (String, String),
+    /// Values of the first.
+    pub rows: Vec<i64>,
+    /// Values of the second.
+    pub columns: Vec<i64>,
+    /// An arm for each cell, row by row.
+    pub arms: Vec<Arm>,
+}
+
 /// What the arms of a sweep have in common: a mesh, and events that strike it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setting {
@@ -37,11 +51,21 @@ pub struct Setting {
     pub peak: u32,
     /// The first seed, and how many.
     pub seeds: (u64, u64),
+    /// How many of a hundred members attack, each in its own way; where that is asked, crowds strike those only who attack in no arm.
+    pub attackers: Option<u32>,
 }
 
 /// What a sweep may change beside the charter, with the bounds of its values.
-const SETTINGS: [(&str, i64, i64); 4] =
-    [("sites", 2, SITES_MAX as i64), ("correlation", 0, 100), ("peak", 1, WANTED_MAX as i64), ("events", 0, 1_000)];
+const SETTINGS: [(&str, i64, i64); 5] = [
+    ("sites", 2, SITES_MAX as i64),
+    ("correlation", 0, 100),
+    ("peak", 1, WANTED_MAX as i64),
+    ("events", 0, 1_000),
+    ("attackers", 0, ATTACKERS_MAX as i64),
+];
+
+/// Most members of a hundred that attack.
+const ATTACKERS_MAX: u32 = 60;
 
 /// Values of one parameter at most.
 pub const VALUES_MAX: usize = 40;
@@ -52,38 +76,59 @@ impl Setting {
     /// # Errors
     /// What is wrong with it, and what could stand there.
     pub fn sweep(&self, text: &str) -> Result<(String, Vec<Arm>), String> {
-        let (name, values) = text.split_once('=').ok_or_else(|| format!("`{text}` has no `=`; write PARAMETER=VALUE,VALUE"))?;
-        let number = |value: &str| value.trim().parse::<i64>().map_err(|_| format!("`{value}` is not a whole number"));
-        let values = values.split(',').map(number).collect::<Result<Vec<i64>, String>>()?;
-        if values.len() > VALUES_MAX {
-            return Err(format!("{} values are more than {VALUES_MAX}", values.len()));
-        }
-        let arms = values.iter().map(|value| Ok(Arm { name: value.to_string(), plots: self.plots(name, *value)? }));
+        let (name, values) = values(text)?;
+        let arms = values.iter().map(|value| Ok(Arm { name: value.to_string(), plots: self.plots(&[(name, *value)])? }));
         Ok((name.to_owned(), arms.collect::<Result<_, String>>()?))
     }
 
-    fn plots(&self, name: &str, value: i64) -> Result<Vec<Plot>, String> {
-        let mut setting = *self;
-        let mut charter = crate::story::brisk();
+    /// The arms of two parameters, each value of the first with each of the second: what both are called, their values, and an arm for each
+    /// pair, those with the first value of the first coming first.
+    ///
+    /// # Errors
+    /// As [`Self::sweep`], and when both are the same.
+    pub fn diagram(&self, first: &str, second: &str) -> Result<Diagram, String> {
+        let ((one, rows), (other, columns)) = (values(first)?, values(second)?);
+        if one == other {
+            return Err(format!("`{one}` cannot be changed against itself"));
+        }
+        let pairs = rows.iter().flat_map(|row| columns.iter().map(move |column| (*row, *column)));
+        let arm = |(row, column): (i64, i64)| {
+            let plots = self.plots(&[(one, row), (other, column)])?;
+            Ok(Arm { name: format!("{one} {row}, {other} {column}"), plots })
+        };
+        let arms = pairs.map(arm).collect::<Result<_, String>>()?;
+        Ok(Diagram { names: (one.to_owned(), other.to_owned()), rows, columns, arms })
+    }
+
+    fn plots(&self, changed: &[(&str, i64)]) -> Result<Vec<Plot>, String> {
+        let (mut setting, mut charter) = (*self, crate::story::brisk());
+        for (name, value) in changed {
+            setting.change(&mut charter, name, *value)?;
+        }
+        let (first, count) = setting.seeds;
+        let plot = |seed| Plot { charter: charter.clone(), ..setting.plot(seed) };
+        Ok((first..first.saturating_add(count)).map(plot).collect())
+    }
+
+    fn change(&mut self, charter: &mut Charter, name: &str, value: i64) -> Result<(), String> {
         if let Some((_, min, max)) = SETTINGS.iter().find(|(known, ..)| *known == name) {
             if !(*min..=*max).contains(&value) {
                 return Err(format!("{name} is {value}; choose from {min} to {max}"));
             }
             match name {
-                "sites" => setting.sites = usize::try_from(value).unwrap_or_default(),
-                "correlation" => setting.correlation = 10_000 * u32::try_from(value).unwrap_or_default(),
-                "peak" => setting.peak = u32::try_from(value).unwrap_or_default(),
-                _ => setting.events = u32::try_from(value).unwrap_or_default(),
+                "sites" => self.sites = usize::try_from(value).unwrap_or_default(),
+                "correlation" => self.correlation = 10_000 * u32::try_from(value).unwrap_or_default(),
+                "peak" => self.peak = u32::try_from(value).unwrap_or_default(),
+                "attackers" => self.attackers = u32::try_from(value).ok(),
+                _ => self.events = u32::try_from(value).unwrap_or_default(),
             }
         } else if PARAMETERS.iter().any(|parameter| parameter.name == name) {
-            charter = charter.with(name, value).map_err(|error| error.to_string())?;
+            *charter = charter.clone().with(name, value).map_err(|error| error.to_string())?;
         } else {
             let known = SETTINGS.iter().map(|(name, ..)| *name).chain(PARAMETERS.iter().map(|parameter| parameter.name));
             return Err(format!("there is no parameter `{name}`; there are {}", known.collect::<Vec<_>>().join(", ")));
         }
-        let (first, count) = setting.seeds;
-        let plot = |seed| Plot { charter: charter.clone(), ..setting.plot(seed) };
-        Ok((first..first.saturating_add(count)).map(plot).collect())
+        Ok(())
     }
 
     /// What a seed makes of the setting: when and whom events strike is the same in all arms of as many sites.
@@ -97,8 +142,38 @@ impl Setting {
             let event = Event { at, correlation: self.correlation, lag: 5_000, peak: self.peak };
             plot.crowds.extend(event.crowds(&mut dice, self.sites));
         }
+        if let Some(percent) = self.attackers {
+            let of = |percent: u32| self.sites * percent as usize / 100;
+            let mut attacks = self.attacks(seed);
+            attacks.truncate(of(ATTACKERS_MAX));
+            plot.crowds.retain(|crowd| attacks.iter().all(|(site, _)| *site != crowd.site));
+            attacks.truncate(of(percent));
+            plot.conducts = attacks;
+        }
         plot
     }
+}
+
+impl Setting {
+    /// All members in the order in which they attack, and how each would: more attackers are the same ones and others.
+    fn attacks(&self, seed: u64) -> Vec<(usize, Conduct)> {
+        let mut dice = Dice::new(seed ^ 0x6174_7461_636b_6572);
+        let mut members: Vec<usize> = (0..self.sites).collect();
+        let order = std::iter::from_fn(|| (!members.is_empty()).then(|| members.swap_remove(dice.below(members.len()))));
+        let kinds: Vec<Conduct> = attacks().collect();
+        order.zip(kinds.into_iter().cycle()).collect()
+    }
+}
+
+/// A parameter and its values.
+fn values(text: &str) -> Result<(&str, Vec<i64>), String> {
+    let (name, values) = text.split_once('=').ok_or_else(|| format!("`{text}` has no `=`; write PARAMETER=VALUE,VALUE"))?;
+    let number = |value: &str| value.trim().parse::<i64>().map_err(|_| format!("`{value}` is not a whole number"));
+    let values = values.split(',').map(number).collect::<Result<Vec<i64>, String>>()?;
+    if values.len() > VALUES_MAX {
+        return Err(format!("{} values are more than {VALUES_MAX}", values.len()));
+    }
+    Ok((name, values))
 }
 
 /// The same plot without any mesh: from the start nobody can reach anybody.
@@ -117,7 +192,8 @@ mod tests {
     use super::*;
     use crate::laboratory::measured;
 
-    const SMALL: Setting = Setting { sites: 3, length: Duration::from_secs(40), events: 1, correlation: 0, peak: 80, seeds: (1, 1) };
+    const SMALL: Setting =
+        Setting { sites: 3, length: Duration::from_secs(40), events: 1, correlation: 0, peak: 80, seeds: (1, 1), attackers: None };
 
     #[test]
     fn a_sweep_changes_one_thing_and_keeps_the_crowds() {
@@ -127,16 +203,36 @@ mod tests {
         assert_ne!(arms[0].plots[0].charter, arms[1].plots[0].charter);
         let (_, sizes) = SMALL.sweep("sites=2, 7").unwrap();
         assert_eq!(sizes.iter().map(|arm| arm.plots[0].members).collect::<Vec<_>>(), [2, 7]);
+        let diagram = SMALL.diagram("newcomer_limit=1000,2000", "sites=2,3,4").unwrap();
+        assert_eq!(
+            (diagram.names.1.as_str(), diagram.rows.as_slice(), diagram.columns.as_slice()),
+            ("sites", &[1_000, 2_000][..], &[2, 3, 4][..])
+        );
+        let cell = &diagram.arms[4];
+        assert_eq!((cell.name.as_str(), cell.plots[0].members), ("newcomer_limit 2000, sites 3", 3));
+        assert_eq!(cell.plots[0].charter.newcomer_limit.0, 2_000);
+        assert!(SMALL.diagram("sites=2", "sites=3").unwrap_err().contains("against itself"));
         let wrong = [
             ("settle_window", "`settle_window` has no `=`"),
             ("settle_window=2,x", "`x` is not a whole number"),
             ("settle_window=0", "settle_window is 0; choose from 1 to 3600 seconds"),
             ("correlation=101", "correlation is 101; choose from 0 to 100"),
-            ("colour=1", "there is no parameter `colour`; there are sites, correlation, peak, events, price_request"),
+            ("colour=1", "there is no parameter `colour`; there are sites, correlation, peak, events, attackers, price_request"),
         ];
         wrong
             .iter()
             .for_each(|(text, words)| assert!(SMALL.sweep(text).unwrap_err().starts_with(words), "{text}: {:?}", SMALL.sweep(text)));
+    }
+
+    #[test]
+    fn more_attackers_are_the_same_and_others() {
+        let plot = |attackers| Setting { sites: 20, events: 9, attackers: Some(attackers), ..SMALL }.plot(5);
+        let [none, some, most] = [0, 30, 60].map(plot);
+        assert_eq!((none.conducts.len(), some.conducts.len(), most.conducts.len()), (0, 6, 12));
+        assert_eq!(most.conducts[..6], some.conducts[..]);
+        assert!(most.conducts.iter().all(|(site, conduct)| *site < 20 && !conduct.is_honest()));
+        assert!(none.crowds == most.crowds && !most.crowds.is_empty());
+        assert!(most.crowds.iter().all(|crowd| most.conducts.iter().all(|(site, _)| *site != crowd.site)));
     }
 
     #[test]

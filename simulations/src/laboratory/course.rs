@@ -1,11 +1,15 @@
 //! One site in focus amid partners that have time for it: what happens to it at which moment, and what its people got.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use overspill_governance::{charter::Charter, digest::Digest};
+use overspill_protocol::io::Caps;
 
 use crate::{
-    server::{Focus, Model, counts::Slot},
+    server::{
+        Focus, Model,
+        counts::{Fetched, Slot},
+    },
     world::World,
 };
 
@@ -27,6 +31,8 @@ pub struct Run {
     pub model: Model,
     /// Members beside it.
     pub partners: usize,
+    /// What each of them is willing to carry; as in all worlds if nothing is said.
+    pub caps: Option<Caps>,
     /// All chance.
     pub seed: u64,
     /// How long it lasts, in milliseconds.
@@ -40,6 +46,12 @@ pub struct Run {
 pub struct Course {
     /// What people got, by the tenth of a second in which their view began.
     pub slots: Vec<Slot>,
+    /// How many answers took how many milliseconds.
+    pub times: BTreeMap<u64, u64>,
+    /// What the origin was asked for.
+    pub fetched: Fetched,
+    /// Copies that partners took of a file.
+    pub copied: u64,
     /// Promises that were broken.
     pub failures: Vec<String>,
     /// How much happened among the agents.
@@ -55,6 +67,9 @@ impl Run {
     /// Plays it, under the charter as it is by default.
     pub fn play(&self) -> Course {
         let mut world = World::settled(self.seed, 1 + self.partners, &Charter::default());
+        if let Some(caps) = self.caps {
+            (1..=self.partners).for_each(|partner| world.offer(partner, caps));
+        }
         let (begun, now) = (world.now(), world.now_of(0).time);
         world.bodies[0].server.focus_on(Focus::new(self.model, self.seed, now));
         for (at, act) in &self.acts {
@@ -70,8 +85,13 @@ impl Run {
             }
         }
         world.run(begun.after(Duration::from_millis(self.length) + LAST).since(world.now()));
-        let slots = world.bodies[0].server.focus().map(|focus| focus.counts.slots().to_vec()).unwrap_or_default();
-        let failures = world.checkers.violations().to_vec();
-        Course { slots, failures, events: world.happenings(), trace_hash: world.trace.hash() }
+        let copied = world.bodies[0].server.tally.copied;
+        let (failures, events, trace_hash) = (world.checkers.violations().to_vec(), world.happenings(), world.trace.hash());
+        let (slots, times, fetched) = world.bodies[0]
+            .server
+            .focus()
+            .map(|focus| (focus.counts.slots().to_vec(), focus.counts.times().clone(), focus.counts.fetched()))
+            .unwrap_or_default();
+        Course { slots, times, fetched, copied, failures, events, trace_hash }
     }
 }

@@ -95,7 +95,7 @@ impl Cell {
         acts.push((length, Act::Rate(ALWAYS, 0)));
         // What is to be reached is what the shipped rule reaches in calm, whichever rule is tried.
         let rule = if twin { Rule::Shipped } else { model.rule };
-        Run { model: Model { patience, rule, ..model }, partners, seed, length, acts }
+        Run { model: Model { patience, rule, ..model }, partners, caps: None, seed, length, acts }
     }
 }
 

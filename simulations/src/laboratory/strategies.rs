@@ -58,13 +58,19 @@ pub const STRATEGIES: [(&str, Strategy); 10] = [
 pub const HONEST: usize = 4;
 
 impl Strategy {
-    /// How many sites the strategist has, one after the other or at once.
-    pub fn sites(self) -> usize {
-        match self {
-            Self::CollusiveInflation | Self::Whitewasher => 2,
-            Self::SybilFarm | Self::VoteFarm => 3,
-            _ => 1,
-        }
+    /// How many stakes it can take, each with one honest member: one with each, and one more with whom lets it in again and lends to it itself.
+    pub fn stakes(self) -> usize {
+        HONEST + usize::from(self == Self::Whitewasher)
+    }
+
+    /// What a run of it has in common with its twin: how many sites are brought in, and how long it waits before the first crowd.
+    pub fn twin(self) -> (usize, u64) {
+        (self.brings(), self.waits())
+    }
+
+    /// Seconds that it takes before the first crowd: a vote has its time, in which members also come to know each other.
+    pub(super) fn waits(self) -> u64 {
+        if self == Self::VoteFarm { play::VOTE } else { 0 }
     }
 
     /// How many sites it brings in before anything else.
@@ -82,6 +88,7 @@ pub fn rules() -> Charter {
     let values = [
         ("newcomer_limit", 8_000),
         ("unsettled_cap", 2_000),
+        ("sponsor_stake", 8_000),
         ("clearing_pause", 2_592_000),
         ("vote_discussion", 600),
         ("vote_cooling", 300),
@@ -155,7 +162,7 @@ pub struct Profit {
     pub strategist: Taking,
     /// What the same sites took where they were honest.
     pub twin: Taking,
-    /// Most that honest members let it owe that gives nothing: their limits and what may be unsettled, for each of its names.
+    /// Most that honest members let it owe that gives nothing: a stake with each and what may be unsettled, however many names it has.
     pub bound: i128,
     /// Whether another rule was in force at the end than at the beginning.
     pub rules_changed: bool,
@@ -169,9 +176,10 @@ impl Profit {
     /// Plays a strategy beside its twin's run.
     pub fn beside(strategy: Strategy, seed: u64, twin: &Played) -> Self {
         let played = play(strategy, seed, false);
-        let lines = i128::try_from(HONEST * strategy.sites()).unwrap_or(i128::MAX);
+        let rules = rules();
+        let stakes = i128::try_from(strategy.stakes()).unwrap_or(i128::MAX);
         // A claim is settled up to the limit; what is on its way when it is reached is served.
-        let bound = lines * i128::from(rules().newcomer_limit.0 + rules().unsettled_cap.0);
+        let bound = stakes * i128::from(rules.newcomer_limit.min(rules.sponsor_stake).0 + rules.unsettled_cap.0);
         Self {
             strategist: played.taking,
             twin: twin.taking,

@@ -11,7 +11,7 @@ use crate::{
     link::{Latency, Link},
     story::brisk,
     traffic::events::Event,
-    world::Faults,
+    world::{Faults, Signer},
 };
 
 /// What is asked of a plot instead of being drawn.
@@ -86,6 +86,8 @@ impl Plot {
         let end = plot.length.as_millis() as u64;
         if size == Size::default() {
             plot.draw_loss(&mut Dice::new(seed ^ 0x6a09_e667_f3bc_c908), end);
+            plot.draw_rotations(&mut Dice::new(seed ^ 0x3c6e_f372_fe94_f82b), end);
+            plot.draw_demurrage(&mut Dice::new(seed ^ 0xa54f_f53a_5f1d_36f1));
         }
         // A site is not muted to itself, and what comes after the end does not come.
         plot.actions.retain(|(at, action)| *at < end && !matches!(action, Action::Mute(from, to, _) if from == to));
@@ -167,6 +169,26 @@ impl Plot {
         } else {
             self.actions.push((at, Action::Lose(site)));
             self.actions.extend([1_000, 3_000].map(|later| (at + later, Action::Recover(site, partner))));
+        }
+    }
+
+    /// Now and then what is owed fades, little or much.
+    fn draw_demurrage(&mut self, dice: &mut Dice) {
+        if dice.happens(300_000) {
+            let rate = dice.one_of(&[333, 20_000, 100_000]);
+            self.charter = self.charter.clone().with("demurrage", rate).unwrap_or_default();
+        }
+    }
+
+    /// Now and then a member or two go on under new keys, perhaps more than once, while anything goes on.
+    fn draw_rotations(&mut self, dice: &mut Dice, end: u64) {
+        if !dice.happens(400_000) {
+            return;
+        }
+        for _ in 0..dice.one_of(&[1, 1, 2, 3]) {
+            let (site, at) = (dice.below(self.members), dice.between(end / 4, end - 3_000));
+            let signer = dice.one_of(&[Signer::OldKey, Signer::OldKey, Signer::RecoveryKey]);
+            self.actions.push((at, Action::Rotate(site, signer)));
         }
     }
 

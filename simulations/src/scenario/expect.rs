@@ -57,7 +57,7 @@ pub enum Expectation {
 }
 
 /// Names of the events that [`Quantity::Told`] may ask for.
-pub const EVENTS: [&str; 32] = [
+pub const EVENTS: [&str; 36] = [
     "admitted",
     "joiner-refused",
     "departed",
@@ -76,6 +76,9 @@ pub const EVENTS: [&str; 32] = [
     "clocks-apart",
     "unproven",
     "forked",
+    "altered",
+    "testified",
+    "suspended",
     "convicted",
     "moved",
     "decided",
@@ -88,6 +91,7 @@ pub const EVENTS: [&str; 32] = [
     "ruled-twice",
     "recovered",
     "renewed",
+    "rotated",
     "warned",
     "silent",
 ];

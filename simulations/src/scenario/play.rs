@@ -20,6 +20,7 @@ use crate::{
     checkers::bounds,
     sometimes::Met,
     story::{heal_in_sight, judge},
+    trace::LINES_KEPT,
     world::World,
 };
 
@@ -55,12 +56,14 @@ pub enum Moment {
 
 /// Plays a plot. What is broken early ends it early.
 pub fn run(plot: &Plot) -> Outcome {
-    watched(plot, &mut |_, _, _| Vec::new())
+    watched(plot, LINES_KEPT, &mut |_, _, _| Vec::new())
 }
 
 /// Plays a plot before a watcher, which sees each moment with its time in milliseconds; what it says is broken counts as broken.
-pub fn watched(plot: &Plot, watch: &mut impl FnMut(&World, u64, Moment) -> Vec<String>) -> Outcome {
+/// Of what happens the last `lines` are kept, for an outcome that is broken.
+pub fn watched(plot: &Plot, lines: usize, watch: &mut impl FnMut(&World, u64, Moment) -> Vec<String>) -> Outcome {
     let mut world = stage(plot);
+    world.trace.keep(lines);
     let begun = world.now();
     let mut failures = Vec::new();
     let mut actions = plot.actions.iter().peekable();
@@ -176,6 +179,7 @@ fn act(world: &mut World, visitors: &mut Visitors<'_>, now: u64, action: Action)
         Action::PutBack(site) => world.put_copy_back(site, Duration::from_millis(500)),
         Action::Lose(site) => world.lose_disk(site, Duration::from_millis(500)),
         Action::Recover(site, partner) => world.recover(site, partner),
+        Action::Rotate(site, signer) => world.rotate(site, signer, Duration::from_millis(500)),
         Action::Knock(site, strangers) => world.knock(site, strangers),
         Action::Jump(site, millis) => world.bodies[site].clock.offset_ms = millis,
         Action::Join(sponsor, joiner) => join(world, sponsor, joiner),

@@ -8,7 +8,7 @@ use crate::{
     conduct::Conduct,
     link::Link,
     traffic::{load::Load, retries::Patience},
-    world::Faults,
+    world::{Faults, Signer},
 };
 
 /// Something that happens at one moment.
@@ -44,6 +44,8 @@ pub enum Action {
     Lose(usize),
     /// A site that lost everything but its key asks a partner.
     Recover(usize, usize),
+    /// A site goes on under another key.
+    Rotate(usize, Signer),
     /// Strangers come to a site.
     Knock(usize, usize),
     /// A calendar is set wrong by so many milliseconds.
@@ -85,6 +87,7 @@ impl Action {
             Self::PutBack(site) => Self::PutBack(name(site)),
             Self::Lose(site) => Self::Lose(name(site)),
             Self::Recover(site, partner) => Self::Recover(name(site), name(partner)),
+            Self::Rotate(site, signer) => Self::Rotate(name(site), signer),
             Self::Knock(site, strangers) => Self::Knock(name(site), strangers),
             Self::Jump(site, millis) => Self::Jump(name(site), millis),
             Self::Join(sponsor, joiner) => Self::Join(name(sponsor), name(joiner)),

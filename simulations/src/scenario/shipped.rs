@@ -9,6 +9,7 @@ macro_rules! shipped {
 
 shipped! {
     "a_lying_disk_is_found_out",
+    "a_new_key_goes_on",
     "a_site_joins_and_helps",
     "an_evening_with_a_flood",
     "an_objection_stops_a_motion",

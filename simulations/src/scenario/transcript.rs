@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{server::Tally, world::World};
 
-/// Plays a scenario and tells it; expectations that are not met are broken promises.
-pub fn perform(scenario: &Scenario, tell: &mut impl FnMut(&str)) -> Outcome {
+/// Plays a scenario and tells it; expectations that are not met are broken promises. Of a broken one the last `lines` of what happened are kept.
+pub fn perform(scenario: &Scenario, lines: usize, tell: &mut impl FnMut(&str)) -> Outcome {
     let mut teller = Teller::new(scenario);
-    let mut outcome = watched(&scenario.plot, &mut |world, millis, moment| teller.look(world, millis, moment, tell));
+    let mut outcome = watched(&scenario.plot, lines, &mut |world, millis, moment| teller.look(world, millis, moment, tell));
     let canary = scenario.expected.iter().find_map(|(_, expected)| match expected {
         Expectation::Broken(words) => Some(words),
         Expectation::Compared(..) => None,
@@ -110,9 +110,7 @@ impl<'a> Teller<'a> {
     fn fares(&mut self, world: &World, say: &mut impl FnMut(&str)) {
         for (site, body) in world.bodies.iter().enumerate() {
             let (now, last) = (body.server.tally, self.last[site]);
-            if now == last {
-                continue;
-            }
+            self.last[site] = now;
             let fields = [
                 ("served", now.own - last.own),
                 ("spilled", now.spilled - last.spilled),
@@ -123,11 +121,13 @@ impl<'a> Teller<'a> {
             ];
             let fields: Vec<String> =
                 fields.iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{name} {count}")).collect();
+            if fields.is_empty() {
+                continue;
+            }
             let report = body.agent.as_ref().map(|agent| agent.report(world.now_of(site)));
             let balance = report.map_or(0, |report| report.lines.iter().map(|line| line.balance.0).sum());
             let balance = overspill_governance::units::Credit(balance);
             say(&format!("site {site} wants {}/s: {}; stands at {balance}", body.server.wanted, fields.join(", ")));
-            self.last[site] = now;
         }
     }
 }
@@ -138,6 +138,7 @@ fn words(event: &Event, world: &World) -> Option<String> {
     let side = |as_owner: bool| if as_owner { "as owner" } else { "as helper" };
     Some(match event {
         Event::Settled { .. } => return None,
+        Event::Faded { partner, moved, .. } => format!("the day's demurrage on its line with {} comes to {moved}", of(partner)),
         Event::CrowdBegan => String::from("a crowd began"),
         Event::CrowdEnded => String::from("the crowd is over"),
         Event::PartnerUp { site } => format!("{} is there", of(site)),
@@ -153,6 +154,8 @@ fn words(event: &Event, world: &World) -> Option<String> {
         Event::Suspended { helper, until } => format!("{} is suspended until {until}", of(helper)),
         Event::Locked { partner, amount, .. } => format!("{amount} is locked with {}", of(partner)),
         Event::Cleared { amount, members, .. } => format!("{amount} is cleared in a circle of {members}"),
+        Event::Renewed { partner, balance } => format!("the line with {} began anew at {balance}", of(partner)),
+        Event::Rotated { new, .. } => format!("{} goes on under another key", of(new)),
         Event::Misspoke { peer, reason } => format!("{} misspoke: {reason}", of(peer)),
         Event::Shunned { peer, reason } => format!("{} is shunned: {reason}", of(peer)),
         Event::Convicted { peer, bundle } => format!("convicts {}: {}", of(peer), bundle.crime().sentence()),

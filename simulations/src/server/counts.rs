@@ -1,5 +1,7 @@
 //! What people at a site in focus got, by the tenth of a second in which their view began.
 
+use std::{collections::BTreeMap, time::Duration};
+
 use overspill_governance::time::Time;
 
 /// Length of a slot, in milliseconds.
@@ -54,17 +56,40 @@ pub struct Counts {
     /// Answered here in time, and refused.
     total: (u64, u64),
     slots: Vec<Slot>,
+    fetched: Fetched,
+    times: BTreeMap<u64, u64>,
+}
+
+/// What the origin was asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// Pages of which copies are kept.
+    pub pages: u64,
+    /// Pages that no copy can stand for.
+    pub own: u64,
+    /// Files.
+    pub files: u64,
 }
 
 impl Counts {
     /// Nothing yet.
     pub fn new(began: Time) -> Self {
-        Self { began, asked: 0, total: (0, 0), slots: Vec::new() }
+        Self { began, asked: 0, total: (0, 0), slots: Vec::new(), fetched: Fetched::default(), times: BTreeMap::new() }
     }
 
     /// All slots.
     pub fn slots(&self) -> &[Slot] {
         &self.slots
+    }
+
+    /// What the origin was asked for so far.
+    pub fn fetched(&self) -> Fetched {
+        self.fetched
+    }
+
+    /// How many answers took how many milliseconds, early or late. One by a helper took until the redirect, and what its bytes take on a line like ours.
+    pub fn times(&self) -> &BTreeMap<u64, u64> {
+        &self.times
     }
 
     /// Requests so far.
@@ -103,6 +128,14 @@ impl Counts {
     pub(super) fn refused(&mut self, source: usize, born: Time) {
         self.total.1 += 1;
         self.slot(born).refused[source] += 1;
+    }
+
+    pub(super) fn fetched_one(&mut self, kind: fn(&mut Fetched) -> &mut u64) {
+        *kind(&mut self.fetched) += 1;
+    }
+
+    pub(super) fn took(&mut self, time: Duration) {
+        *self.times.entry(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)).or_default() += 1;
     }
 
     pub(super) fn came_home(&mut self, served: bool, now: Time) {

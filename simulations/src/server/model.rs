@@ -41,6 +41,8 @@ pub struct Model {
     pub sizes: (Spread, u64),
     /// Of all views, how many are of a page that no copy can stand for, in a million.
     pub own: u32,
+    /// Those of a trigger are servers that fetch link previews: copies of some seconds do for them in calm, too.
+    pub previews: bool,
     /// Those who were refused, or not answered in time.
     pub patience: Option<Patience>,
     /// How it decides.
@@ -68,6 +70,7 @@ impl Model {
         files: 8,
         sizes: (Spread::Exponential, 24_000),
         own: 200_000,
+        previews: false,
         patience: None,
         rule: Rule::Shipped,
     };

@@ -60,8 +60,12 @@ pub struct Body {
     pub answers: Vec<Result<Answer, String>>,
     /// Everything that the agent told, of all its lives.
     pub events: Vec<Event>,
+    /// When it first said something of which it may say one thing, in two ways: its conduct has it so.
+    pub lied: Option<Time>,
     /// Since when nobody there answers visitors.
     pub(super) down_since: Option<Time>,
+    /// When its process went on after it was stopped last: what it hears first it cannot tell from what is new.
+    pub(super) went_on: Time,
     /// Its ledger failed in this life.
     pub(super) silent: bool,
     /// When its agent is woken.
@@ -104,7 +108,9 @@ impl Body {
             forgot: false,
             answers: Vec::new(),
             events: Vec::new(),
+            lied: None,
             down_since: Some(Time::ZERO),
+            went_on: Time::ZERO,
             silent: false,
             armed: None,
             round: 0,
@@ -116,6 +122,13 @@ impl Body {
             host: format!("http://site-{at}.example").into(),
             at,
         }
+    }
+
+    /// The site goes by the key of this seed from now on.
+    pub(super) fn take_key(&mut self, seed: [u8; 32]) -> SiteId {
+        self.seed = seed;
+        self.id = self.key().site();
+        self.id
     }
 
     /// The site's key.

@@ -36,6 +36,9 @@ impl World {
             return;
         }
         let Some(agent) = body.agent.as_mut() else { return };
+        if let Input::Message { bytes, .. } | Input::Gossip { bytes } = &input {
+            self.checkers.on_heard(body.id, bytes);
+        }
         agent.handle(input, now);
         self.carry_out(site);
     }
@@ -93,19 +96,19 @@ impl World {
                 self.trace.note(now, at, Kind::Broadcasts, 0, &bytes, || message.kind().to_owned());
                 let lie = self.bodies[site].conduct.contradicts(&message, &self.bodies[site].key());
                 match lie {
-                    Some(lie) => self.tell_two_things(site, [bytes, wire::encode(&lie)]),
+                    Some(lie) => self.whisper(site, [&bytes, &wire::encode(&lie)]),
                     None => self.shout(site, &bytes),
                 }
             }
             Output::Dial { peer, .. } => {
                 if let Some(to) = self.index_of(&peer) {
                     self.trace.note(now, at, Kind::Dials, to as u64, &[], || peer.short());
-                    self.dial(site, to);
+                    self.dial(site, to, peer);
                 }
             }
             Output::Hang { peer } => {
                 self.trace.note(now, at, Kind::HangsUp, 0, &peer.0, || peer.short());
-                if let Some(to) = self.index_of(&peer) {
+                if let Some(to) = self.reach(&peer) {
                     self.close(site, to);
                 }
             }
@@ -138,13 +141,14 @@ impl World {
         self.checkers.on_message(id, &to, &message, self.now);
         let conduct = self.bodies[site].conduct;
         let lost = |to: &usize| matches!(message, Message::Manifest(_)) && self.faults.manifests_lost_at == Some(*to);
-        let Some(to) = self.index_of(&to).filter(|to| !lost(to)) else { return };
+        let Some(to) = self.reach(&to).filter(|to| !lost(to)) else { return };
         if !conduct.says(&message) {
             return;
         }
         let beside = conduct.forks(&message, &self.bodies[site].key());
         if let Some(lie) = conduct.contradicts(&message, &self.bodies[site].key()).filter(|_| self.dice.happens(500_000)) {
             message = lie;
+            self.bodies[site].lied.get_or_insert(self.now);
         }
         let (times, bent) = conduct.bends(&mut message, &mut self.dice);
         if bent {
@@ -161,6 +165,7 @@ impl World {
             self.post(site, to, &bytes);
         }
         if let Some(beside) = beside {
+            self.bodies[site].lied.get_or_insert(self.now);
             self.post(site, to, &wire::encode(&beside));
         }
         if let Some(strange) = conduct.adds(&mut self.dice) {
@@ -169,19 +174,10 @@ impl World {
         }
     }
 
-    /// Some partners hear the one, some the other, some both.
-    fn tell_two_things(&mut self, site: usize, things: [Vec<u8>; 2]) {
-        self.met.note(Sometimes::VotedTwice);
-        for to in (0..self.bodies.len()).filter(|to| *to != site) {
-            let told = self.dice.one_of(&[&things[..1], &things[1..], &things[..]]);
-            told.iter().for_each(|thing| self.post(site, to, thing));
-        }
-    }
-
     fn prove(&mut self, site: usize, of: SiteId, host: String) {
         let (id, life) = (self.bodies[site].id, self.bodies[site].life);
         self.trace.note(self.now, site, Kind::Proves, 0, host.as_bytes(), || host.clone());
-        let good = self.index_of(&of).is_some_and(|at| self.bodies[at].publishes(&host, &id));
+        let good = self.reach(&of).is_some_and(|at| self.bodies[at].publishes(&host, &id));
         let span = self.latency();
         self.after(span, Happening::Tell { site: index(site), life, input: Box::new(Input::Proved { site: of, host, good }) });
     }
@@ -191,7 +187,7 @@ impl World {
         self.trace.note(self.now, site, Kind::Tells, 0, words.as_bytes(), || words.clone());
         let expected = self.bodies[site].silent;
         let id = self.bodies[site].id;
-        self.checkers.on_event(id, &event, expected);
+        self.checkers.on_event(id, &event, expected, self.now);
         self.notice(&event);
         if let Event::Answered { answer, .. } = &event {
             self.bodies[site].answers.push(answer.clone());
@@ -209,6 +205,7 @@ impl World {
             Event::LeaseDraining { reason, .. } if *reason == "its successor took over" => Sometimes::LeaseSucceeded,
             Event::LeaseDraining { reason, .. } if *reason == "the other end is gone" => Sometimes::LeaseLost,
             Event::Settled { .. } => Sometimes::Settled,
+            Event::Faded { .. } => Sometimes::Faded,
             Event::ClaimReduced { .. } => Sometimes::ClaimReduced,
             Event::Silent { .. } => Sometimes::Silent,
             Event::ClocksApart { .. } => Sometimes::ClocksApart,
@@ -238,7 +235,7 @@ impl World {
         self.checkers.on_fetch(id, &want, &from);
         let len = u32::try_from(want.size.0).unwrap_or(u32::MAX).min(FILL_SLICE_BYTES);
         let ask = FillAsk { lease: want.lease, digest: want.digest, offset: 0, len };
-        let source = self.index_of(&from).filter(|source| self.is_linked(site, *source) && !self.bodies[*source].stopped);
+        let source = self.reach(&from).filter(|source| self.is_linked(site, *source) && !self.bodies[*source].stopped);
         let admitted = source.and_then(|source| Some(self.bodies[source].agent.as_ref()?.admit_fill(&id, &ask, self.now_of(source))));
         // The manifest may name what the owner holds no longer: its bytes would not match the digest.
         let held = source.is_some_and(|source| self.bodies[source].server.digest() == want.digest);
@@ -247,6 +244,9 @@ impl World {
             self.met.note(Sometimes::StoodBy);
             self.checkers.on_stored(id, want.owner, want.digest);
             self.bodies[site].server.filled(want.owner, want.digest);
+            if let Some(source) = source {
+                self.bodies[source].server.tally.copied += 1;
+            }
         }
         let span = self.latency();
         self.after(span, Happening::Tell { site: index(site), life, input: Box::new(Input::Fetched { want, from, good }) });

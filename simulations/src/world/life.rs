@@ -57,6 +57,7 @@ impl World {
         body.stopped = stopped;
         body.down_since = if stopped || body.agent.is_none() { body.down_since.or(Some(self.now)) } else { None };
         if !stopped {
+            self.bodies[site].went_on = self.now;
             for input in core::mem::take(&mut self.bodies[site].backlog) {
                 self.tell(site, input);
             }
@@ -88,7 +89,26 @@ impl World {
     }
 
     fn restore(&mut self, site: usize, opened: Opened) {
-        let (now, seed) = (self.now_of(site), self.dice.seed());
+        let (now, seed, first) = (self.now_of(site), self.dice.seed(), opened.site);
+        let records = self.take_stock(site, opened);
+        let body = &mut self.bodies[site];
+        let found = records.len();
+        body.unanswered = unanswered(&records);
+        let config = body.config(seed);
+        let agent = match Site::restore_from(config, first, records.into_iter().map(|record| record.entry), now) {
+            Ok(agent) => agent,
+            Err(foreign) => {
+                body.damaged = true;
+                return self.checkers.broken(format!("{} cannot restore its own ledger: {foreign}", body.id.short()));
+            }
+        };
+        (body.agent, body.damaged, body.down_since) = (Some(agent), false, None);
+        self.trace.note(self.now, site, Kind::Starts, found as u64, &[], || String::from("with so many entries"));
+        self.carry_out(site);
+    }
+
+    /// What is found on a disk that is opened is durable from now on, also what nobody waited for.
+    pub(super) fn take_stock(&mut self, site: usize, opened: Opened) -> Vec<Record> {
         let body = &mut self.bodies[site];
         let (id, durable, found) = (body.id, body.durable, opened.records.len());
         if found < durable && !body.disk.lies {
@@ -104,18 +124,7 @@ impl World {
             self.met.note(Sometimes::UnsyncedSurvived);
         }
         body.durable = found;
-        body.unanswered = unanswered(&opened.records);
-        let config = body.config(seed);
-        let agent = match Site::restore(config, opened.records.into_iter().map(|record| record.entry), now) {
-            Ok(agent) => agent,
-            Err(foreign) => {
-                body.damaged = true;
-                return self.checkers.broken(format!("{} cannot restore its own ledger: {foreign}", id.short()));
-            }
-        };
-        (body.agent, body.damaged, body.down_since) = (Some(agent), false, None);
-        self.trace.note(self.now, site, Kind::Starts, found as u64, &[], || String::from("with so many entries"));
-        self.carry_out(site);
+        opened.records
     }
 
     /// What was written is made durable; tells whether it is. Until it is nothing that stands behind it may be carried out.
@@ -131,7 +140,7 @@ impl World {
                 self.trace.note(self.now, site, Kind::Syncs, entries.len() as u64, &[], || String::from("so many entries"));
                 for entry in &entries {
                     self.checkers.on_entry(id, entry);
-                    self.notice_answer(site, entry);
+                    self.notice_lines(site, entry);
                 }
                 true
             }
@@ -144,14 +153,19 @@ impl World {
         }
     }
 
-    /// Notes when a proposal that a crash left unanswered is answered after all.
-    fn notice_answer(&mut self, site: usize, entry: &Entry) {
+    /// Notes when a proposal that a crash left unanswered is answered after all, and when a line goes on under new keys.
+    fn notice_lines(&mut self, site: usize, entry: &Entry) {
         let open = &mut self.bodies[site].unanswered;
         if let Entry::Agreed { receipt, .. } = entry
             && let Some(at) = open.iter().position(|digest| *digest == receipt.state.digest())
         {
             open.swap_remove(at);
             self.met.note(Sometimes::ProposalSurvived);
+        }
+        if let Entry::Renewed { head, .. } = entry
+            && head.is_handed_over()
+        {
+            self.met.note(Sometimes::LineHandedOver);
         }
     }
 

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use overspill_governance::time::Time;
+use overspill_governance::{site::SiteId, time::Time};
 use overspill_protocol::io::Input;
 
 use super::{Happening, Parcel, World, index};
@@ -43,6 +43,16 @@ impl Net {
 
     fn session(&self, from: usize, to: usize) -> Option<u64> {
         self.peers[from].get(&index(to)).map(|way| way.session)
+    }
+
+    /// To whom a site is connected.
+    pub(super) fn peers(&self, site: usize) -> impl Iterator<Item = u32> {
+        self.peers[site].keys().copied()
+    }
+
+    /// Whether nothing that one site says arrives at the other.
+    pub(super) fn is_mute(&self, from: usize, to: usize) -> bool {
+        self.mute.contains(&(index(from), index(to)))
     }
 
     fn is_cut(&self, a: usize, b: usize) -> bool {
@@ -98,13 +108,18 @@ impl World {
         self.faults.link().latency.draw(&mut self.dice)
     }
 
-    fn link_between(&self, from: usize, to: usize) -> Link {
+    pub(super) fn link_between(&self, from: usize, to: usize) -> Link {
         self.net.special.get(&(index(from), index(to))).cloned().unwrap_or_else(|| self.faults.link())
     }
 
     /// A dial is made; it may find nobody.
-    pub(super) fn dial(&mut self, from: usize, to: usize) {
+    pub(super) fn dial(&mut self, from: usize, to: usize, peer: SiteId) {
         let (span, life) = (self.link_between(from, to).latency.draw(&mut self.dice), self.bodies[from].life);
+        // Whoever answers there has another key.
+        if self.bodies[to].id != peer {
+            let refused = Box::new(Input::DialFailed { peer });
+            return self.after(span, Happening::Tell { site: index(from), life, input: refused });
+        }
         self.after(span, Happening::Ring { from: index(from), to: index(to), life });
     }
 
@@ -224,19 +239,6 @@ impl World {
             self.frame(to, &parcel.bytes);
             let from = self.bodies[from].id;
             self.tell(to, Input::Message { from, bytes: parcel.bytes });
-        }
-    }
-
-    /// Bytes leave for everybody who is connected.
-    pub(super) fn shout(&mut self, from: usize, bytes: &[u8]) {
-        let peers: Vec<u32> = self.net.peers[from].keys().copied().collect();
-        for to in peers {
-            let link = self.link_between(from, to as usize);
-            let lost = self.net.mute.contains(&(index(from), to)) || self.dice.happens(link.loss);
-            if !lost {
-                let (span, life) = (link.latency.draw(&mut self.dice), self.bodies[to as usize].life);
-                self.after(span, Happening::Tell { site: to, life, input: Box::new(Input::Gossip { bytes: bytes.to_vec() }) });
-            }
         }
     }
 }

@@ -30,8 +30,7 @@ impl World {
         if let Some((visit, _)) = &drawn {
             let visit = Visit { sent: world_now, ..*visit };
             self.drawn.insert((visit.lease, visit.serial), world_now);
-            let down = self.index_of(&visit.helper).and_then(|helper| self.bodies[helper].down_since);
-            self.checkers.on_sent(&visit, down, world_now);
+            self.checkers.on_sent(&visit, self.known_down(site, &visit), world_now);
         }
         let input = Input::Drawn { number, ticket: drawn.map(|(_, ticket)| ticket) };
         self.after(DRAWN_AFTER, Happening::Tell { site: index(site), life, input: Box::new(input) });

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use overspill_governance::time::Time;
 use overspill_protocol::io::Input;
 
 use super::{Happening, World, index};
@@ -77,13 +78,18 @@ impl World {
         }
         for mut visit in visits {
             visit.sent = self.now;
-            let down = self.index_of(&visit.helper).and_then(|helper| self.bodies[helper].down_since);
-            self.checkers.on_sent(&visit, down, self.now);
+            self.checkers.on_sent(&visit, self.known_down(site, &visit), self.now);
             let span = self.latency();
             self.after(span, Happening::Visit(Box::new(visit)));
         }
         self.mend_if_possible(site);
         self.pry(site);
+    }
+
+    /// Since when an owner could know that a helper is not there.
+    pub(super) fn known_down(&self, owner: usize, visit: &Visit) -> Option<Time> {
+        let down = self.bodies[self.index_of(&visit.helper)?].down_since?;
+        Some(down.max(self.bodies[owner].went_on))
     }
 
     pub(super) fn visit(&mut self, visit: Visit) {

@@ -23,7 +23,7 @@ use overspill_protocol::{
     wire,
 };
 use overspill_simulations::{
-    checkers::{Checkers, sense, single_settlement},
+    checkers::{Checkers, keys::Keys, sense, single_settlement},
     world::Body,
 };
 
@@ -158,7 +158,7 @@ impl Local {
         let entries = step.local.ledger.len();
         if entries > self.ledger.len() {
             step.local.broken.extend(sense::check(self.id(), &step.local.ledger));
-            step.local.broken.extend(single_settlement::check(&step.local.ledger));
+            step.local.broken.extend(single_settlement::check(self.id(), &step.local.ledger, &Keys::default()));
         }
         step.local.broken.extend(step.local.checkers.violations().iter().cloned());
         step
@@ -262,7 +262,7 @@ impl Local {
                 None
             }
             Output::Tell(event) => {
-                self.checkers.on_event(us, &event, false);
+                self.checkers.on_event(us, &event, false, now.time);
                 None
             }
             _ => None,

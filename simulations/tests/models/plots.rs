@@ -5,7 +5,7 @@ use std::sync::Arc;
 use overspill_governance::{charter::Charter, entry::Entry, site::SiteId};
 use overspill_protocol::io::{Command, Wish as Change};
 use overspill_simulations::{
-    checkers::{clearing, conservation, paid},
+    checkers::{clearing, conservation, keys::Keys, paid},
     story::{Story, brisk},
 };
 
@@ -51,8 +51,8 @@ pub fn settling(left: Budget, bug: Bug) -> Mesh {
         },
         judge: |locals| {
             let ledgers = ledgers(locals);
-            let unpaid = ledgers.iter().flat_map(|(site, entries)| paid::check(*site, entries, |_| true));
-            conservation::check(&ledgers, |_| true).into_iter().chain(unpaid).collect()
+            let unpaid = ledgers.iter().flat_map(|(site, entries)| paid::check(*site, entries, &Keys::default(), |_| true));
+            conservation::check(&ledgers, |_| true, |_| true).into_iter().chain(unpaid).collect()
         },
     };
     let mut mesh = mesh(story, plot, bug);
@@ -89,7 +89,7 @@ pub fn clearing(left: Budget, bug: Bug) -> Mesh {
         },
         judge: |locals| {
             let ledgers = ledgers(locals);
-            conservation::check(&ledgers, |_| true).into_iter().chain(clearing::check(&ledgers, |_| true)).collect()
+            conservation::check(&ledgers, |_| true, |_| true).into_iter().chain(clearing::check(&ledgers, |_| true)).collect()
         },
     };
     let mut mesh = mesh(story, plot, bug);

@@ -6,9 +6,7 @@
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
-use http::uri::Authority;
-
-use crate::limits::DENIED_URL_BYTES_MAX;
+use crate::{authority::read_authority, limits::DENIED_URL_BYTES_MAX};
 
 /// A URL, or all that begin with one.
 #[derive(Debug, Clone)]
@@ -103,10 +101,7 @@ impl FromStr for DeniedUrl {
             return Err(Misread::Scheme);
         }
         let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let good = authority.parse::<Authority>().is_ok_and(|known| !known.host().is_empty());
-        if !good || authority.contains(['@', '*']) {
-            return Err(Misread::Host);
-        }
+        read_authority(authority.as_bytes()).ok_or(Misread::Host)?;
         let target = match target {
             "" => Cow::Borrowed("/"),
             target if target.starts_with('?') => Cow::Owned(format!("/{target}")),

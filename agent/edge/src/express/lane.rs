@@ -19,13 +19,13 @@ use super::{
 };
 use crate::{
     access::{AccessRecord, Account, CacheUse},
+    authority::read_authority,
     body::Payload,
     cache::{key, stored::Stored},
     classes::{RequestClass, is_suspect, of_fields},
     cookies::Cookies,
     early::Early,
     edge::{Edge, Settings},
-    gate,
     request::Peer,
     spill::{
         Course, Redirect, Spiller,
@@ -154,7 +154,7 @@ impl Lane {
         let settings = self.edge.settings.load();
         if self.known.as_ref().is_none_or(|known| *known.text != *text || !Arc::ptr_eq(&known.settings, &settings)) {
             self.known = None;
-            let host = gate::authority(text).ok()?;
+            let host = read_authority(text)?;
             let site = settings.of_host(&host)?;
             let config = &site.config;
             let to_elsewhere = config.tls.redirect && !self.peer.secure;

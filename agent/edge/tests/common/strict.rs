@@ -40,7 +40,7 @@ pub fn read(bytes: &[u8]) -> Result<Option<(Request, usize)>, Fault> {
     }
     let Some(fields) = fields(bytes, &mut at)? else { return Ok(None) };
     let values = |name: &str| fields.iter().filter(|(field, _)| field == name).map(|(_, value)| value.clone()).collect::<Vec<_>>();
-    if values("host").len() != 1 || values("host")[0].is_empty() {
+    if values("host").len() != 1 || !is_host(&values("host")[0]) {
         return Err("host");
     }
     let (lengths, codings) = (values("content-length"), values("transfer-encoding"));
@@ -57,6 +57,20 @@ pub fn read(bytes: &[u8]) -> Result<Option<(Request, usize)>, Fault> {
         _ => return Err("length is ambiguous"),
     };
     Ok(body.map(|body| (Request { method: method.to_owned(), target: target.to_owned(), fields, body }, at)))
+}
+
+/// A name, or an address in brackets, and perhaps the digits of a port.
+pub fn is_host(value: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(value) else { return false };
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port)) if address.contains(':') => (address, port),
+        Some(_) => return false,
+        None => text.find(':').map_or((text, ""), |at| text.split_at(at)),
+    };
+    let letters = if text.starts_with('[') { "abcdefABCDEF0123456789:." } else { "-._" };
+    let is_letter = |letter: char| letters.contains(letter) || (!text.starts_with('[') && letter.is_ascii_alphanumeric());
+    let is_port = port.is_empty() || (port.len() > 1 && port.starts_with(':') && port[1..].chars().all(|digit| digit.is_ascii_digit()));
+    !host.is_empty() && host.chars().all(is_letter) && is_port
 }
 
 fn is_token(byte: u8) -> bool {

@@ -18,6 +18,8 @@ enum Act {
     Lock { low_owes: bool, amount: i64, minute: u64 },
     /// The lower end would like to open a lock: as ruled, or because nobody will rule. Initiators of this world rule as they like, and twice.
     Open { which: usize, how: How },
+    /// The lower end would like to take a day's demurrage.
+    Fade { day: u32 },
     /// The lower end sends its pending proposal again.
     Resend,
     /// Some message arrives, and stays in the network: it may arrive again, in any order.
@@ -102,6 +104,9 @@ impl World {
                     How::Gone => Step::Gone(name),
                 };
                 assert!(matches!(self.step(step), Ok(()) | Err(LineError::Busy)), "an open lock can always be opened");
+            }
+            Act::Fade { day } => {
+                let _ = self.step(Step::Fade(Fade { day, rate: Millionths(100_000) }));
             }
             Act::Resend => {
                 if let Some(proposal) = self.ours.pending().cloned() {
@@ -198,6 +203,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         4 => (any::<bool>(), 1_i64..1_500).prop_map(|(low_earns, amount)| Act::Propose { low_earns, amount }),
         3 => (any::<bool>(), 1_i64..400, 1_u64..40).prop_map(|(low_owes, amount, minute)| Act::Lock { low_owes, amount, minute }),
         2 => (any::<usize>(), prop_oneof![Just(How::Moves), Just(How::Ends), Just(How::Gone)]).prop_map(|(which, how)| Act::Open { which, how }),
+        2 => (1_u32..40).prop_map(|day| Act::Fade { day }),
         2 => Just(Act::Resend),
         8 => any::<usize>().prop_map(Act::Deliver),
         2 => any::<usize>().prop_map(Act::Lose),
@@ -207,7 +213,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     proptest::collection::vec(act, 0..60)
 }
 
-/// What open locks keep free for each end, and that no round was ever locked or opened twice.
+/// What open locks keep free for each end, that no round was ever locked or opened twice, and no day's demurrage taken twice.
 fn check_locks(line: &Line, log: &[Logged]) {
     let (mut low, mut high) = (0, 0);
     for (_, round) in line.locks().iter() {
@@ -219,13 +225,14 @@ fn check_locks(line: &Line, log: &[Logged]) {
     assert!(line.locks().iter().count() <= LOCKS_MAX);
     let share = |limit| charter().clearing_share.of(limit);
     assert!(state.locked_low <= share(state.limit_low) && state.locked_high <= share(state.limit_high));
-    let mut done: BTreeMap<(Digest, bool), u32> = BTreeMap::new();
+    let mut done: BTreeMap<(Option<Digest>, u32, bool), u32> = BTreeMap::new();
     for logged in log {
         if let Logged::Agreed(Receipt { step: Some(step), .. }) = logged {
-            *done.entry((step.round(), matches!(step, Step::Lock(_)))).or_default() += 1;
+            let day = if let Step::Fade(fade) = step { fade.day } else { 0 };
+            *done.entry((step.round(), day, matches!(step, Step::Lock(_)))).or_default() += 1;
         }
     }
-    assert!(done.values().all(|times| *times == 1), "a round was locked or opened twice");
+    assert!(done.values().all(|times| *times == 1), "a round was locked or opened twice, or a day taken twice");
 }
 
 proptest! {

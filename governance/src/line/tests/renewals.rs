@@ -16,11 +16,11 @@ fn wish(line: &Line, by: &Key, epoch: u32) -> Head {
 /// `forgot` wishes, the other end grants; both begin the epoch.
 fn renew(forgot: &mut Line, by: &Key, other: &mut Line, epoch: u32) {
     let wish = wish(forgot, by, epoch);
-    assert_eq!(wish.check(&line_key()), Ok(()));
+    assert_eq!(wish.check(&Ends::from(&line_key())), Ok(()));
     let granted = wish.with_last_of(&other.head());
-    assert_eq!(granted.check(&line_key()), Ok(()));
-    other.renew(&granted, &charter()).unwrap();
-    forgot.renew(&granted, &charter()).unwrap();
+    assert_eq!(granted.check(&Ends::from(&line_key())), Ok(()));
+    other.renew(&granted, &Ends::from(&line_key()), &charter()).unwrap();
+    forgot.renew(&granted, &Ends::from(&line_key()), &charter()).unwrap();
 }
 
 #[test]
@@ -69,10 +69,10 @@ fn nobody_is_granted_an_epoch_with_less_than_was_shown() {
     let (before, state) = (ours.clone(), *ours.state());
     let renewal = wish(&ours, &high, 5).renewal;
     let less = Head { renewal: renewal.clone(), ..earlier };
-    assert!(less.check(&line_key()).is_ok() && ours.renew(&less, &charter()).is_err());
+    assert!(less.check(&Ends::from(&line_key())).is_ok() && ours.renew(&less, &Ends::from(&line_key()), &charter()).is_err());
     let nothing = Head { renewal, ..Head::default() };
-    assert!(nothing.check(&line_key()).is_ok() && ours.renew(&nothing, &charter()).is_err());
-    assert!(ours.renew(&ours.head(), &charter()).is_err(), "no epoch is begun twice, nor without a wish");
+    assert!(nothing.check(&Ends::from(&line_key())).is_ok() && ours.renew(&nothing, &Ends::from(&line_key()), &charter()).is_err());
+    assert!(ours.renew(&ours.head(), &Ends::from(&line_key()), &charter()).is_err(), "no epoch is begun twice, nor without a wish");
     assert_eq!((ours.state(), ours.head()), (&state, before.head()));
     let _ = low;
 }
@@ -82,17 +82,17 @@ fn a_head_holds_with_both_signatures_the_locks_and_an_ends_own_wish() {
     let (low, high, mut ours, mut theirs) = ends();
     agree(&mut ours, &mut theirs, earns(&low, 400));
     let good = wish(&ours, &high, 5);
-    assert_eq!(good.check(&line_key()), Ok(()));
+    assert_eq!(good.check(&Ends::from(&line_key())), Ok(()));
     let stranger = Key::from_seed([9; 32]);
     let forged = Head {
         renewal: Some(Signed { body: good.renewal.clone().unwrap().body, signature: good.renewal.clone().unwrap().body.sign(&low) }),
         ..good.clone()
     };
-    assert_eq!(forged.check(&line_key()), Err(LineError::BadSignature), "nobody wishes in another's name");
-    assert_eq!(wish(&ours, &stranger, 5).check(&line_key()), Err(LineError::OtherLine));
-    assert_eq!(wish(&ours, &high, 0).check(&line_key()), Err(LineError::OtherLine), "the first epoch is nobody's wish");
+    assert_eq!(forged.check(&Ends::from(&line_key())), Err(LineError::BadSignature), "nobody wishes in another's name");
+    assert_eq!(wish(&ours, &stranger, 5).check(&Ends::from(&line_key())), Err(LineError::OtherLine));
+    assert_eq!(wish(&ours, &high, 0).check(&Ends::from(&line_key())), Err(LineError::OtherLine), "the first epoch is nobody's wish");
     let elsewhere = LineKey { mesh: MeshId(Digest([1; 32])), ..line_key() };
-    assert!(good.check(&elsewhere).is_err());
+    assert!(good.check(&Ends::from(&elsewhere)).is_err());
     for bend in [
         |last: &mut Agreed| last.receipt.state.balance = Credit(1),
         |last: &mut Agreed| last.epoch = 3,
@@ -102,15 +102,86 @@ fn a_head_holds_with_both_signatures_the_locks_and_an_ends_own_wish() {
     ] {
         let mut bent = good.clone();
         bend(bent.last.as_mut().unwrap());
-        assert_eq!(bent.check(&line_key()), Err(LineError::BadSignature));
+        assert_eq!(bent.check(&Ends::from(&line_key())), Err(LineError::BadSignature));
     }
     let later = Head { last: good.last.clone().map(|last| Agreed { epoch: 6, ..last }), ..good.clone() };
-    assert_eq!(later.check(&line_key()), Err(LineError::OtherLine), "nothing was signed in an epoch that is to come");
+    assert_eq!(later.check(&Ends::from(&line_key())), Err(LineError::BadSignature), "nothing was signed in an epoch that is to come");
     let cycle = alloc::vec![low.site(), high.site(), stranger.site()];
     let round =
         crate::clearing::Round { mesh: MeshId(Digest::ZERO), charter: 1, cycle, amount: Credit(5), date: crate::time::Date::default() };
     let locked = Head { locks: alloc::vec![Signed::new(round, &low); LOCKS_MAX + 1], ..good };
-    assert_eq!(locked.check(&line_key()), Err(LineError::NotLocked), "locks are those that the state names");
+    assert_eq!(locked.check(&Ends::from(&line_key())), Err(LineError::NotLocked), "locks are those that the state names");
+}
+
+/// What both ends sign, whether it follows or not, with these rounds as its locks.
+fn conspired(seq: u64, locked_low: i64, locks: Vec<Signed<crate::clearing::Round>>) -> Head {
+    let (low, high) = keys();
+    let state = LineState { seq, locked_low: Credit(locked_low), ..LineState::first(line_key().id(), &charter()) };
+    let receipt = Receipt { state, low_sig: state.sign(&low), high_sig: state.sign(&high), claim: None, step: None };
+    Head { renewal: None, last: Some(Agreed { epoch: 0, receipt }), locks }
+}
+
+#[test]
+fn the_locks_of_a_head_are_good_few_and_of_this_mesh() {
+    let (low, high) = keys();
+    let (ends, initiator) = (Ends::from(&line_key()), Key::from_seed([9; 32]));
+    let round = |mesh: u8, minute: u64| {
+        let cycle = alloc::vec![initiator.site(), low.site(), high.site()];
+        let date = crate::time::Date::from_millis(60_000 * minute);
+        crate::clearing::Round { mesh: MeshId(Digest([mesh; 32])), charter: 1, cycle, amount: Credit(5), date }
+    };
+    let locks = |count: usize| (1..=count as u64).map(|minute| Signed::new(round(0, minute), &initiator)).collect::<Vec<_>>();
+    let check = |seq, locks: Vec<Signed<_>>| conspired(seq, 5 * locks.len() as i64, locks).check(&ends);
+    assert_eq!((check(1, locks(LOCKS_MAX)), check(1, locks(LOCKS_MAX + 1))), (Ok(()), Err(LineError::NotLocked)));
+    assert_eq!(check(1, alloc::vec![Signed::new(round(0, 1), &low)]), Err(LineError::NotLocked), "its initiator's");
+    let elsewhere = conspired(1, 0, alloc::vec![Signed::new(round(1, 1), &initiator)]);
+    assert_eq!(elsewhere.check(&ends), Err(LineError::NotLocked));
+    assert_eq!(conspired(1, 6, locks(1)).check(&ends), Err(LineError::NotLocked), "as much as the state says");
+    assert_eq!(check(0, Vec::new()), Err(LineError::BadSignature), "nobody signs the state before the first");
+}
+
+#[test]
+fn new_rules_are_those_of_a_line_on_which_nothing_was_signed() {
+    let (low, high, mut ours, mut theirs) = ends();
+    let generous = Charter { newcomer_limit: Credit(2_000), ..charter() };
+    ours.turn_to(&generous);
+    assert_eq!(ours.limit_given(), Credit(2_000));
+    ours.turn_to(&charter());
+    let proposal = ours.propose(&low, earns(&low, 400), None, &charter()).unwrap();
+    let unchanged = |line: &mut Line| {
+        let before = *line.state();
+        line.turn_to(&generous);
+        assert_eq!(*line.state(), before);
+    };
+    unchanged(&mut ours);
+    let receipt = theirs.countersign(&high, &proposal, &charter()).unwrap();
+    let _ = ours.conclude(1, receipt.high_sig).unwrap();
+    unchanged(&mut ours);
+    renew(&mut theirs, &high, &mut ours, 50);
+    unchanged(&mut ours);
+}
+
+#[test]
+fn an_epoch_is_begun_once() {
+    let (low, high, mut ours, mut theirs) = ends();
+    agree(&mut ours, &mut theirs, earns(&low, 400));
+    renew(&mut theirs, &high, &mut ours, 50);
+    let pending = ours.propose(&low, earns(&low, 5), None, &charter()).unwrap();
+    let head = ours.head();
+    assert!(ours.renew(&head, &Ends::from(&line_key()), &charter()).is_err());
+    assert_eq!(ours.pending(), Some(&pending), "it goes on");
+}
+
+#[test]
+fn who_is_shown_another_state_at_the_same_place_does_not_begin_with_it() {
+    let (low, high, mut ours, mut theirs) = ends();
+    let (mut twin, mut other) = (ours.clone(), theirs.clone());
+    agree(&mut ours, &mut theirs, earns(&low, 400));
+    agree(&mut twin, &mut other, earns(&low, 100));
+    let (forked, before) = (wish(&other, &high, 50), ours.head());
+    assert_eq!(forked.check(&Ends::from(&line_key())), Ok(()));
+    assert!(ours.renew(&forked, &Ends::from(&line_key()), &charter()).is_err());
+    assert_eq!(ours.head(), before);
 }
 
 proptest! {

@@ -98,7 +98,11 @@ impl HelperSide {
         if !partners.is_proved(&from) {
             return Err(LeaseRefusal::Unproven);
         }
-        if lines.service_room(membership, from, self.unsettled(&from), desk.now.date) <= Credit::ZERO {
+        let mut outstanding = self.outstanding();
+        outstanding.entry(from).or_default();
+        // An owner that has not heard of a lock yet counts on what that takes.
+        let is_locking = lines.account(&from).is_some_and(|account| account.locking() > Credit::ZERO);
+        if is_locking || lines.rooms(membership, outstanding, desk.now.date).of(&from) <= Credit::ZERO {
             return Err(LeaseRefusal::NoCredit);
         }
         if lines.is_disputed(membership, &from, desk.now.date) {

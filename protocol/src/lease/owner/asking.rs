@@ -150,7 +150,7 @@ impl OwnerSide {
     }
 
     /// Credit that open leases with `helper` may still claim.
-    fn reserved(&self, helper: &SiteId) -> Credit {
+    pub(crate) fn reserved(&self, helper: &SiteId) -> Credit {
         let open = self.leases.values().filter(|owned| owned.terms.helper() == *helper);
         let claimable = |owned: &Owned| {
             let allotment = &owned.terms.allotment.body;

@@ -4,8 +4,9 @@ use alloc::{boxed::Box, vec::Vec};
 
 use overspill_governance::{
     charter::Charter,
-    clearing::{Ruled, Ruling},
+    clearing::{DoubleRuling, Ruled, Ruling},
     entry::Entry,
+    evidence::Bundle,
     line::{Proposal, Step},
     planted,
     site::{Signed, SiteId, Statement},
@@ -39,7 +40,7 @@ impl Settle {
     }
 
     /// As lower end: signs a step when the line is free for it; in the ledger before it leaves.
-    pub(super) fn propose_step(&mut self, desk: &mut Desk, membership: &Membership, with: &SiteId, step: Step) {
+    pub(in crate::settle) fn propose_step(&mut self, desk: &mut Desk, membership: &Membership, with: &SiteId, step: Step) {
         let may_sign = self.lines.may_sign(with);
         let (Some(charter), Some(account)) = (charter_of(membership, &step), self.lines.account_mut(with)) else { return };
         let Some(key) = desk.key().filter(|_| may_sign && account.line.is_low()) else { return };
@@ -63,6 +64,7 @@ impl Settle {
                 let open = self.rounds.open.get(name);
                 open.is_some_and(|open| open.ruled.is_none() && self.is_gone(desk, ends.membership, open))
             }
+            Step::Fade(fade) => self.may_fade(desk, ends.membership, &from, fade),
         };
         if !permitted {
             return None;
@@ -81,11 +83,17 @@ impl Settle {
     fn permits(&mut self, desk: &mut Desk, from: SiteId, ruling: &Signed<Ruling>) -> bool {
         let Some(open) = self.rounds.open.get_mut(&ruling.body.round) else { return false };
         if !ruling.body.moves {
-            if open.ruled.is_none() {
-                let ruled = Ruled { round: open.round.clone(), ruling: ruling.clone(), locks: Vec::new() };
-                desk.persist(Entry::Ruled(Box::new(ruled.clone())));
-                open.ruled = Some(ruled.clone());
-                self.rounds.remember(&ruled);
+            let ruled = Ruled { round: open.round.clone(), ruling: ruling.clone(), locks: Vec::new() };
+            match &open.ruled {
+                // The other end has signed already, by a ruling that is as good: the line opens by it, and who ruled twice answers for that.
+                Some(known) => {
+                    DoubleRuling::of(known, &ruled).into_iter().for_each(|proof| desk.accuse(Bundle::DoubleRuling(proof.into())))
+                }
+                None => {
+                    desk.persist(Entry::Ruled(Box::new(ruled.clone())));
+                    open.ruled = Some(ruled.clone());
+                    self.rounds.remember(&ruled);
+                }
             }
             return true;
         }
@@ -121,6 +129,6 @@ impl Settle {
 pub(crate) fn charter_of<'a>(membership: &'a Membership, step: &Step) -> Option<&'a Charter> {
     match step {
         Step::Lock(round) => membership.minutes()?.version(round.body.charter),
-        Step::Release(_) | Step::Gone(_) => membership.charter(),
+        Step::Release(_) | Step::Gone(_) | Step::Fade(_) => membership.charter(),
     }
 }

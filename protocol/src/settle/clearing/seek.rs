@@ -46,7 +46,7 @@ impl Settle {
         if let Some(at) = self.rounds.seeking.next {
             desk.timers.set_by(Reason::Clear, at);
         }
-        if !due || self.has_own_round() || !self.is_owed(us, charter) {
+        if !due || self.has_own_round() || !self.is_owed(around, us, charter) {
             return;
         }
         self.rounds.seeking.number = u64::from_le_bytes(desk.draw());
@@ -63,7 +63,7 @@ impl Settle {
             return Some("a search that breaks its own rules");
         }
         let (now, charter) = (desk.now.time, around.membership.charter()?);
-        seek.amount = seek.amount.min(self.clearable(from, from, charter));
+        seek.amount = seek.amount.min(self.clearable(around, from, from, charter));
         let takes = self.rounds.seeking.bucket.get_or_insert_with(|| Bucket::new(SEEKS_PER_SECOND, SEEKS_BURST, now)).takes(now);
         if !takes || desk.is_silent() || seek.amount < Credit(CLEARED_MIN) {
             return None;
@@ -101,7 +101,7 @@ impl Settle {
     fn begin_round(&mut self, desk: &mut Desk, around: Around<'_>, seek: Seek) {
         let Some((mesh, charter)) = around.membership.mesh().zip(around.membership.charter()) else { return };
         let Some(creditor) = seek.path.get(1).copied() else { return };
-        let amount = seek.amount.min(self.clearable(creditor, desk.id, charter));
+        let amount = seek.amount.min(self.clearable(around, creditor, desk.id, charter));
         if amount < Credit(CLEARED_MIN) {
             return;
         }
@@ -117,14 +117,15 @@ impl Settle {
     }
 
     /// Whether any partner owes us enough.
-    fn is_owed(&self, us: SiteId, charter: &Charter) -> bool {
-        self.lines.iter().any(|(partner, _)| *partner != us && self.clearable(*partner, *partner, charter) >= Credit(CLEARED_MIN))
+    fn is_owed(&self, around: Around<'_>, us: SiteId, charter: &Charter) -> bool {
+        self.lines.iter().any(|(partner, _)| *partner != us && self.clearable(around, *partner, *partner, charter) >= Credit(CLEARED_MIN))
     }
 
     /// The few partners whom we owe most, with how much of it could be cleared.
     fn creditors(&self, around: Around<'_>, us: SiteId, charter: &Charter) -> Vec<(SiteId, Credit)> {
         let there = self.lines.iter().filter(|(partner, _)| around.partners.is_connected(partner));
-        let mut creditors: Vec<(SiteId, Credit)> = there.map(|(partner, _)| (*partner, self.clearable(*partner, us, charter))).collect();
+        let mut creditors: Vec<(SiteId, Credit)> =
+            there.map(|(partner, _)| (*partner, self.clearable(around, *partner, us, charter))).collect();
         creditors.retain(|(_, amount)| *amount >= Credit(CLEARED_MIN));
         creditors.sort_by_key(|(partner, amount)| (Reverse(*amount), *partner));
         creditors.truncate(SEEK_FANOUT);
@@ -132,8 +133,16 @@ impl Settle {
     }
 
     /// How much of what `debtor` owes on our line with `partner` could be cleared.
-    pub(super) fn clearable(&self, partner: SiteId, debtor: SiteId, charter: &Charter) -> Credit {
-        let account = self.lines.account(&partner).filter(|_| self.lines.may_sign(&partner));
-        account.map_or(Credit::ZERO, |account| account.line.clearable(debtor, charter))
+    pub(super) fn clearable(&self, around: Around<'_>, partner: SiteId, debtor: SiteId, charter: &Charter) -> Credit {
+        let Some(account) = self.lines.account(&partner).filter(|_| self.lines.may_sign(&partner)) else { return Credit::ZERO };
+        account.line.clearable(debtor, charter).min(self.spare(around, partner, debtor)).max(Credit::ZERO)
+    }
+
+    /// How much of what `debtor` owes on our line with `partner` nothing counts on. What it may still earn under open leases counts on its debt: so much
+    /// of that stays, or the last claims would find the line at its limit.
+    pub(in crate::settle) fn spare(&self, around: Around<'_>, partner: SiteId, debtor: SiteId) -> Credit {
+        let Some(account) = self.lines.account(&partner) else { return Credit::ZERO };
+        let reserved = if debtor == partner { around.owner.reserved(&partner) } else { around.helper.reserved(&partner) };
+        account.line.headroom(debtor).checked_sub(reserved).unwrap_or(Credit::ZERO)
     }
 }

@@ -26,7 +26,7 @@ pub enum Command {
     Seeds(Seeds),
     /// Plays again what an object of `--json` tells of, and compares.
     Replay(Replay),
-    /// Plays a mesh under events with one parameter at several values, of the charter or of the setting.
+    /// Plays a mesh under events with one parameter at several values, of the charter or of the setting; or two, in all pairs.
     Sweep(Sweep),
     /// Plays scenarios side by side over the same seeds, the first without any mesh, too; or policies.
     Compare(Compare),
@@ -34,6 +34,12 @@ pub enum Command {
     Recovery(Recovery),
     /// Plays strategies that must not pay, each beside a twin that is honest, and says what each brought in.
     Strategies(Strategies),
+    /// Has a member say two things where it may say one, and says how soon everybody convicts it.
+    Detection(Detection),
+    /// Plays crowds for so long that credit may run dry, under several rules; and helpers chosen blindly, beside those chosen by who is struck when.
+    Economics(Economics),
+    /// Plays published figures of earlier systems again, beside ours.
+    Anchors(Anchors),
     /// Writes the pictures of the docs into a folder.
     Gallery {
         /// The folder: docs/src/img/gallery of a checkout.
@@ -128,9 +134,10 @@ pub struct Series {
 
 #[derive(Debug, Args)]
 pub struct Sweep {
-    /// PARAMETER=VALUE,VALUE,...: a parameter of the charter, or sites, correlation, peak, events.
-    #[arg(value_name = "PARAMETER=VALUES")]
-    pub parameter: String,
+    /// PARAMETER=VALUE,VALUE,...: a parameter of the charter, or sites, correlation, peak, events, attackers. Two make a phase diagram: each value of the
+    /// first with each of the second.
+    #[arg(value_name = "PARAMETER=VALUES", required = true, num_args = 1..=2)]
+    pub parameters: Vec<String>,
     /// Members.
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u16).range(2..=SITES_MAX as i64))]
     pub sites: u16,
@@ -214,6 +221,58 @@ pub struct Strategies {
     /// The first seed.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1 << 40))]
     pub from: u64,
+    /// Prints one JSON object instead.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Detection {
+    /// Members.
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(5..=SITES_MAX as i64))]
+    pub sites: u16,
+    /// What is said in two ways: line, roster, vote, clearing; all of them unless told otherwise.
+    #[arg(long, value_name = "MATTER", value_parser = ["line", "roster", "vote", "clearing"])]
+    pub of: Vec<String>,
+    /// Seeds of each.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub seeds: u32,
+    /// The first seed.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1 << 40))]
+    pub from: u64,
+    /// Prints one JSON object instead.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Economics {
+    /// Members of the mesh that may run dry.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(2..=60))]
+    pub sites: u8,
+    /// Crowds that strike it, one in half a minute.
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=2_000))]
+    pub rounds: u16,
+    /// Leaves out choosing helpers.
+    #[arg(long)]
+    pub crash_only: bool,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Debug, Args)]
+pub struct Anchors {
+    /// One of them; without a name all are played.
+    pub name: Option<String>,
+    /// Few and short runs, as for the pictures of the docs.
+    #[arg(long)]
+    pub small: bool,
+    /// The seed.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1 << 40))]
+    pub seed: u64,
+    /// Writes a report with charts to this file: HTML that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// Prints one JSON object instead.
     #[arg(long)]
     pub json: bool,

@@ -85,6 +85,51 @@ pub fn bars(title: &str, bars: &[Bar]) -> String {
     svg + "</svg>\n"
 }
 
+/// A line of a chart.
+pub struct Line {
+    pub name: String,
+    /// One for each step to the right.
+    pub values: Vec<f64>,
+}
+
+/// Colours of lines, told apart by those who see no colours by their darkness.
+const COLOURS: [&str; 4] = ["#b03a2e", "#e08e45", "#3e6eb4", "#1d3557"];
+
+/// Lines over time, with the greatest value that there may be.
+pub fn lines(title: &str, lines: &[Line], most: f64) -> String {
+    let (left, top, wide, high) = (60.0, 34.0, WIDTH - 260.0, 180.0);
+    let mut svg = open(title, top + high + 12.0);
+    for tick in 0..=4 {
+        let (value, y) = (most * f64::from(tick) / 4.0, top + high * (1.0 - f64::from(tick) / 4.0));
+        put(
+            &mut svg,
+            format_args!(
+                "<path stroke=\"#e3e6ea\" d=\"M{left} {y:.1}h{wide}\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\n",
+                left - 6.0,
+                y + 4.0,
+                crate::report::number(value)
+            ),
+        );
+    }
+    for (at, (line, colour)) in lines.iter().zip(COLOURS.iter().cycle()).enumerate() {
+        let x = |at: usize| left + wide * at as f64 / (line.values.len().max(2) - 1) as f64;
+        let points = line.values.iter().enumerate().map(|(at, value)| format!("{:.1},{:.1}", x(at), top + high * (1.0 - value / most)));
+        let (points, y) = (points.collect::<Vec<_>>().join(" "), top + 14.0 + 20.0 * at as f64);
+        put(&mut svg, format_args!("<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" points=\"{points}\"/>"));
+        put(
+            &mut svg,
+            format_args!(
+                "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"14\" height=\"4\" fill=\"{colour}\"/><text x=\"{:.1}\" y=\"{y:.1}\">{}</text>\n",
+                left + wide + 12.0,
+                y - 6.0,
+                left + wide + 32.0,
+                escaped(&line.name)
+            ),
+        );
+    }
+    svg + "</svg>\n"
+}
+
 /// Writes into text.
 pub fn put(to: &mut String, text: core::fmt::Arguments<'_>) {
     to.write_fmt(text).expect("strings take text");

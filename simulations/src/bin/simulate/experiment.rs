@@ -18,7 +18,7 @@ use crate::{
     args,
     cores::on_all_cores,
     ending::{Ending, Fault},
-    object, report, run, told,
+    object, phase, report, run, told,
 };
 
 /// What an arm came to over its seeds.
@@ -33,41 +33,51 @@ pub struct Row {
 
 /// What all runs came to together.
 #[derive(Debug, Default)]
-struct Sum {
+pub struct Sum {
     sites: usize,
-    events: u64,
-    virtual_time: Duration,
+    pub events: u64,
+    pub virtual_time: Duration,
     hashes: Vec<u8>,
 }
 
-/// Changes one parameter.
+/// Changes one parameter, or two in all pairs.
 ///
 /// # Errors
 /// When it is none, or the report cannot be written.
 pub fn sweep(options: &args::Sweep) -> Result<Ending, Fault> {
-    let setting = Setting {
+    let setting = setting(options);
+    let wrong = |words| Fault::new(Ending::Usage, words, "such as settle_window=2,10,60 or sites=3,10,30");
+    let about = |what: &str| {
+        format!(
+            "{what}; otherwise {} sites, {} min, {} events with {} % correlation and peaks of {} requests a second. Seeds {} to {} each.",
+            options.sites,
+            options.minutes,
+            options.events,
+            options.correlation,
+            options.peak,
+            options.common.from,
+            options.common.from.saturating_add(u64::from(options.common.seeds) - 1),
+        )
+    };
+    if let [first, second] = options.parameters.as_slice() {
+        let diagram = setting.diagram(first, second).map_err(wrong)?;
+        return phase::phase(&diagram, about, &options.common);
+    }
+    let (name, arms) = setting.sweep(&options.parameters[0]).map_err(wrong)?;
+    experiment("sweep", &name, &about(&format!("{name} at {} values", arms.len())), &arms, &options.common)
+}
+
+/// What all arms of a sweep have in common.
+pub fn setting(options: &args::Sweep) -> Setting {
+    Setting {
         sites: usize::from(options.sites),
         length: Duration::from_secs(u64::from(options.minutes) * 60),
         events: options.events,
         correlation: u32::from(options.correlation) * 10_000,
         peak: options.peak,
         seeds: (options.common.from, u64::from(options.common.seeds)),
-    };
-    let (name, arms) = setting
-        .sweep(&options.parameter)
-        .map_err(|words| Fault::new(Ending::Usage, words, "such as settle_window=2,10,60 or sites=3,10,30"))?;
-    let about = format!(
-        "{name} at {} values; otherwise {} sites, {} min, {} events with {} % correlation and peaks of {} requests a second. Seeds {} to {} each.",
-        arms.len(),
-        options.sites,
-        options.minutes,
-        options.events,
-        options.correlation,
-        options.peak,
-        options.common.from,
-        options.common.from.saturating_add(u64::from(options.common.seeds) - 1),
-    );
-    experiment("sweep", &name, &about, &arms, &options.common)
+        attackers: None,
+    }
 }
 
 /// Plays scenarios side by side, the first without any mesh, too.
@@ -103,19 +113,7 @@ fn experiment(command: &str, parameter: &str, about: &str, arms: &[Arm], common:
     }
     let failures: Vec<&String> = rows.iter().flat_map(|row| &row.failures).collect();
     if common.json {
-        told::line(json!({
-            "schema": object::SCHEMA,
-            "command": command,
-            "parameter": parameter,
-            "seed": common.from,
-            "sites": sum.sites,
-            "events": sum.events,
-            "virtual_seconds": object::seconds(sum.virtual_time),
-            "wall_seconds": object::seconds(wall),
-            "trace_hash": Digest::of("overspill simulate experiment", &sum.hashes).to_string(),
-            "failures": failures,
-            "rows": rows.iter().map(row).collect::<Vec<_>>(),
-        }))?;
+        told::line(sum.object((command, parameter), common, wall, &rows))?;
     } else {
         told::line(about)?;
         table(parameter, &rows)?;
@@ -126,8 +124,27 @@ fn experiment(command: &str, parameter: &str, about: &str, arms: &[Arm], common:
     Ok(Ending::of(!failures.is_empty()))
 }
 
+impl Sum {
+    /// What `--json` prints of it.
+    pub fn object(&self, (command, parameter): (&str, &str), common: &args::Common, wall: Duration, rows: &[Row]) -> Value {
+        json!({
+            "schema": object::SCHEMA,
+            "command": command,
+            "parameter": parameter,
+            "seed": common.from,
+            "sites": self.sites,
+            "events": self.events,
+            "virtual_seconds": object::seconds(self.virtual_time),
+            "wall_seconds": object::seconds(wall),
+            "trace_hash": Digest::of("overspill simulate experiment", &self.hashes).to_string(),
+            "failures": rows.iter().flat_map(|row| &row.failures).collect::<Vec<_>>(),
+            "rows": rows.iter().map(row).collect::<Vec<_>>(),
+        })
+    }
+}
+
 /// Plays all plots of all arms on all cores.
-fn play(arms: &[Arm]) -> (Vec<Row>, Sum) {
+pub fn play(arms: &[Arm]) -> (Vec<Row>, Sum) {
     let runs: Vec<(usize, &Plot)> = arms.iter().enumerate().flat_map(|(at, arm)| arm.plots.iter().map(move |plot| (at, plot))).collect();
     let found: Vec<(usize, (Outcome, Option<Measures>))> = (0..).zip(on_all_cores(&runs, |(_, plot)| measured(plot))).collect();
     let mut sum = Sum::default();
@@ -184,7 +201,8 @@ fn table(parameter: &str, rows: &[Row]) -> Result<(), Fault> {
         TABLE.iter().map(|quantity| format!("{:>12}", format!("{} {}", quantity.name, short(quantity.unit)))).collect();
     told::line(format_args!("{parameter:<width$}  {}", heads.join("  ")))?;
     for row in rows {
-        let cells: Vec<String> = row.spans.iter().map(|(_, mean, _)| format!("{:>12}", report::number(*mean))).collect();
+        let cells: Vec<String> =
+            row.spans.iter().zip(&heads).map(|((_, mean, _), head)| format!("{:>1$}", report::number(*mean), head.len())).collect();
         told::line(format_args!("{:<width$}  {}", row.name, cells.join("  ")))?;
     }
     Ok(())

@@ -3,13 +3,17 @@
 //! Worlds are functions of what they are given; this program alone reads the clock, to say how long it took.
 #![allow(clippy::disallowed_types)]
 
+mod anchors;
 mod args;
 mod chart;
 mod cores;
+mod detection;
+mod economics;
 mod ending;
 mod experiment;
 mod gallery;
 mod object;
+mod phase;
 mod policies;
 mod progress;
 mod recovery;
@@ -37,7 +41,10 @@ fn main() -> ExitCode {
         args::Command::Gallery { folder } => gallery::gallery(&folder),
         args::Command::Compare(options) => experiment::compare(&options),
         args::Command::Recovery(options) => recovery::recovery(&options),
+        args::Command::Economics(options) => economics::economics(&options),
+        args::Command::Anchors(options) => anchors::anchors(&options),
         args::Command::Strategies(options) => strategies::strategies(&options),
+        args::Command::Detection(options) => detection::detection(&options),
         args::Command::List => run::list(),
     };
     match ended {

@@ -74,7 +74,8 @@ impl Table {
     }
 }
 
-fn with_unit(quantity: &Quantity) -> String {
+/// What a quantity is, with its unit.
+pub fn with_unit(quantity: &Quantity) -> String {
     let unit = if quantity.unit.is_empty() { String::new() } else { format!(" ({})", quantity.unit) };
     format!("{}{unit}", quantity.words.trim_end_matches('.'))
 }

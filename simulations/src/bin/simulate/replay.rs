@@ -27,7 +27,7 @@ pub fn replay(options: &args::Replay) -> Result<Ending, Fault> {
     let Some(hash) = hash else { return Err(wrong("it has no trace hash to compare with")) };
     let scenario = text::read(plot).map_err(|mistake| wrong(&format!("its plot cannot be read, {mistake}")))?;
     let began = Instant::now();
-    let outcome = guarded(|| perform(&scenario, &mut |_| ()));
+    let outcome = guarded(|| perform(&scenario, options.tail, &mut |_| ()));
     let same = outcome.trace_hash.to_string() == hash;
     if options.json {
         let mut again = object::run("replay", object["scenario"].as_str(), &scenario, &outcome, began.elapsed());
@@ -35,8 +35,7 @@ pub fn replay(options: &args::Replay) -> Result<Ending, Fault> {
         told::line(again)?;
     } else {
         outcome.failures.iter().try_for_each(|words| told::line(format_args!("! {words}")))?;
-        let lines: Vec<&str> = outcome.tail.lines().collect();
-        lines[lines.len().saturating_sub(options.tail)..].iter().try_for_each(told::line)?;
+        outcome.tail.lines().try_for_each(told::line)?;
         let verdict = if same { "the same run" } else { "another run than the object tells of: another version of the program?" };
         told::line(format_args!("{verdict}: trace hash {}", outcome.trace_hash))?;
     }

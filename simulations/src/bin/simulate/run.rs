@@ -42,7 +42,7 @@ fn play(scenario: &Scenario, options: &args::Run) -> Result<Ending, Fault> {
     let (began, mut progress) = (Instant::now(), Progress::new());
     let mut unwritten = None;
     let outcome = guarded(|| {
-        perform(scenario, &mut |line| {
+        perform(scenario, 0, &mut |line| {
             if json || (options.quiet && !line.contains("  ! ")) {
                 progress.show(|| {
                     format!("{} of {} s", line.trim_start().split(' ').next().unwrap_or_default(), scenario.plot.length.as_secs())

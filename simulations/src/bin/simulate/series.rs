@@ -4,7 +4,10 @@ use std::path::Path;
 
 use overspill_simulations::{
     scenario::Measured,
-    traffic::{access_log, counts, series::Series},
+    traffic::{
+        file::{self, Read},
+        series::Series,
+    },
 };
 
 use crate::{
@@ -12,9 +15,6 @@ use crate::{
     ending::{Ending, Fault},
     told,
 };
-
-/// Bins of an access log, in seconds.
-const LOG_BIN: u64 = 60;
 
 /// Prints the scenario of a measured series.
 ///
@@ -44,18 +44,13 @@ pub fn series(options: &args::Series) -> Result<Ending, Fault> {
 
 const ADVICE: &str = "give a combined access log, or counts at regular times: a header, then lines such as `1998-07-07 21:30,3824`";
 
-fn read(file: &Path) -> Result<Series, Fault> {
-    let bytes = std::fs::read(file)
-        .map_err(|error| Fault::new(Ending::System, format!("{}: {error}", file.display()), "name a file that can be read"))?;
-    let text = String::from_utf8_lossy(&bytes);
-    let log = access_log::read(&text);
-    // A log has a few odd lines; counts have nothing but odd lines, as a log sees them.
-    if log.requests.len() > log.odd {
-        told::aside(format_args!("an access log: {} requests, and {} lines that are none", log.requests.len(), log.odd));
-        return log.series(LOG_BIN).ok_or_else(|| {
-            Fault::new(Ending::Usage, format!("{}: its dates lie more than a year apart", file.display()), "give a part of it")
-        });
+fn read(name: &Path) -> Result<Series, Fault> {
+    let bytes = std::fs::read(name)
+        .map_err(|error| Fault::new(Ending::System, format!("{}: {error}", name.display()), "name a file that can be read"))?;
+    let Read { series, log } = file::read(&String::from_utf8_lossy(&bytes))
+        .map_err(|why| Fault::new(Ending::Usage, format!("{}: {why}", name.display()), ADVICE))?;
+    if let Some((requests, odd)) = log {
+        told::aside(format_args!("an access log: {requests} requests, and {odd} lines that are none"));
     }
-    counts::read(&text)
-        .map_err(|mistake| Fault::new(Ending::Usage, format!("{}: neither an access log nor counts: {mistake}", file.display()), ADVICE))
+    Ok(series)
 }

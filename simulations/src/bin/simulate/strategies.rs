@@ -16,8 +16,8 @@ use crate::{
 /// When what was found cannot be written.
 pub fn strategies(options: &args::Strategies) -> Result<Ending, Fault> {
     let seeds = options.from..options.from + u64::from(options.seeds);
-    // Strategies that bring in as many sites share a twin.
-    let kinds: Vec<(Strategy, u64)> = [Strategy::FreeRider, Strategy::CollusiveInflation, Strategy::SybilFarm]
+    // Strategies that begin alike share a twin.
+    let kinds: Vec<(Strategy, u64)> = [Strategy::FreeRider, Strategy::CollusiveInflation, Strategy::SybilFarm, Strategy::VoteFarm]
         .into_iter()
         .flat_map(|strategy| seeds.clone().map(move |seed| (strategy, seed)))
         .collect();
@@ -25,7 +25,7 @@ pub fn strategies(options: &args::Strategies) -> Result<Ending, Fault> {
     let jobs: Vec<(&str, Strategy, u64)> =
         STRATEGIES.iter().flat_map(|(name, strategy)| seeds.clone().map(move |seed| (*name, *strategy, seed))).collect();
     let found = on_all_cores(&jobs, |(_, strategy, seed)| {
-        let at = kinds.iter().position(|(kind, of)| kind.brings() == strategy.brings() && of == seed).unwrap_or_default();
+        let at = kinds.iter().position(|(kind, of)| kind.twin() == strategy.twin() && of == seed).unwrap_or_default();
         Profit::beside(*strategy, *seed, &twins[at])
     });
     let failures: Vec<&String> = found.iter().flat_map(|profit| &profit.failures).collect();

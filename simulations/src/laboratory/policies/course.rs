@@ -1,6 +1,7 @@
 //! What became of a stage under a policy.
 
 use super::{BUDGET, Shared, Stage};
+use crate::laboratory::gini::gini;
 
 /// Length of a step, in milliseconds.
 pub const STEP_MS: u64 = 100;
@@ -87,26 +88,4 @@ impl Course {
 /// In thousandths; nothing of nothing.
 fn share(part: u64, of: u64) -> i64 {
     (part * 1_000).checked_div(of).and_then(|share| i64::try_from(share).ok()).unwrap_or_default()
-}
-
-/// The Gini coefficient, in thousandths.
-fn gini(mut values: Vec<u64>) -> i64 {
-    values.sort_unstable();
-    let (n, sum) = (values.len() as i128, values.iter().map(|value| i128::from(*value)).sum::<i128>());
-    let ranked: i128 = (1..).zip(&values).map(|(rank, value): (i128, _)| rank * i128::from(*value)).sum();
-    (2_000 * ranked).checked_div(n * sum).map_or(0, |of| i64::try_from(of - 1_000 * (n + 1) / n).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gini_is_nought_for_equals_and_nearly_one_for_one_alone() {
-        assert_eq!([gini(vec![5; 10]), gini(vec![]), gini(vec![0; 4])], [0, 0, 0]);
-        let mut alone = vec![0; 99];
-        alone.push(7);
-        assert_eq!(gini(alone), 990);
-        assert_eq!(gini(vec![1, 3]), 250);
-    }
 }

@@ -14,7 +14,7 @@ const FROM: u64 = 20_000;
 /// So many seconds of one load, in per cent of the capacity.
 pub fn run(model: Model, partners: usize, load: u64, seconds: u64, seed: u64) -> Run {
     let acts = vec![(0, Act::Rate(ALWAYS, model.capacity() * load / 100)), (FROM + seconds * 1_000, Act::Rate(ALWAYS, 0))];
-    Run { model, partners, seed, length: FROM + seconds * 1_000, acts }
+    Run { model, partners, caps: None, seed, length: FROM + seconds * 1_000, acts }
 }
 
 /// Of requests, redirected, and refused or late; both in a million.

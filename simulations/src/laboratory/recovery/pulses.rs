@@ -30,7 +30,7 @@ pub fn run(model: Model, partners: usize, period: Option<u64>, seed: u64) -> Run
         acts.push(((from + period / 2).min(FROM + LASTS), Act::Rate(1, 0)));
     }
     acts.push((FROM + LASTS, Act::Rate(ALWAYS, 0)));
-    Run { model, partners, seed, length: FROM + LASTS, acts }
+    Run { model, partners, caps: None, seed, length: FROM + LASTS, acts }
 }
 
 /// What those got during the train who always come, in thousandths of what they wanted.

@@ -24,6 +24,10 @@ const CROWD: (u32, u64) = (80, 6);
 /// How many visitors colluders invent, and for how long.
 const INVENTED: (u32, u64) = (80, 10);
 
+/// How long a vote takes, in seconds: until the newcomers have a voice, until it is seconded, and by the charter's rules.
+pub(super) const VOTE: u64 = 700 + 20 + 10 + DECIDED;
+const DECIDED: u64 = 600 + 120 + 300 + 300 + 60;
+
 /// What became of a run.
 #[derive(Debug, Clone)]
 pub struct Played {
@@ -47,7 +51,9 @@ pub fn play(strategy: Strategy, seed: u64, twin: bool) -> Played {
         story.join(HONEST, at);
         ours.push(at);
     }
-    if !twin {
+    if twin {
+        story.pass(strategy.waits());
+    } else {
         begin(&mut story, strategy, &ours);
     }
     story.pass(10);
@@ -155,6 +161,6 @@ fn farm(story: &mut Story, ours: &[usize]) {
     for site in 0..HONEST / 2 {
         story.world.command(site, Command::Object { motion: motion.clone(), reason: String::from("No.") });
     }
-    story.pass(600 + 120 + 300 + 300 + 60);
+    story.pass(DECIDED);
     debug_assert!(story.told(0, |event| matches!(event, Event::Decided { .. })) > 0);
 }

@@ -10,7 +10,7 @@ use crate::{
     scenario::{Action, Crowd, Plot, Scenario},
     story::brisk,
     traffic::{load::Load, retries::Patience, visits::Visits},
-    world::Faults,
+    world::{Faults, Signer},
 };
 
 impl fmt::Display for Scenario {
@@ -160,6 +160,8 @@ impl fmt::Display for Action {
             Self::PutBack(site) => write!(f, "disk {site} put-back"),
             Self::Lose(site) => write!(f, "disk {site} lost"),
             Self::Recover(site, partner) => write!(f, "recover {site} from {partner}"),
+            Self::Rotate(site, Signer::OldKey) => write!(f, "rotate {site} by old-key"),
+            Self::Rotate(site, Signer::RecoveryKey) => write!(f, "rotate {site} by recovery-key"),
             Self::Knock(site, strangers) => write!(f, "knock {site} by {strangers}"),
             Self::Jump(site, 0) => write!(f, "calendar {site} right"),
             Self::Jump(site, offset) => {

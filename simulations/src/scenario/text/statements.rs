@@ -14,7 +14,7 @@ use crate::{
         Action, Expectation,
         expect::{EVENTS, Quantity, Relation},
     },
-    world::Faults,
+    world::{Faults, Signer},
 };
 
 const ALL: u32 = 1_000_000;
@@ -130,7 +130,7 @@ pub(super) fn conduct(line: &mut Line<'_>) -> Result<Conduct, Mistake> {
 
 /// What stands behind `at TIME WORD`.
 pub(super) fn action(word: &str, line: &mut Line<'_>, sites: usize) -> Result<Action, Mistake> {
-    const KNOWN: &str = "want, purge, crash, stop, continue, cut, uncut, mute, unmute, clog, disk, knock, calendar, invite, recover, leave, propose, second, object, \
+    const KNOWN: &str = "want, purge, crash, stop, continue, cut, uncut, mute, unmute, clog, disk, rotate, knock, calendar, invite, recover, leave, propose, second, object, \
                          weather, mend, expect";
     let pause = |line: &mut Line<'_>| -> Result<u64, Mistake> {
         line.keyword("for")?;
@@ -166,6 +166,12 @@ pub(super) fn action(word: &str, line: &mut Line<'_>, sites: usize) -> Result<Ac
                 ("lost", Action::Lose(site)),
             ];
             line.one_of("full, free, fails, lies, rots, copied, put-back or lost", &ways)?
+        }
+        "rotate" => {
+            let site = line.site(sites)?;
+            line.keyword("by")?;
+            let signers = [("old-key", Signer::OldKey), ("recovery-key", Signer::RecoveryKey)];
+            Action::Rotate(site, line.one_of("old-key or recovery-key", &signers)?)
         }
         "knock" => {
             let site = line.site(sites)?;

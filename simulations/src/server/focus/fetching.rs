@@ -6,11 +6,14 @@ use overspill_governance::time::Time;
 use overspill_protocol::overload::gradient::Work;
 
 use super::{Asked, Focus, Step};
+use crate::server::counts::{AGAIN, TRIGGER};
 
 /// As the edge has them by default: who may wait, how long, how long a copy counts as fresh under pressure, and how long as good enough.
 const QUEUE_MAX: usize = 256;
 const QUEUE_WAIT: Duration = Duration::from_secs(5);
 const MICRO_CACHE: Duration = Duration::from_secs(5);
+/// And for who fetches link previews, in calm, too.
+const PREVIEW_CACHE: Duration = Duration::from_secs(5);
 const STALE_MAX: Duration = Duration::from_secs(600);
 /// From this limit on a share of the places is kept for those with sessions, of whom there are none here.
 const RESERVE_FROM: u32 = 4;
@@ -60,7 +63,9 @@ impl Focus {
         }
         let what = if asked.own { What::Own(asked.view) } else { What::Page(asked.page) };
         let age = self.pages[asked.page].filter(|_| !asked.own).map(|fetched| now.since(fetched));
+        let is_preview = self.model.previews && asked.source % AGAIN == TRIGGER;
         match age {
+            Some(age) if is_preview && age <= PREVIEW_CACHE => self.send_page(asked, now),
             Some(age) if pressed && age <= STALE_MAX => {
                 if age > MICRO_CACHE {
                     self.refresh(what, asked.view, now);
@@ -131,6 +136,11 @@ impl Focus {
         fetch.since = now;
         let (what, view) = (fetch.what, fetch.view);
         self.places.in_flight += 1;
+        self.counts.fetched_one(match what {
+            What::Page(_) => |fetched| &mut fetched.pages,
+            What::Own(_) => |fetched| &mut fetched.own,
+            What::File(..) => |fetched| &mut fetched.files,
+        });
         let micros = match what {
             What::File(..) => self.model.file_service,
             _ => self.model.service.0.draw(&mut self.chance(view, 50), self.model.service.1),

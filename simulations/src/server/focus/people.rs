@@ -96,6 +96,7 @@ impl Focus {
 
     /// A page or a file has come.
     pub(super) fn answered(&mut self, asked: Asked, at: Time) {
+        self.counts.took(at.since(asked.since));
         if at.since(asked.since) > IN_TIME {
             return self.failed(asked, at);
         }

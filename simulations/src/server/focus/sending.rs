@@ -46,9 +46,13 @@ impl Focus {
 
     /// An answer is handed to the line, behind whatever that carries already.
     pub(super) fn leave(&mut self, asked: Asked, bytes: u64, now: Time) {
-        let takes = Duration::from_micros(bytes.saturating_mul(1_000_000) / self.model.line.max(1));
-        self.free_at = self.free_at.max(now).after(takes);
+        self.free_at = self.free_at.max(now).after(self.takes(bytes));
         self.answered(asked, self.free_at);
+    }
+
+    /// How long so many bytes take on the line.
+    fn takes(&self, bytes: u64) -> Duration {
+        Duration::from_micros(bytes.saturating_mul(1_000_000) / self.model.line.max(1))
     }
 
     /// Somebody asks for a file.
@@ -73,6 +77,7 @@ impl Focus {
             self.line.turn_away(bytes - HEAD);
             self.line.charge(HEAD, now);
             self.counts.redirected(asked.source, asked.born);
+            self.counts.took(now.since(asked.since) + self.takes(bytes));
             return;
         }
         if stuck || self.line.debt(now) >= SHED_DEBT {

@@ -1,0 +1,3 @@
+//! See `overspill_fuzz`.
+#![cfg_attr(fuzzing, no_main)]
+overspill_fuzz::target!("settling");
