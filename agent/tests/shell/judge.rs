@@ -2,6 +2,8 @@
 
 use std::{fs, path::PathBuf};
 
+use overspill_governance::evidence::Crime;
+
 use crate::support::Place;
 
 /// The evidence that the formats' golden files hold: one of each kind.
@@ -21,7 +23,7 @@ fn golden() -> Vec<(String, String)> {
 #[test]
 fn evidence_is_judged_in_words_and_for_programs() {
     let place = Place::new();
-    assert_eq!(golden().len(), 7, "one of each kind");
+    assert_eq!(golden().len(), Crime::ALL.len(), "one of each kind");
     for (crime, text) in golden() {
         let file = place.write("evidence.txt", &text);
         let file = file.to_str().unwrap();
