@@ -8,6 +8,7 @@ wanted=(
     chromium:chromium
     pebble:pebble
     ip:iproute2
+    nft:nftables
     nginx:nginx
     varnishd:varnish
     haproxy:haproxy

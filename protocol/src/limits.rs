@@ -122,6 +122,14 @@ pub const BEAT_PAUSE: Duration = Duration::from_millis(400);
 /// A helper not heard for this long gets no visitors: three beats lost. Plans are looked at with every observation, ten times a second,
 /// so that the next one is out before two seconds are over.
 pub const HELPER_SILENCE: Duration = Duration::from_millis(1_500);
+/// How long it is counted how many of those who were sent to a helper come home before that is judged.
+pub const RETURNS_WINDOW: Duration = Duration::from_secs(1);
+/// Fewer visitors than that say nothing of a helper.
+pub const RETURNS_SENT_MIN: u32 = 10;
+/// How long a helper gets no visitors that sent home three of four; twice as long each further time.
+pub const RETURNS_REST: Duration = Duration::from_secs(1);
+/// The longest: a crowd of its own lasts longer than that, and is found to be over by one second's visitors.
+pub const RETURNS_REST_MAX: Duration = Duration::from_secs(16);
 /// How long a helper may take to say that it holds the manifest that a purge made; then it gets no visitors until it does. Two beats fit.
 pub const PURGE_PATIENCE: Duration = Duration::from_secs(1);
 /// A helper not heard for this long has lost its lease.

@@ -309,8 +309,11 @@ impl Server {
     }
 
     /// Visitors whom a helper sent back: they are served here, whatever it costs, and go nowhere else.
-    pub fn come_home(&mut self, visitors: u32) {
+    pub fn come_home(&mut self, lease: &LeaseId, visitors: u32) {
         self.returned = self.returned.saturating_add(visitors);
+        if let Some(out) = self.out.get_mut(lease) {
+            out.sent_back = out.sent_back.saturating_add(visitors);
+        }
     }
 
     /// Guests arrive: served if the plan allows it, else sent home; an object that is lacking is wanted.

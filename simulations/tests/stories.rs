@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use overspill_protocol::{event::Event, io::Command};
-use overspill_simulations::{story::Story, world::Faults};
+use overspill_simulations::{
+    story::{Story, brisk},
+    world::Faults,
+};
 
 const FAIR: Faults =
     Faults { loss: 0, doubling: 0, latency_max: 5, crash: 0, breaks: 0, crash_weighty: 0, crash_at: None, manifests_lost_at: None };
@@ -55,6 +58,29 @@ fn a_guest_without_a_certificate_is_not_taken() {
     assert!(leases(&story) > 0, "it is asked again, and has one meanwhile");
     story.heal();
     story.check();
+}
+
+/// Offers are taken until they suffice; where credit pays for a moment of an offer only, that takes more of them.
+#[test]
+fn as_many_helpers_are_asked_as_are_needed() {
+    let helpers = |newcomer_limit: i64| {
+        let rules = [("newcomer_limit", newcomer_limit), ("unsettled_cap", 2_000)];
+        let charter = rules.into_iter().fold(brisk(), |charter, (name, value)| charter.with(name, value).unwrap());
+        let mut story = Story::settled(charter, 9, 7);
+        story.pass(15);
+        story.crowd(0, 100, 3);
+        let held = story.world.bodies[0].events.iter().filter_map(|event| match event {
+            Event::LeaseHeld { partner, as_owner: true, .. } => Some(*partner),
+            _ => None,
+        });
+        let helpers = held.collect::<BTreeSet<_>>().len();
+        story.heal();
+        story.check();
+        helpers
+    };
+    // 80 requests a second are too many, and half more are asked for; each of six offers 54.
+    assert_eq!(helpers(1_000_000), 3);
+    assert_eq!(helpers(6_000), 6, "each lease is good for a few seconds of that");
 }
 
 #[test]

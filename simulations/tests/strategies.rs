@@ -8,10 +8,12 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use overspill_simulations::laboratory::strategies::{HONEST, Played, Profit, Strategy, play};
+use overspill_simulations::laboratory::strategies::{CROWD, HONEST, Played, Profit, Strategy, play};
 
-/// The twins, by what they have in common with the strategy, and seed.
-static TWINS: Mutex<BTreeMap<((usize, u64), u64), Played>> = Mutex::new(BTreeMap::new());
+/// What a twin has in common with strategies, and its seed.
+type Kind = ((usize, u64), u64);
+/// The twins that were played.
+static TWINS: Mutex<BTreeMap<Kind, Played>> = Mutex::new(BTreeMap::new());
 
 fn seeds() -> u64 {
     std::env::var("OVERSPILL_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
@@ -22,9 +24,9 @@ fn profits(strategy: Strategy, look: impl Fn(&Profit)) {
     for seed in 0..seeds() {
         let twin = {
             let mut twins = TWINS.lock().unwrap_or_else(PoisonError::into_inner);
-            twins.entry((strategy.twin(), seed)).or_insert_with(|| play(strategy, seed, true)).clone()
+            twins.entry((strategy.twin(), seed)).or_insert_with(|| play(strategy, seed, CROWD, true)).clone()
         };
-        let played = Profit::beside(strategy, seed, &twin);
+        let played = Profit::beside(strategy, seed, CROWD, &twin);
         println!("{strategy:?}, seed {seed}: profit {} micro-credits, {played:?}", played.profit());
         assert!(played.failures.is_empty(), "{:?}", played.failures);
         look(&played);
@@ -53,9 +55,12 @@ fn who_withholds_receipts_is_helped_less_than_a_free_rider() {
 #[test]
 fn who_over_claims_is_helped_less_and_invents_little() {
     profits(Strategy::OverClaimer, |profit| {
-        assert!(profit.strategist.got < profit.twin.got && profit.strategist.net() <= profit.bound, "{profit:?}");
+        assert!(
+            profit.strategist.got + profit.strategist.invented < profit.twin.got && profit.strategist.net() <= profit.bound,
+            "{profit:?}"
+        );
         // What it invents are guests whom it turned away: their words came, so that it can claim them until it is found out.
-        assert!(profit.strategist.invented * 4 < profit.strategist.gave, "{profit:?}");
+        assert!(profit.strategist.invented * 5 < profit.strategist.gave, "{profit:?}");
     });
 }
 
@@ -72,7 +77,7 @@ fn who_promises_too_much_earns_less_trust() {
 #[test]
 fn inflating_each_others_lines_earns_nothing_with_others() {
     profits(Strategy::CollusiveInflation, |profit| {
-        assert!(profit.profit() <= 0 && profit.strategist.invented == 0, "{profit:?}");
+        assert!(profit.strategist.got <= profit.twin.got && profit.strategist.invented == 0, "{profit:?}");
     });
 }
 
@@ -86,7 +91,7 @@ fn a_forker_is_convicted_by_all_and_loses() {
 #[test]
 fn a_vote_farm_changes_no_rule() {
     profits(Strategy::VoteFarm, |profit| {
-        assert!(!profit.rules_changed && profit.strategist.got * 10 <= profit.twin.got * 11, "{profit:?}");
+        assert!(!profit.rules_changed && profit.strategist.got <= profit.twin.got, "{profit:?}");
     });
 }
 
@@ -96,10 +101,11 @@ fn a_sybil_farm_gets_no_more_than_one_name() {
     profits(Strategy::SybilFarm, is_bounded_and_helped_less);
 }
 
-/// The old name's debts are off the stake of who lets the new one in.
+/// The old name's debts are off the stake of who lets the new one in, until that one's service has made up for them.
 #[test]
-fn a_new_name_gets_what_the_one_before_left_of_the_stake() {
+fn a_new_name_gets_what_the_one_before_left_of_the_stake_and_what_its_sponsor_made_up_for() {
     profits(Strategy::Whitewasher, |profit| {
+        assert!(profit.made_up > 0, "the sponsor served, and made up for nothing: {profit:?}");
         assert!(profit.strategist.got <= profit.bound && profit.strategist.got < profit.twin.got, "{profit:?}");
     });
 }

@@ -155,7 +155,7 @@ settings! {
     guest_scheme: Scheme, "guest.scheme" = "http", Start, "Scheme under which guests are served here.";
     guest_suffix: Option<Host>, "guest.suffix" = "none", Start, "Domain (and port) under which guests are served here, one label for each; shares no registrable domain with a real site. Without it this site hosts nobody.";
     caps_requests: RequestRate, "caps.requests" = "200/s", Start, "Requests carried for others in each second, all together.";
-    caps_bytes: ByteRate, "caps.bytes" = "10Mbit/s", Start, "Body bytes carried for others in each second, all together.";
+    caps_bytes: ByteRate, "caps.bytes" = "10Mbit/s", Start, "Body bytes carried for others in each second, all together; never more than `uplink`.";
     caps_month: Bytes, "caps.month" = "50GiB", Start, "Body bytes carried for others in 30 days.";
     caps_storage: Bytes, "caps.storage" = "64MiB", Start, "Memory for objects held for others.";
     caps_member_requests: Option<RequestRate>, "caps.member_requests" = "none", Start, "Requests carried for one member in each second (none: as many as for all).";

@@ -194,7 +194,8 @@ pub(crate) fn caps(settings: &Settings) -> Caps {
     };
     Caps {
         requests: settings.caps_requests,
-        bytes: settings.caps_bytes,
+        // Whoever promises more than its line carries sends guests back.
+        bytes: settings.uplink.map_or(settings.caps_bytes, |uplink| uplink.min(settings.caps_bytes)),
         month: settings.caps_month,
         storage: settings.caps_storage,
         member,
@@ -224,5 +225,19 @@ pub(crate) fn ledger_failure(error: &OpenError, path: &Path) -> Failure {
             "nothing was changed: check the disk, restore the ledger from a backup, see `overspill ledger verify`",
         ),
         OpenError::System(_) => Failure::new(Exit::Failed, what, "mend what the message names, then restart the agent"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use overspill_governance::units::ByteRate;
+
+    use super::*;
+
+    #[test]
+    fn nobody_promises_more_than_its_line_carries() {
+        let carries = |uplink: Option<u64>| caps(&Settings { uplink: uplink.map(ByteRate), ..Settings::default() }).bytes;
+        let most = carries(None);
+        assert_eq!((carries(Some(most.0 - 1)), carries(Some(most.0 + 1))), (ByteRate(most.0 - 1), most));
     }
 }

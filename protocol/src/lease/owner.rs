@@ -33,8 +33,10 @@ use crate::{
 
 mod asking;
 pub(crate) mod crowd;
+mod returns;
 
 use crowd::Crowd;
+use returns::Returns;
 
 /// A claim for more than was counted, and the count that decides on it: what was counted is a moment old, what is claimed may be younger.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -91,6 +93,8 @@ pub(crate) struct Live {
     pub(crate) serial: u32,
     /// Sum of the sizes that the data plane reported.
     pub(crate) issued: Bytes,
+    /// Visitors whom the helper sent back, as the data plane reported.
+    returned: u32,
     /// Not used until then: the helper's first beats may not know of the lease yet.
     settled_in: Time,
     take: LeaseTake,
@@ -113,6 +117,7 @@ pub(crate) struct OwnerSide {
     pub(crate) crowd: Crowd,
     pub(crate) placing: Placing,
     not_before: BTreeMap<SiteId, Time>,
+    returns: Returns,
 }
 
 impl OwnerSide {
@@ -123,6 +128,7 @@ impl OwnerSide {
             crowd: Crowd::default(),
             placing: Placing::default(),
             not_before: BTreeMap::new(),
+            returns: Returns::default(),
         }
     }
 
@@ -148,11 +154,15 @@ impl OwnerSide {
         self.leases.iter().filter(move |(_, owned)| owned.terms.helper() == *helper && owned.terms.phase.is_live())
     }
 
-    /// Takes what went out. Numbers only grow.
-    pub(crate) fn on_spilled(&mut self, spilled: &[Spilled]) {
-        for Spilled { lease, serial, bytes, .. } in spilled {
-            if let Some(live) = self.leases.get_mut(lease).and_then(|owned| owned.live.as_mut()) {
+    /// Takes what went out, and who came back. Numbers only grow.
+    pub(crate) fn on_spilled(&mut self, spilled: &[Spilled], now: Time) {
+        for Spilled { lease, serial, bytes, sent_back } in spilled {
+            let Some(owned) = self.leases.get_mut(lease) else { continue };
+            let helper = owned.terms.helper();
+            if let Some(live) = owned.live.as_mut() {
+                self.returns.count(helper, serial.saturating_sub(live.serial), sent_back.saturating_sub(live.returned), now);
                 (live.serial, live.issued) = (live.serial.max(*serial), live.issued.max(*bytes));
+                live.returned = live.returned.max(*sent_back);
             }
         }
     }
@@ -170,9 +180,9 @@ impl OwnerSide {
     }
 
     /// Body bytes in each second that leases promise, or are asked for, as far as what is left of their allotments lasts to their ends:
-    /// little credit pays for a moment of a large promise.
+    /// little credit pays for a moment of a large promise. What a helper promised that sends visitors home counts for nothing meanwhile.
     pub(crate) fn promised_bytes(&self, now: Time) -> u64 {
-        let open = self.leases.values().filter(|owned| owned.terms.phase <= Phase::Held);
+        let open = self.leases.values().filter(|owned| owned.terms.phase <= Phase::Held && !self.returns.rests(&owned.terms.helper(), now));
         let lasting = |owned: &Owned| {
             let live = owned.live.as_ref()?;
             let left = owned.terms.allotment.body.bytes.0.saturating_sub(live.issued.0);
@@ -212,6 +222,7 @@ impl OwnerSide {
         });
         owned.terms.phase != Phase::Held
             || (!reachable && !planted!(TrustsTheDead))
+            || self.returns.rests(&owned.terms.helper(), now)
             || self.publisher.is_ignored_by(&owned.terms.helper(), now)
     }
 
@@ -266,6 +277,7 @@ impl OwnerSide {
                 if self.live_with(&partner).next().is_none() {
                     self.publisher.forget(&partner);
                 }
+                self.returns.forget(desk.now.time, |helper| self.leases.values().any(|owned| owned.terms.helper() == *helper));
             }
             Ok(Phase::Settling) => owned.asking = Asking { at: desk.in_(CLAIM_ASK_AFTER), tries: 0 },
             Ok(_) => {}

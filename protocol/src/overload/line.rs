@@ -123,10 +123,20 @@ impl Line {
     /// Tells whether the last second held excess in several tenths, or much at once: more than one visitor's page load.
     #[must_use]
     pub fn is_pressed(&self, now: Time) -> bool {
+        let slots = self.slots_with_excess(now);
+        slots >= PRESSED_SLOTS || (slots > 0 && self.debt(now) >= PRESSED_DEBT)
+    }
+
+    /// Tells whether the last second held excess in several tenths, whatever is owed at this moment.
+    #[must_use]
+    pub fn is_crowded(&self, now: Time) -> bool {
+        self.slots_with_excess(now) >= PRESSED_SLOTS
+    }
+
+    fn slots_with_excess(&self, now: Time) -> usize {
         let slot = slot(now);
         let recent = |seen: &&AtomicU64| seen.load(Relaxed).checked_sub(1).is_some_and(|at| at + WINDOW_SLOTS > slot);
-        let slots = self.excess.iter().filter(recent).count();
-        slots >= PRESSED_SLOTS || (slots > 0 && self.debt(now) >= PRESSED_DEBT)
+        self.excess.iter().filter(recent).count()
     }
 
     /// Bytes sent so far, and bytes wanted so far.
@@ -181,9 +191,9 @@ mod tests {
         line.note_excess(at(120));
         assert!(!line.is_pressed(at(130)));
         line.note_excess(at(250));
-        assert!(line.is_pressed(at(250)));
+        assert!(line.is_pressed(at(250)) && line.is_crowded(at(250)));
         assert!(line.is_pressed(at(990)));
-        assert!(!line.is_pressed(at(1_000)));
+        assert!(!line.is_pressed(at(1_000)) && !line.is_crowded(at(1_000)));
     }
 
     #[test]

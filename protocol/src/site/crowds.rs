@@ -25,7 +25,7 @@ use crate::{
 impl Site {
     pub(super) fn on_observed(&mut self, seen: &Observation) {
         let now = self.desk.now;
-        self.owner.on_spilled(&seen.spilled);
+        self.owner.on_spilled(&seen.spilled, now.time);
         let (desk, settle, mut ends, _) = self.ends();
         settle.on_counted(desk, &mut ends);
         self.helper.on_observed(&seen.hosted, seen.site.under_pressure, now.date);

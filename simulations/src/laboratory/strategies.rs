@@ -13,7 +13,7 @@ use crate::{story::brisk, world::World};
 
 mod play;
 
-pub use play::{Played, play};
+pub use play::{CROWD, Played, play};
 
 /// What somebody does who wants more than is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,8 +162,11 @@ pub struct Profit {
     pub strategist: Taking,
     /// What the same sites took where they were honest.
     pub twin: Taking,
-    /// Most that honest members let it owe that gives nothing: a stake with each and what may be unsettled, however many names it has.
+    /// Most that honest members let it owe that gives nothing: a stake with each and what may be unsettled, however many names it has, and what its
+    /// sponsor made up for of what it left unpaid.
     pub bound: i128,
+    /// What of that its sponsor made up for.
+    pub made_up: i128,
     /// Whether another rule was in force at the end than at the beginning.
     pub rules_changed: bool,
     /// How many honest members hold a conviction of it.
@@ -174,16 +177,17 @@ pub struct Profit {
 
 impl Profit {
     /// Plays a strategy beside its twin's run.
-    pub fn beside(strategy: Strategy, seed: u64, twin: &Played) -> Self {
-        let played = play(strategy, seed, false);
+    pub fn beside(strategy: Strategy, seed: u64, crowd: u32, twin: &Played) -> Self {
+        let played = play(strategy, seed, crowd, false);
         let rules = rules();
         let stakes = i128::try_from(strategy.stakes()).unwrap_or(i128::MAX);
         // A claim is settled up to the limit; what is on its way when it is reached is served.
-        let bound = stakes * i128::from(rules.newcomer_limit.min(rules.sponsor_stake).0 + rules.unsettled_cap.0);
+        let bound = stakes * i128::from(rules.newcomer_limit.min(rules.sponsor_stake).0 + rules.unsettled_cap.0) + played.made_up;
         Self {
             strategist: played.taking,
             twin: twin.taking,
             bound,
+            made_up: played.made_up,
             rules_changed: played.rules_changed,
             convicted_by: played.convicted_by,
             failures: played.failures.into_iter().chain(twin.failures.iter().cloned()).collect(),

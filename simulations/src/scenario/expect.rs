@@ -146,8 +146,13 @@ impl Relation {
 impl Expectation {
     /// What was found instead, in words; `None` when it is as expected. Broken promises are for whoever has them.
     pub fn check(&self, world: &World) -> Option<String> {
+        let Self::Compared(quantity, ..) = self else { return None };
+        self.judge(quantity.measure(world))
+    }
+
+    /// The same of an amount that was measured, here or elsewhere.
+    pub fn judge(&self, found: i64) -> Option<String> {
         let Self::Compared(quantity, relation, bound) = self else { return None };
-        let found = quantity.measure(world);
         (!relation.holds(found, *bound)).then(|| format!("expected {self}, found {}", amount(quantity, found)))
     }
 

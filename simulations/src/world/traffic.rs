@@ -125,7 +125,7 @@ impl World {
         let Some(owner) = self.index_of(&visit.owner) else { return };
         let body = &mut self.bodies[owner];
         if !body.stopped && body.agent.is_some() {
-            body.server.come_home(visit.visitors);
+            body.server.come_home(&visit.lease, visit.visitors);
             self.met.note(Sometimes::ServedAtHome);
         }
     }

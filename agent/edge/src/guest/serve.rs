@@ -148,12 +148,19 @@ impl Guests {
         if object.fresh_until <= now.date {
             return Err(Refusal::NotFresh);
         }
-        if self.uplink.debt(now.time) >= GUEST_DEBT_MAX {
+        if self.is_busy(now) {
             return Err(Refusal::UplinkBusy);
         }
         let size = if method == ticket::Method::Head { 0 } else { object.size.0 };
         let taken = hosting.take(&ticket, size, now.time)?;
         Ok(Permit { hosting, object, taken })
+    }
+
+    /// Whether our own visitors need the line. While more of them come than it carries, they keep it in debt, at which they are refused themselves
+    /// before a calm site refuses guests: so guests then get only what is left when nothing is owed.
+    fn is_busy(&self, now: Now) -> bool {
+        let debt = self.uplink.debt(now.time);
+        debt >= GUEST_DEBT_MAX || (!debt.is_zero() && self.uplink.is_crowded(now.time))
     }
 
     /// The object's bytes, and whether they were here already. Their digest was checked when they came.

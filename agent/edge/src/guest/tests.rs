@@ -1,4 +1,10 @@
-use super::{limits::MANIFEST_LOOK, metrics::Refusal, *};
+use super::{
+    limits::{GUEST_DEBT_MAX, MANIFEST_LOOK},
+    metrics::Refusal,
+    *,
+};
+
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use overspill_governance::{
@@ -99,7 +105,11 @@ impl Helper {
     }
 
     async fn ask(&self, path: &str) -> (Response<Bytes>, GuestUse) {
-        self.guests.serve(NAME, &Method::GET, path, &HeaderMap::new(), now(0)).await
+        self.ask_at(path, now(0)).await
+    }
+
+    async fn ask_at(&self, path: &str, now: Now) -> (Response<Bytes>, GuestUse) {
+        self.guests.serve(NAME, &Method::GET, path, &HeaderMap::new(), now).await
     }
 
     async fn ask_with(&self, name: &'static str, value: &'static str, path: &str) -> (Response<Bytes>, GuestUse) {
@@ -270,6 +280,27 @@ async fn our_own_visitors_come_first() {
     helper.fill(2, BODY);
     uplink.charge(10_000, now(0).time);
     assert_sent_back(&helper.ask(&with_ticket(2, 1, "/a.css")).await, Refusal::UplinkBusy, "/a.css");
+}
+
+#[tokio::test]
+async fn a_crowd_of_our_own_leaves_nothing_to_guests() {
+    let uplink = Arc::new(Uplink::new(Some(ByteRate(100_000))));
+    let (guests, wanted) = Guests::new(Arc::clone(&uplink), 1 << 20);
+    let helper = Helper { guests, wanted };
+    helper.plan(vec![host(2, vec![object("/a.css", BODY)])]);
+    helper.fill(2, BODY);
+    let time = |millis: u64| now(0).time.after(Duration::from_millis(millis));
+    uplink.charge(60_000, time(0));
+    assert_eq!(helper.ask(&with_ticket(2, 1, "/a.css")).await.1, GuestUse::Hit, "a bunch is let even out");
+    // Of our own visitors, too, some are refused at this debt: three tenths of a second in which that was so are a crowd.
+    for tenth in 0..3 {
+        uplink.note_excess(time(tenth * 100));
+    }
+    let later = Now { time: time(300), ..now(0) };
+    assert!(uplink.debt(later.time) < GUEST_DEBT_MAX && !uplink.debt(later.time).is_zero());
+    assert_sent_back(&helper.ask_at(&with_ticket(2, 2, "/a.css"), later).await, Refusal::UplinkBusy, "/a.css");
+    let calm = Now { time: time(1_500), ..now(0) };
+    assert_eq!(helper.ask_at(&with_ticket(2, 2, "/a.css"), calm).await.1, GuestUse::Hit, "and that one was not taken");
 }
 
 #[test]

@@ -65,6 +65,7 @@ impl OwnerSide {
             until,
             serial: 0,
             issued: Bytes::ZERO,
+            returned: 0,
             settled_in: Time::MAX,
             take,
             tries: 1,
@@ -144,9 +145,9 @@ impl OwnerSide {
         !busy && self.may_succeed(helper, now)
     }
 
-    /// Whether `helper` may be asked to go on: it did not refuse a moment ago.
+    /// Whether `helper` may be asked to go on: it did not refuse a moment ago, and does not send visitors home.
     pub(crate) fn may_succeed(&self, helper: &SiteId, now: Time) -> bool {
-        self.not_before.get(helper).is_none_or(|at| *at <= now)
+        self.not_before.get(helper).is_none_or(|at| *at <= now) && !self.returns.rests(helper, now)
     }
 
     /// Credit that open leases with `helper` may still claim.

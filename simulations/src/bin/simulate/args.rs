@@ -221,6 +221,9 @@ pub struct Strategies {
     /// The first seed.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1 << 40))]
     pub from: u64,
+    /// Requests in each second of a crowd.
+    #[arg(long, value_name = "N", default_value_t = overspill_simulations::laboratory::strategies::CROWD, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub crowd: u32,
     /// Prints one JSON object instead.
     #[arg(long)]
     pub json: bool,

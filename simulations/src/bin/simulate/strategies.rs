@@ -21,17 +21,19 @@ pub fn strategies(options: &args::Strategies) -> Result<Ending, Fault> {
         .into_iter()
         .flat_map(|strategy| seeds.clone().map(move |seed| (strategy, seed)))
         .collect();
-    let twins: Vec<Played> = on_all_cores(&kinds, |(strategy, seed)| play(*strategy, *seed, true));
+    let twins: Vec<Played> = on_all_cores(&kinds, |(strategy, seed)| play(*strategy, *seed, options.crowd, true));
     let jobs: Vec<(&str, Strategy, u64)> =
         STRATEGIES.iter().flat_map(|(name, strategy)| seeds.clone().map(move |seed| (*name, *strategy, seed))).collect();
     let found = on_all_cores(&jobs, |(_, strategy, seed)| {
         let at = kinds.iter().position(|(kind, of)| kind.twin() == strategy.twin() && of == seed).unwrap_or_default();
-        Profit::beside(*strategy, *seed, &twins[at])
+        Profit::beside(*strategy, *seed, options.crowd, &twins[at])
     });
     let failures: Vec<&String> = found.iter().flat_map(|profit| &profit.failures).collect();
     if options.json {
         let rows: Vec<Value> = jobs.iter().zip(&found).map(|((name, _, seed), profit)| row(name, *seed, profit)).collect();
-        told::line(json!({ "schema": object::SCHEMA, "command": "strategies", "failures": failures, "rows": rows }))?;
+        told::line(
+            json!({ "schema": object::SCHEMA, "command": "strategies", "crowd": options.crowd, "failures": failures, "rows": rows }),
+        )?;
     } else {
         told::line("Micro-credits; `took` is what it got, less what it gave, and what it made others sign beyond that.")?;
         told::line(
@@ -62,6 +64,7 @@ fn row(name: &str, seed: u64, profit: &Profit) -> Value {
     };
     json!({
         "strategy": name, "seed": seed, "profit": profit.profit().to_string(), "bound": profit.bound.to_string(),
+        "made_up": profit.made_up.to_string(),
         "rules_changed": profit.rules_changed, "convicted_by": profit.convicted_by,
         "strategist": taking(&profit.strategist), "twin": taking(&profit.twin),
     })

@@ -3,6 +3,8 @@
 use std::{collections::BTreeSet, ops::Range};
 
 use overspill_governance::{
+    entry::Entry,
+    regard::Note,
     site::SiteId,
     units::{ByteRate, RequestRate},
 };
@@ -15,12 +17,15 @@ use super::{HONEST, Strategy, Taking, rules};
 use crate::{
     conduct::Conduct,
     story::{Story, heal, judge},
+    world::{Body, World},
 };
 
 /// How often everybody is struck.
 const ROUNDS: usize = 4;
-/// Requests in each second of a crowd, and how long it lasts.
-const CROWD: (u32, u64) = (80, 6);
+/// Requests in each second of a crowd, unless told.
+pub const CROWD: u32 = 80;
+/// How long a crowd lasts.
+const CROWD_SECONDS: u64 = 6;
 /// How many visitors colluders invent, and for how long.
 const INVENTED: (u32, u64) = (80, 10);
 
@@ -33,6 +38,8 @@ const DECIDED: u64 = 600 + 120 + 300 + 300 + 60;
 pub struct Played {
     /// What the strategist's sites took.
     pub taking: Taking,
+    /// What others made up for, by their service, of what the strategist's sites left unpaid with honest members, in micro-credits.
+    pub made_up: i128,
     /// Whether another rule was in force at the end.
     pub rules_changed: bool,
     /// How many honest members hold a conviction of any of its sites.
@@ -41,8 +48,9 @@ pub struct Played {
     pub failures: Vec<String>,
 }
 
-/// Plays a strategy; `twin`: with sites that are honest instead, which is the same for all strategies that bring in as many sites.
-pub fn play(strategy: Strategy, seed: u64, twin: bool) -> Played {
+/// Plays a strategy in crowds of so many requests a second; `twin`: with sites that are honest instead, which is the same for all strategies that
+/// bring in as many sites.
+pub fn play(strategy: Strategy, seed: u64, crowd: u32, twin: bool) -> Played {
     let mut story = Story::settled(rules(), seed, HONEST + 1);
     let mut ours = vec![HONEST];
     story.pass(15);
@@ -63,7 +71,7 @@ pub fn play(strategy: Strategy, seed: u64, twin: bool) -> Played {
         }
         for site in (0..HONEST).chain(ours.iter().copied()) {
             if story.report(site).is_some_and(|report| report.mesh.is_some()) {
-                story.crowd(site, CROWD.0, CROWD.1);
+                story.crowd(site, crowd, CROWD_SECONDS);
                 story.pass(20);
             }
         }
@@ -74,10 +82,26 @@ pub fn play(strategy: Strategy, seed: u64, twin: bool) -> Played {
     let convicts = |site: &usize| council(*site).convicted.iter().any(|convicted| ids.contains(&convicted.site));
     Played {
         taking: Taking::of(&story.world, &ids),
+        made_up: made_up(&story.world, &ids),
         rules_changed: (0..HONEST).any(|site| council(site).version != 1),
         convicted_by: (0..HONEST).filter(convicts).count(),
         failures: judge(&story.world, healed.is_ok()).into_iter().chain(healed.err()).collect(),
     }
+}
+
+/// What honest members wrote off and was made up for since: so much of the stake is there again for whom the sponsor lets in next.
+fn made_up(world: &World, ours: &BTreeSet<SiteId>) -> i128 {
+    let honest = world.bodies.iter().filter(|body| !ours.contains(&body.id));
+    let of_one = |body: &Body| {
+        let written = body.disk.read().into_iter().filter_map(|entry| match entry {
+            Entry::Noted { note: Note::Answers { member, amount }, .. } if ours.contains(&member) => Some(i128::from(amount.0)),
+            _ => None,
+        });
+        let members = body.agent.as_ref().and_then(|agent| agent.members()).map(|report| report.members).unwrap_or_default();
+        let left = members.iter().filter(|member| ours.contains(&member.site)).map(|member| i128::from(member.unpaid.0));
+        written.sum::<i128>() - left.sum::<i128>()
+    };
+    honest.map(of_one).sum()
 }
 
 fn everybody_but(story: &Story, but: &[usize]) -> BTreeSet<SiteId> {

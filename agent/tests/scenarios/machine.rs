@@ -1,0 +1,67 @@
+//! What the machine allows: a run goes on in namespaces of its own, or says why it cannot.
+
+use std::{
+    env,
+    process::{Command, Output, Stdio},
+    sync::Mutex,
+    thread,
+};
+
+/// Scenarios that are played at once. Each takes a minute and a half, in which it mostly waits.
+const AT_ONCE: usize = 5;
+
+/// Plays scenarios, each in namespaces of its own.
+#[track_caller]
+pub(crate) fn play(names: &[&str]) {
+    if let Err(reason) = allows() {
+        eprintln!("passed over: {reason}");
+        return;
+    }
+    let (left, ran) = (Mutex::new(names.iter()), Mutex::new(Vec::new()));
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let next = left.lock().unwrap().next();
+                    let Some(name) = next else { return };
+                    let output = play_one(name);
+                    ran.lock().unwrap().push((*name, output));
+                }
+            });
+        }
+    });
+    let mut failed = Vec::new();
+    for (name, Output { status, stdout, stderr }) in ran.into_inner().unwrap() {
+        let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
+        println!("{text}");
+        failed.extend((!status.success()).then_some(name));
+    }
+    assert!(failed.is_empty(), "not as expected by real agents: {}", failed.join(", "));
+}
+
+fn play_one(name: &str) -> Output {
+    let mut command = enter();
+    command.arg(env::current_exe().unwrap()).args(["--exact", "inside", "--nocapture"]);
+    command.env(crate::NAME, name).stdin(Stdio::null()).output().unwrap()
+}
+
+/// A command in new namespaces, whose processes all end with it.
+fn enter() -> Command {
+    let mut command = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    command.args(["--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "--"]);
+    command
+}
+
+/// Whether namespaces and firewalls can be made here.
+fn allows() -> Result<(), String> {
+    let try_out = "ip link set lo up && mount -t tmpfs tmpfs /run && ip netns add try && ip netns exec try true && nft -f - <<END\n\
+        table inet try {\n chain c { type filter hook forward priority 0; numgen random mod 10 < 1 reject with tcp reset; }\n}\nEND";
+    let ran = enter().args(["sh", "-ec", try_out]).output().map_err(|error| format!("there is no unshare: {error}"))?;
+    ran.status.success().then_some(()).ok_or_else(|| {
+        let said = String::from_utf8_lossy(&ran.stderr).lines().next().unwrap_or("no word").to_owned();
+        format!("this machine makes no namespaces with a firewall between them: {said}")
+    })
+}
