@@ -7,6 +7,7 @@
 //! Read [`story`] for the words that tests are written in, and [`scenario`] for runs that a seed draws as a whole.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod chart;
 pub mod checkers;
 pub mod clock;
 pub mod conduct;

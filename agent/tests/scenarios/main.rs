@@ -6,6 +6,7 @@
 //! `OVERSPILL_SCENARIO=FILE cargo test -p overspill --test scenarios -- --nocapture one_of_your_own` plays a file.
 #![allow(clippy::unwrap_used)]
 
+mod beside;
 mod books;
 mod machine;
 mod measure;

@@ -15,6 +15,9 @@ use overspill_simulations::world::Faults;
 /// Where sites serve visitors.
 pub(crate) const PORT: u16 = 8_080;
 
+/// Where a scenario keeps its files.
+pub(crate) const FOLDER: &str = "/run/scenario";
+
 /// A network that was made.
 #[derive(Debug)]
 pub(crate) struct Net {
@@ -25,14 +28,15 @@ pub(crate) struct Net {
 }
 
 impl Net {
-    /// Makes a namespace and a link for each site. `folder` is a place for a file.
-    pub(crate) fn make(sites: usize, folder: &Path) -> Self {
-        let hosts = folder.join("hosts");
+    /// Makes a namespace and a link for each site.
+    pub(crate) fn make(sites: usize) -> Self {
+        // Whatever is written here is of this mount namespace, and gone with it.
+        sh("mount -t tmpfs tmpfs /run");
+        let hosts = PathBuf::from(FOLDER).join("hosts");
+        fs::create_dir(FOLDER).unwrap();
         fs::write(&hosts, "").unwrap();
-        let mut script = format!(
-            "ip link set lo up\nmount -t tmpfs tmpfs /run\nmount --bind {} /etc/hosts\necho 1 > /proc/sys/net/ipv4/ip_forward\n",
-            hosts.display()
-        );
+        let mut script =
+            format!("ip link set lo up\nmount --bind {} /etc/hosts\necho 1 > /proc/sys/net/ipv4/ip_forward\n", hosts.display());
         for n in 0..sites {
             let _ = writeln!(
                 script,

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::{Read as _, Write as _},
     net::TcpStream,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -44,8 +44,8 @@ pub(crate) struct Site {
 
 impl Site {
     /// A site whose line carries so many requests a second and that offers what the simulator's sites offer, whose agent does not run yet.
-    pub(crate) fn new(at: usize, line: u32, folder: &Path) -> Self {
-        let folder = folder.join(format!("site{at}"));
+    pub(crate) fn new(at: usize, line: u32) -> Self {
+        let folder = PathBuf::from(net::FOLDER).join(format!("site{at}"));
         net::own_disk(&folder.join("disk"), DISK_MIB);
         let origin = Origin::start(at);
         let carries = overspill_simulations::world::caps();

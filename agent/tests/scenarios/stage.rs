@@ -9,13 +9,13 @@ use std::{
 
 use overspill_governance::charter::Charter;
 use overspill_simulations::{
-    scenario::{Action, Expectation, Plot, Scenario, play::watched},
+    scenario::{Action, Expectation, Plot, Scenario},
     traffic::load::Demand,
     world::{Faults, caps},
 };
-use tempfile::TempDir;
 
 use super::{
+    beside::Course,
     books,
     measure::{Found, look},
     net::Net,
@@ -52,7 +52,7 @@ pub(crate) fn play(scenario: &Scenario) -> Vec<String> {
         let bytes = tally.wrong.load(Ordering::Relaxed);
         wrong.extend((bytes > 0).then(|| format!("{bytes} visitors of site {site} got other bytes than the site's")));
     }
-    stage.compare(plot);
+    stage.course.compare(plot, &stage.visitors.tallies);
     if !wrong.is_empty() {
         for (at, site) in stage.sites.iter().enumerate() {
             println!("---- log of site {at}\n{}", site.log());
@@ -91,16 +91,15 @@ struct Stage {
     base: Vec<u32>,
     /// Commands that have not ended yet.
     leaving: Vec<Child>,
+    course: Course,
     begun: Instant,
-    _folder: TempDir,
 }
 
 impl Stage {
     /// Runs all agents and makes the members partners.
     fn set(plot: &Plot) -> Self {
-        let folder = TempDir::new().unwrap();
-        let net = Net::make(plot.sites(), folder.path());
-        let mut sites: Vec<Site> = (0..plot.sites()).map(|site| Site::new(site, line(plot, site), folder.path())).collect();
+        let net = Net::make(plot.sites());
+        let mut sites: Vec<Site> = (0..plot.sites()).map(|site| Site::new(site, line(plot, site))).collect();
         sites.iter_mut().for_each(Site::start);
         let keys: Vec<String> = sites.iter_mut().map(|site| site.ready().short()).collect();
         net.name(&keys);
@@ -108,7 +107,15 @@ impl Stage {
         let rules: Vec<&str> = rules.iter().flat_map(|rule| ["--rule", rule]).collect();
         sites[0].json(&[&["init", "--name", "scenario"], rules.as_slice()].concat());
         let visitors = Visitors::of(plot.sites());
-        let stage = Self { base: vec![0; plot.sites()], leaving: Vec::new(), sites, net, visitors, begun: Instant::now(), _folder: folder };
+        let stage = Self {
+            base: vec![0; plot.sites()],
+            leaving: Vec::new(),
+            sites,
+            net,
+            visitors,
+            course: Course::default(),
+            begun: Instant::now(),
+        };
         for member in 1..plot.members {
             stage.join(0, member);
         }
@@ -165,6 +172,9 @@ impl Stage {
                 *owed += STEP_MS * u64::from(loads.fold(plot.wanted(site, self.base[site], now), u32::saturating_add));
                 (0..*owed / 1_000).for_each(|_| self.visitors.come(site));
                 *owed %= 1_000;
+            }
+            if now > 0 && now.is_multiple_of(1_000) {
+                self.course.note(&self.visitors.tallies);
             }
             if now > 0 && now.is_multiple_of(LOOK_MS) {
                 self.fares(now);
@@ -272,30 +282,6 @@ impl Stage {
             if !words.is_empty() {
                 self.say(now, &format!("site {site} so far: {}", words.join(", ")));
             }
-        }
-    }
-
-    /// Tells the visitors' fares beside those of the same scenario in the simulator.
-    fn compare(&self, plot: &Plot) {
-        let mut simulated = Vec::new();
-        watched(plot, 0, &mut |world, _, _| {
-            simulated = world.bodies.iter().map(|body| body.server.tally).collect();
-            Vec::new()
-        });
-        println!(
-            "| site | served, simulated | real | spilled, simulated | real | came home, simulated | real | shed, simulated | real | guests, simulated | real |"
-        );
-        println!("|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
-        for (site, (sim, real)) in simulated.iter().zip(self.visitors.tallies.iter()).enumerate() {
-            let pairs = [
-                (sim.own, &real.own),
-                (sim.spilled, &real.spilled),
-                (sim.came_home, &real.home),
-                (sim.shed, &real.shed),
-                (sim.guests, &real.guests),
-            ];
-            let cells: Vec<String> = pairs.iter().map(|(sim, real)| format!("{sim} | {}", real.load(Ordering::Relaxed))).collect();
-            println!("| {site} | {} |", cells.join(" | "));
         }
     }
 }

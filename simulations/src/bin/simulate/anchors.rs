@@ -97,7 +97,7 @@ fn tell(anchor: &Anchor, found: Option<&Found>) -> Result<(), Fault> {
 
 /// Original, ours and ratio, as they are told.
 fn cells(figure: &Figure) -> [String; 3] {
-    let words = |value: Option<u64>| value.map_or_else(|| String::from("-"), |value| report::number(value as f64 / 1e3));
+    let words = |value: Option<u64>| value.map_or_else(|| String::from("-"), |value| chart::number(value as f64 / 1e3));
     [words(figure.original), words(Some(figure.ours)), words(figure.ratio())]
 }
 

@@ -129,29 +129,29 @@ impl Economy {
         for ((struck, _), arms) in self.struck.iter().zip(&self.crash) {
             told::line(format_args!("\nrefused spill, % of wanted spill, in each of {POINTS} parts of the time; crowds strike {struck}"))?;
             for ((name, _), courses) in RULES.iter().zip(arms) {
-                let cells: String = points(courses).iter().map(|point| format!("{:>7}", report::number(*point))).collect();
+                let cells: String = points(courses).iter().map(|point| format!("{:>7}", chart::number(*point))).collect();
                 told::line(format_args!("{name:<24}{cells}"))?;
             }
             for ((name, _), courses) in RULES.iter().zip(arms) {
                 let [indebted, exposed, burden] = ends(courses);
                 told::line(format_args!(
                     "{name:<24}debts {} % of limits; exposed {} % of the bound; burden {}",
-                    report::number(indebted),
-                    report::number(exposed),
-                    report::number(burden)
+                    chart::number(indebted),
+                    chart::number(exposed),
+                    chart::number(burden)
                 ))?;
             }
         }
         for ((name, _), chosen) in CHOICES.iter().zip(&self.choice) {
             let (refused, amid) = shares(chosen);
-            let refused: Vec<String> = refused.iter().map(|share| report::number(*share)).collect();
+            let refused: Vec<String> = refused.iter().map(|share| chart::number(*share)).collect();
             told::line(format_args!(
                 "helpers chosen {name}: refused spill {} % of wanted spill, crowd by crowd; in the last {} of {} members without help, {} % served \
                  by members that were struck themselves",
                 refused.join(", "),
                 starved(chosen),
                 FAMILY.0 * chosen.len(),
-                report::number(amid)
+                chart::number(amid)
             ))?;
         }
         Ok(())

@@ -15,7 +15,7 @@ use overspill_simulations::{
 use serde_json::{Value, json};
 
 use crate::{
-    args,
+    args, chart,
     cores::on_all_cores,
     ending::{Ending, Fault},
     object, phase, report, run, told,
@@ -202,7 +202,7 @@ fn table(parameter: &str, rows: &[Row]) -> Result<(), Fault> {
     told::line(format_args!("{parameter:<width$}  {}", heads.join("  ")))?;
     for row in rows {
         let cells: Vec<String> =
-            row.spans.iter().zip(&heads).map(|((_, mean, _), head)| format!("{:>1$}", report::number(*mean), head.len())).collect();
+            row.spans.iter().zip(&heads).map(|((_, mean, _), head)| format!("{:>1$}", chart::number(*mean), head.len())).collect();
         told::line(format_args!("{:<width$}  {}", row.name, cells.join("  ")))?;
     }
     Ok(())

@@ -5,7 +5,6 @@
 
 mod anchors;
 mod args;
-mod chart;
 mod cores;
 mod detection;
 mod economics;
@@ -28,6 +27,7 @@ mod told;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use overspill_simulations::chart;
 
 fn main() -> ExitCode {
     let line = args::Line::parse();

@@ -64,7 +64,7 @@ pub fn picture(diagram: &Diagram, rows: &[Row], name: &str) -> String {
         let mean = row.spans[at].1;
         let whole = if quantity.unit == "%" { 100.0 } else { 1.0 };
         let bad = if scarce { whole - mean } else { mean };
-        ((bad / whole * 1_000.0) as u64, report::number(mean))
+        ((bad / whole * 1_000.0) as u64, chart::number(mean))
     };
     let unit = if quantity.unit.is_empty() { String::new() } else { format!(" ({})", quantity.unit) };
     let lines = diagram.rows.iter().zip(rows.chunks(diagram.columns.len().max(1)));
@@ -86,7 +86,7 @@ fn grid(diagram: &Diagram, rows: &[Row], name: &str) -> Result<(), Fault> {
     let heads: String = diagram.columns.iter().map(|value| format!("{value:>9}")).collect();
     told::line(format_args!("{corner}{heads}"))?;
     diagram.rows.iter().zip(rows.chunks(diagram.columns.len().max(1))).try_for_each(|(value, cells)| {
-        let cells: String = cells.iter().map(|row| format!("{:>9}", report::number(row.spans[at].1))).collect();
+        let cells: String = cells.iter().map(|row| format!("{:>9}", chart::number(row.spans[at].1))).collect();
         told::line(format_args!("{value:<width$}{cells}", width = corner.len()))
     })
 }

@@ -64,7 +64,7 @@ impl Table {
         let heads: String = SHARED.iter().map(|quantity| format!("{:>13}", quantity.name.replace('_', " "))).collect();
         told::line(format_args!("{:<17}{heads}", "policy"))?;
         for (name, spans) in &self.rows {
-            let cells: String = spans.iter().map(|(_, mean, _)| format!("{:>13}", report::number(*mean))).collect();
+            let cells: String = spans.iter().map(|(_, mean, _)| format!("{:>13}", chart::number(*mean))).collect();
             told::line(format_args!("{name:<17}{cells}"))?;
         }
         SHARED

@@ -5,7 +5,7 @@ use std::path::Path;
 use overspill_simulations::laboratory::measures::{Quantity, TABLE};
 
 use crate::{
-    chart::{escaped, put},
+    chart::{escaped, number, put},
     ending::{Ending, Fault},
     experiment::Row,
 };
@@ -80,15 +80,6 @@ fn table(parameter: &str, rows: &[Row]) -> String {
         }
     }
     html + "</tr></table>"
-}
-
-/// A number with as many digits as tell something.
-pub fn number(value: f64) -> String {
-    match value.abs() {
-        size if size >= 100.0 || value == 0.0 => format!("{value:.0}"),
-        size if size >= 1.0 => format!("{value:.1}"),
-        _ => format!("{value:.4}"),
-    }
 }
 
 /// The first of 1, 2, 2.5, 5 and 10 times a power of ten that is not below a value.

@@ -3,17 +3,24 @@
 use std::fmt::Write as _;
 
 /// Cells with a number and its words, the worse the darker.
+#[derive(Debug)]
 pub struct Heat<'a> {
+    /// What it shows.
     pub title: &'a str,
+    /// Their names.
     pub columns: Vec<String>,
+    /// Each with its name; of each cell how bad it is, and its words.
     pub rows: Vec<(String, Vec<(u64, String)>)>,
     /// From this on nothing is darker.
     pub worst: u64,
 }
 
 /// One bar.
+#[derive(Debug)]
 pub struct Bar {
+    /// What stands before it.
     pub name: String,
+    /// How long it is.
     pub value: f64,
 }
 
@@ -78,7 +85,7 @@ pub fn bars(title: &str, bars: &[Bar]) -> String {
                 line - 4.0,
                 left + width + 6.0,
                 y + 15.0,
-                crate::report::number(bar.value)
+                number(bar.value)
             ),
         );
     }
@@ -86,7 +93,9 @@ pub fn bars(title: &str, bars: &[Bar]) -> String {
 }
 
 /// A line of a chart.
+#[derive(Debug)]
 pub struct Line {
+    /// What stands beside it.
     pub name: String,
     /// One for each step to the right.
     pub values: Vec<f64>,
@@ -107,7 +116,7 @@ pub fn lines(title: &str, lines: &[Line], most: f64) -> String {
                 "<path stroke=\"#e3e6ea\" d=\"M{left} {y:.1}h{wide}\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\n",
                 left - 6.0,
                 y + 4.0,
-                crate::report::number(value)
+                number(value)
             ),
         );
     }
@@ -138,4 +147,13 @@ pub fn put(to: &mut String, text: core::fmt::Arguments<'_>) {
 /// Names of files and parameters are anybody's words.
 pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// A number with as many digits as tell something.
+pub fn number(value: f64) -> String {
+    match value.abs() {
+        size if size >= 100.0 || value == 0.0 => format!("{value:.0}"),
+        size if size >= 1.0 => format!("{value:.1}"),
+        _ => format!("{value:.4}"),
+    }
 }
