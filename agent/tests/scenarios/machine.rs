@@ -2,13 +2,18 @@
 
 use std::{
     env,
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
     sync::Mutex,
     thread,
 };
 
 /// Scenarios that are played at once. Each takes a minute and a half, in which it mostly waits.
 const AT_ONCE: usize = 5;
+
+/// How often a scenario is played on a machine that does not keep up.
+const TRIES_MAX: usize = 3;
+/// What a run says whose machine did not.
+pub(crate) const TOO_SLOW: &str = "this machine did not keep up";
 
 /// Plays scenarios, each in namespaces of its own.
 #[track_caller]
@@ -31,18 +36,44 @@ pub(crate) fn play(names: &[&str]) {
         }
     });
     let mut failed = Vec::new();
-    for (name, Output { status, stdout, stderr }) in ran.into_inner().unwrap() {
-        let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
-        println!("{text}");
-        failed.extend((!status.success()).then_some(name));
+    for (name, ran) in ran.into_inner().unwrap() {
+        println!("{}", ran.told);
+        if ran.too_slow {
+            eprintln!("passed over: {name}: {TOO_SLOW}, {TRIES_MAX} times");
+        } else if !ran.well {
+            failed.push(name);
+        }
     }
     assert!(failed.is_empty(), "not as expected by real agents: {}", failed.join(", "));
 }
 
-fn play_one(name: &str) -> Output {
+/// What became of a run.
+struct Ran {
+    well: bool,
+    /// Nothing was broken; what the scenario expects was too much for this machine.
+    too_slow: bool,
+    told: String,
+}
+
+/// Plays one, and again on a machine that does not keep up.
+fn play_one(name: &str) -> Ran {
+    let mut ran = run(name);
+    for _ in 1..TRIES_MAX {
+        if !ran.too_slow {
+            break;
+        }
+        ran = run(name);
+    }
+    ran
+}
+
+fn run(name: &str) -> Ran {
     let mut command = enter();
     command.arg(env::current_exe().unwrap()).args(["--exact", "inside", "--nocapture"]);
-    command.env(crate::NAME, name).stdin(Stdio::null()).output().unwrap()
+    let output = command.env(crate::NAME, name).stdin(Stdio::null()).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let well = output.status.success();
+    Ran { well, too_slow: !well && told.contains(TOO_SLOW), told }
 }
 
 /// A command in new namespaces, whose processes all end with it.

@@ -12,6 +12,7 @@ mod machine;
 mod measure;
 mod net;
 mod origin;
+mod pace;
 mod site;
 mod stage;
 mod visitors;
@@ -19,6 +20,8 @@ mod visitors;
 use std::{env, fs};
 
 use overspill_simulations::scenario::{shipped, text};
+
+use stage::Outcome;
 
 /// Those of the scenarios that come along that real agents can play: nobody lies in them, no clock is wrong, and all that is done can be done from outside.
 const PLAYED: [&str; 9] = [
@@ -55,8 +58,13 @@ fn one_of_your_own() {
 #[test]
 fn inside() {
     let Ok(name) = env::var(NAME) else { return };
-    let text = shipped::named(&name).map_or_else(|| fs::read_to_string(&name).unwrap(), str::to_owned);
+    let text = shipped::named(&name).map_or_else(|| fs::read_to_string(&name), |text| Ok(text.to_owned()));
+    let text = text.unwrap_or_else(|error| panic!("{name}: {error}; `simulate list` names what comes along, a file wants its whole path"));
     let scenario = text::read(&text).unwrap_or_else(|mistake| panic!("{name}: {mistake}"));
-    let failures = stage::play(&scenario);
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    let Outcome { broken, unexpected, fell_behind } = stage::play(&scenario);
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    if let Some(how) = fell_behind.filter(|_| !unexpected.is_empty()) {
+        panic!("{}: {how}\n{}", machine::TOO_SLOW, unexpected.join("\n"));
+    }
+    assert!(unexpected.is_empty(), "{}", unexpected.join("\n"));
 }

@@ -19,6 +19,7 @@ use super::{
     books,
     measure::{Found, look},
     net::Net,
+    pace::Pace,
     site::Site,
     visitors::Visitors,
 };
@@ -32,33 +33,45 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Requests in each second that a site serves by itself, unless told: the simulator's.
 const BUDGET: u32 = 20;
 
-/// Plays a scenario; what was not as it must be, in words.
-pub(crate) fn play(scenario: &Scenario) -> Vec<String> {
+/// What became of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// What must never be, in words: other bytes, ledgers that disagree, no rest.
+    pub(crate) broken: Vec<String>,
+    /// What was not as the scenario expects, in words.
+    pub(crate) unexpected: Vec<String>,
+    /// In which way the machine did not keep up, if it did not.
+    pub(crate) fell_behind: Option<String>,
+}
+
+/// Plays a scenario.
+pub(crate) fn play(scenario: &Scenario) -> Outcome {
     let plot = &scenario.plot;
     if let Some(what) = unplayable(plot) {
-        return vec![format!("no real agent plays that: {what}")];
+        return Outcome { broken: vec![format!("no real agent plays that: {what}")], ..Outcome::default() };
     }
     println!("# {}", scenario.about);
     let mut stage = Stage::set(plot);
     let mut expected: Vec<_> = scenario.expected.iter().collect();
     expected.sort_by_key(|(at, _)| at.unwrap_or(u64::MAX));
-    let mut wrong = stage.run(plot, &mut expected);
-    wrong.extend(stage.rest());
+    let mut unexpected = stage.run(plot, &mut expected);
+    let fell_behind = stage.pace.fell_behind();
+    let mut broken: Vec<String> = stage.rest().into_iter().collect();
     for (_, expected) in expected {
-        wrong.extend(stage.tell(expected, None));
+        unexpected.extend(stage.tell(expected, None));
     }
-    wrong.extend(books::disagree(&stage.sites));
+    broken.extend(books::disagree(&stage.sites));
     for (site, tally) in stage.visitors.tallies.iter().enumerate() {
         let bytes = tally.wrong.load(Ordering::Relaxed);
-        wrong.extend((bytes > 0).then(|| format!("{bytes} visitors of site {site} got other bytes than the site's")));
+        broken.extend((bytes > 0).then(|| format!("{bytes} visitors of site {site} got other bytes than the site's")));
     }
     stage.course.compare(plot, &stage.visitors.tallies);
-    if !wrong.is_empty() {
+    if !broken.is_empty() || !unexpected.is_empty() {
         for (at, site) in stage.sites.iter().enumerate() {
             println!("---- log of site {at}\n{}", site.log());
         }
     }
-    wrong
+    Outcome { broken, unexpected, fell_behind }
 }
 
 /// What of a plot cannot be done to real agents.
@@ -92,6 +105,7 @@ struct Stage {
     /// Commands that have not ended yet.
     leaving: Vec<Child>,
     course: Course,
+    pace: Pace,
     begun: Instant,
 }
 
@@ -114,13 +128,14 @@ impl Stage {
             net,
             visitors,
             course: Course::default(),
+            pace: Pace::begin(),
             begun: Instant::now(),
         };
         for member in 1..plot.members {
             stage.join(0, member);
         }
         stage.eventually("members know each other", |stage| (0..plot.members).all(|site| stage.knows(site, plot.members - 1)));
-        Self { begun: Instant::now(), ..stage }
+        Self { pace: Pace::begin(), begun: Instant::now(), ..stage }
     }
 
     fn join(&self, sponsor: usize, joiner: usize) {
@@ -156,7 +171,9 @@ impl Stage {
             self.say(0, &format!("(not played, {what})"));
         }
         for now in (0..length).step_by(STEP_MS as usize) {
-            thread::sleep((self.begun + Duration::from_millis(now)).saturating_duration_since(Instant::now()));
+            let due = self.begun + Duration::from_millis(now);
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            self.pace.step(due.elapsed());
             while let Some(at) = actions.iter().position(|(at, _)| *at <= now) {
                 let (_, action) = actions.remove(at);
                 self.say(now, &format!("> {action}"));
