@@ -19,6 +19,8 @@ pub(crate) struct Returns(BTreeMap<SiteId, Watch>);
 struct Watch {
     /// Since when the two numbers below are counted.
     since: Time,
+    /// When the last came or went.
+    last: Time,
     sent: u32,
     back: u32,
     rests_until: Time,
@@ -32,15 +34,17 @@ impl Returns {
         if sent == 0 && back == 0 {
             return;
         }
-        let nothing = Watch { since: now, sent: 0, back: 0, rests_until: Time::ZERO, rest: Duration::ZERO };
+        let nothing = Watch { since: now, last: now, sent: 0, back: 0, rests_until: Time::ZERO, rest: Duration::ZERO };
         let watch = self.0.entry(helper).or_insert(nothing);
         if now < watch.rests_until {
             // Those who were under way when it began to rest say nothing new.
             return;
         }
-        if watch.since < watch.rests_until {
+        // What was before a pause, for whatever reason, says nothing of now.
+        if watch.since < watch.rests_until || now.since(watch.last) > RETURNS_WINDOW {
             (watch.since, watch.sent, watch.back) = (now, 0, 0);
         }
+        watch.last = now;
         (watch.sent, watch.back) = (watch.sent.saturating_add(sent), watch.back.saturating_add(back));
         if now.since(watch.since) < RETURNS_WINDOW || watch.sent < RETURNS_SENT_MIN {
             return;
@@ -113,6 +117,14 @@ mod tests {
         assert!(returns.rests(&HELPER, at(91)), "nobody gets visitors sooner by ending its lease");
         returns.forget(at(200), |_| false);
         assert!(returns.0.is_empty());
+    }
+
+    #[test]
+    fn what_was_before_a_pause_is_not_held_against_it() {
+        let mut returns = Returns::default();
+        (0..9).for_each(|tenth| returns.count(HELPER, 6, 6, at(tenth)));
+        returns.count(HELPER, 6, 0, at(50));
+        assert!(!returns.rests(&HELPER, at(50)));
     }
 
     #[test]
