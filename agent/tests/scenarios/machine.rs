@@ -88,8 +88,12 @@ fn enter() -> Command {
 
 /// Whether namespaces and firewalls can be made here.
 fn allows() -> Result<(), String> {
-    let try_out = "ip link set lo up && mount -t tmpfs tmpfs /run && ip netns add try && ip netns exec try true && nft -f - <<END\n\
-        table inet try {\n chain c { type filter hook forward priority 0; numgen random mod 10 < 1 reject with tcp reset; }\n}\nEND";
+    let try_out = "ip link set lo up && mount -t tmpfs tmpfs /run && touch /run/hosts && mount --bind /run/hosts /etc/hosts && \
+        echo 1 > /proc/sys/net/ipv4/ip_forward && ip netns add try && ip link add v type veth peer name eth0 netns try && \
+        ip netns exec try true && nft -f - <<END\n\
+        table inet try {\n set s { type ipv4_addr . ipv4_addr; }\n \
+        chain c { type filter hook forward priority 0; ip saddr . ip daddr @s meta l4proto tcp reject with tcp reset; }\n \
+        chain d { numgen random mod 10 < 1 drop; }\n}\nEND";
     let ran = enter().args(["sh", "-ec", try_out]).output().map_err(|error| format!("there is no unshare: {error}"))?;
     ran.status.success().then_some(()).ok_or_else(|| {
         let said = String::from_utf8_lossy(&ran.stderr).lines().next().unwrap_or("no word").to_owned();
