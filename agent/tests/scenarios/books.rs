@@ -9,7 +9,8 @@ use super::site::Site;
 
 /// Entries that are whole; the last may be half written at this moment. An error when the ledger is damaged.
 fn entries(site: &Site) -> Result<Vec<Entry>, String> {
-    let Ok(mut records) = Records::of_file(&site.ledger(), None) else { return Ok(Vec::new()) };
+    let path = site.ledger();
+    let mut records = Records::of_file(&path, None).map_err(|error| format!("{}: {error}", path.display()))?;
     let entries = records.by_ref().map(|record| record.entry).collect();
     match records.finish() {
         Verdict::Corrupt { at, reason } => Err(format!("a ledger is corrupt at {at}: {reason}")),

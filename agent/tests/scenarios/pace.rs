@@ -58,8 +58,8 @@ impl Pace {
         }
         let (before, after) = (self.before?, Readings::take()?);
         let span = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
-        let waited = (after.waited - before.waited).saturating_mul(100) / span;
-        let stolen = (after.stolen - before.stolen) * 100 / (after.ticks - before.ticks).max(1);
+        let waited = after.waited.saturating_sub(before.waited).saturating_mul(100) / span;
+        let stolen = after.stolen.saturating_sub(before.stolen) * 100 / after.ticks.saturating_sub(before.ticks).max(1);
         (waited > WAITED_MAX || stolen > STOLEN_MAX)
             .then(|| format!("processes waited for processors in {waited} % of the time, and {stolen} % of it was stolen"))
     }

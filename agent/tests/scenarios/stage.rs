@@ -246,20 +246,21 @@ impl Stage {
             let sum: i64 = statements.iter().filter_map(|statement| statement["balance_micro"].as_i64()).sum();
             let lines = statements.iter().filter_map(|statement| statement["lines"].as_array()).flatten();
             let open = lines.filter(|line| line["condition"] != "co-signed").count();
-            let leases = |site: &Site| {
-                let status = site.try_json(&["status"]).unwrap_or_default();
-                status["mesh"]["leases"].as_array().map_or(0, Vec::len)
-            };
-            let leases: usize = self.sites.iter().map(leases).sum();
+            // An agent that does not answer is not at rest: nobody killed it any more.
+            let statuses: Vec<_> = self.sites.iter().filter_map(|site| site.try_json(&["status"])).collect();
+            let leases: usize = statuses.iter().map(|status| status["mesh"]["leases"].as_array().map_or(0, Vec::len)).sum();
+            let silent = 2 * self.sites.len() - statements.len() - statuses.len();
             let under_way = self.visitors.under_way();
             self.leaving.retain_mut(|leaving| leaving.try_wait().is_ok_and(|ended| ended.is_none()));
-            if (sum, open, leases, under_way, statements.len()) == (0, 0, 0, 0, self.sites.len()) && self.leaving.is_empty() {
+            if (sum, open, leases, under_way, silent, self.leaving.len()) == (0, 0, 0, 0, 0, 0) {
                 self.say(self.millis(), "all is mended and at rest");
                 return None;
             }
             if begun.elapsed() > PATIENCE {
                 return Some(format!(
-                    "no rest within {PATIENCE:?}: balances come to {sum}, {open} lines are open, {leases} leases, {under_way} visitors are under way"
+                    "no rest within {PATIENCE:?}: balances come to {sum}, {open} lines are open, {leases} leases, {under_way} visitors are under \
+                     way, {silent} questions are not answered, {} members still leave",
+                    self.leaving.len()
                 ));
             }
             thread::sleep(Duration::from_secs(1));

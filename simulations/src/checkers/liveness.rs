@@ -80,21 +80,26 @@ fn away(world: &World, at: usize, report: &Report, all: &[Option<Report>]) -> Op
     is_away.then(|| format!("site {at} has not come back"))
 }
 
-/// Whether nobody of its mesh can tell a site anything: whom it knows has left, was removed or has another key, and who belongs knows it no more. Its
-/// owner sees that nobody is there.
-fn is_out_of_reach(report: &Report, all: &[Option<Report>]) -> bool {
+/// Whether nobody of its mesh can tell a site that it belongs no more: whom it knows has left, was removed or has another key, and whoever belongs has
+/// its end in the roster and talks to it no more. Its owner sees that nobody is there.
+fn is_out_of_reach(world: &World, report: &Report, all: &[Option<Report>]) -> bool {
     let mesh = |report: &Report| report.mesh.as_ref().map(|mesh| mesh.id);
     let knows = |one: &Report, other: &SiteId| one.partners.iter().any(|partner| partner.site == *other);
-    let others = all.iter().flatten().filter(|other| other.site != report.site && mesh(other) == mesh(report));
-    !others.into_iter().any(|other| knows(report, &other.site) || knows(other, &report.site))
+    let counts = |at: usize| {
+        let members = world.bodies[at].agent.as_ref().and_then(|agent| agent.members());
+        members.is_some_and(|known| known.members.iter().any(|member| member.site == report.site && member.ended.is_none()))
+    };
+    let others = all.iter().enumerate().filter_map(|(at, other)| Some((at, other.as_ref()?)));
+    let mut others = others.filter(|(_, other)| other.site != report.site && mesh(other) == mesh(report));
+    !others.any(|(at, other)| knows(report, &other.site) || knows(other, &report.site) || counts(at))
 }
 
 /// Members of one mesh know the same members, rules and convictions, and are connected to those of their partners who behave.
 fn disagreement(world: &World, at: usize, report: &Report, all: &[Option<Report>]) -> Option<String> {
-    let mesh = report.mesh.as_ref().filter(|_| !is_out_of_reach(report, all))?;
+    let mesh = report.mesh.as_ref().filter(|_| !is_out_of_reach(world, report, all))?;
     let honest = |site| world.checkers.is_honest(site);
     let matters = |report: &Report| report.council.convicted.iter().map(|convicted| convicted.matter).collect::<BTreeSet<_>>();
-    for other in all.iter().flatten().filter(|other| honest(&other.site) && !is_out_of_reach(other, all)) {
+    for other in all.iter().flatten().filter(|other| honest(&other.site) && !is_out_of_reach(world, other, all)) {
         let Some(theirs) = other.mesh.as_ref().filter(|theirs| theirs.id == mesh.id) else { continue };
         if (mesh.members, mesh.member_set) != (theirs.members, theirs.member_set) {
             return Some(format!("site {at} knows {} members, and {} others or {}", mesh.members, other.site.short(), theirs.members));
