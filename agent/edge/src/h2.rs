@@ -1,7 +1,8 @@
 //! HTTP/2 towards visitors. Towards the origin it is HTTP/1.1 again, so what the older version has no word for is settled here.
 
-use std::{future::poll_fn, io, sync::Arc};
+use std::{error::Error, future::poll_fn, io, sync::Arc};
 
+use h2::Reason;
 use http::{HeaderValue, Version, header, request::Parts};
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -50,12 +51,15 @@ pub(crate) async fn serve(stream: Wire, peer: Peer, edge: Arc<Edge>) {
         .serve_connection(TokioIo::new(stream.clone()), Answers::new(Arc::clone(&edge), peer));
     let (mut connection, mut alarm) = (Box::pin(connection), Alarm::new(books.clone()));
     let mut stopping = edge.stopping.subscribe();
-    let mut leaving = false;
+    let (mut leaving, mut calmed) = (false, false);
     let result = loop {
         let verdict = tokio::select! {
             // In this order: what the connection has written leaves then, and what has left is in the books by which the alarm is set.
             biased;
-            result = connection.as_mut() => break result.map_err(io::Error::other),
+            result = connection.as_mut() => {
+                calmed = result.as_ref().is_err_and(is_told_to_calm_down);
+                break result.map_err(io::Error::other);
+            }
             error = poll_fn(|cx| stream.poll_leave(cx)) => break Err(error),
             verdict = &mut alarm => verdict,
             () = turned_true(&mut stopping), if !leaving => Verdict::Leave,
@@ -72,12 +76,18 @@ pub(crate) async fn serve(stream: Wire, peer: Peer, edge: Arc<Edge>) {
             Verdict::Cut => break Err(io::ErrorKind::TimedOut.into()),
         }
     };
-    if books.open().0.is_rude() {
+    if calmed || books.open().0.is_rude() {
         edge.counters.floods_cut.one();
     }
     if let Err(error) = result {
         trace!(%error, "connection ended early");
     }
+}
+
+/// Tells whether the library ended a connection for a flood that its own limits met first.
+fn is_told_to_calm_down(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.is_some_and(|cause| cause.is_library() && cause.reason() == Some(Reason::ENHANCE_YOUR_CALM))
 }
 
 /// Writes a request of HTTP/2 as HTTP/1.1 would have it: one Host, one Cookie. The gate compares Host and `:authority`, which are both
