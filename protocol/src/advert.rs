@@ -11,7 +11,7 @@ use overspill_governance::{
     digest::Digest,
     invite::MeshId,
     limits::{ADDRESS_BYTES_MAX, ADDRESSES_MAX, CANONICAL_BYTES_MAX},
-    site::{Signed, SiteId, Statement},
+    site::{Signature, Signed, SiteId, Statement},
     time::{Date, Now},
     units::{ByteRate, Bytes, RequestRate},
 };
@@ -37,6 +37,8 @@ pub struct Advert {
     pub offer: Option<Offer>,
     /// Domain and port under which it serves guests, each owner under a label of its own; empty: it hosts nobody.
     pub guest_suffix: String,
+    /// How many more partners it takes.
+    pub places: u8,
     /// How much of what it can carry its own visitors want, in thousandths; above 1000 it is itself in need.
     pub load_permille: u16,
     /// Digest of the roster as it knows it: two that differ compare their rosters.
@@ -99,6 +101,8 @@ impl core::error::Error for AdvertError {}
 pub struct Heard {
     /// What was stated.
     pub advert: Advert,
+    /// By whom: with it, others can be told.
+    pub signature: Signature,
     /// When it came.
     pub at: Now,
 }
@@ -125,7 +129,13 @@ impl Heard {
         if !now.date.agrees_with(advert.date) {
             return Err(AdvertError::Skewed { offset_ms: offset_ms(advert.date, now.date) });
         }
-        Ok(Self { advert: signed.body, at: now })
+        Ok(Self { advert: signed.body, signature: signed.signature, at: now })
+    }
+
+    /// The same again, as it was signed.
+    #[must_use]
+    pub fn signed(&self) -> Signed<Advert> {
+        Signed { body: self.advert.clone(), signature: self.signature }
     }
 
     /// The maker's calendar minus ours in milliseconds, too small by the time that the advert travelled.

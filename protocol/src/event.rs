@@ -45,6 +45,13 @@ pub enum Event {
         /// In words.
         reason: &'static str,
     },
+    /// In a mesh with more members than partners, a place went to one that is worth more.
+    PartnerExchanged {
+        /// Who had it.
+        gone: SiteId,
+        /// Who has it; nobody where there were too many partners.
+        taken: Option<SiteId>,
+    },
     /// The site wants more than it can carry.
     CrowdBegan,
     /// It does no longer.

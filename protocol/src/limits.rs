@@ -4,6 +4,29 @@ use core::time::Duration;
 
 /// Partners with whom lines are kept: enough that one is free when a crowd comes, few enough to know each.
 pub const PARTNERS_MAX: usize = 30;
+/// Of those, chosen by lot where there are more members; the others by merit, or because lines with them are used.
+pub const PARTNERS_DRAWN: usize = 15;
+/// Partners in all: those whom we seek, and those who seek us.
+pub const PARTNERS_INBOUND_MAX: usize = 2 * PARTNERS_MAX;
+/// How long a partner keeps a place by merit whatever it turns out to be worth, so that there is something to judge it by.
+pub const PARTNER_TRIAL: Duration = Duration::from_secs(3_600);
+/// Pause, with a quarter of jitter, between two looks at who holds places by merit: each exchanges one at most.
+pub const PARTNERS_REVIEW: Duration = Duration::from_secs(600);
+/// Pause, with a quarter of jitter, between two partners' being asked for adverts of theirs: discovery costs every site the same, however
+/// large the mesh.
+pub const ADVERTS_PAUSE: Duration = Duration::from_secs(60);
+/// Adverts in one answer.
+pub const ADVERTS_TOLD: usize = 8;
+/// Members who are no partners and of whom it is remembered what they had to spare, and as many who gave up a place.
+pub const PROSPECTS_MAX: usize = 64;
+/// How long that is believed.
+pub const PROSPECT_LIFETIME: Duration = Duration::from_secs(3_600);
+/// How long who gave up a place takes none again.
+pub const PROSPECT_DECLINED: Duration = Duration::from_secs(24 * 3_600);
+/// What a site has to spare is a mean: after so long without news, the next counts a half.
+pub const SPARE_SMOOTHING: Duration = Duration::from_secs(3_600);
+/// At so long an answer a partner is worth half of one next door.
+pub const DISTANCE_HALVES: Duration = Duration::from_millis(200);
 /// Objects in one manifest: the hot set of a small site; more would not fit a control message.
 pub const MANIFEST_OBJECTS_MAX: usize = 512;
 /// Bytes of a path with its query in a manifest or ticket: what servers accept in practice (RFC 9110 section 4.1 asks for 8000).

@@ -118,6 +118,10 @@ messages! {
     RulingLost(Digest), SMALL_BYTES_MAX;
     /// The higher end of a line wants a day's demurrage proposed.
     FadeAsk(Fade), SMALL_BYTES_MAX;
+    /// Asks a partner for what some of its partners stated lately.
+    AdvertsAsk(()), SMALL_BYTES_MAX;
+    /// Adverts of partners of the sender's, as they signed them.
+    AdvertsTell(Vec<Signed<Advert>>), CONTROL_BYTES_MAX;
 }
 
 impl Message {
@@ -156,7 +160,9 @@ impl Message {
             | Self::SampleAsk(_)
             | Self::Testify(_)
             | Self::Return(_)
-            | Self::FadeAsk(_) => false,
+            | Self::FadeAsk(_)
+            | Self::AdvertsAsk(())
+            | Self::AdvertsTell(_) => false,
         }
     }
 }

@@ -16,19 +16,29 @@ use crate::{
     desk::Desk,
     event::Event,
     io::{Config, GuestAddress, Output},
-    limits::{ADVERT_CALM, CONNECTION_BRIEF, DIAL_COURTESY, DIALS_MAX, OFFER_LIFETIME, PAPERS_BURST, PAPERS_PER_SECOND, PARTNERS_MAX},
+    limits::{
+        ADVERT_CALM, ADVERTS_PAUSE, CONNECTION_BRIEF, DIAL_COURTESY, DIALS_MAX, OFFER_LIFETIME, PAPERS_BURST, PAPERS_PER_SECOND,
+        PARTNERS_INBOUND_MAX,
+    },
     membership::Membership,
     message::Message,
     timer::Reason,
 };
 
+mod acquaint;
+pub(crate) mod choice;
 pub(crate) mod dial;
 pub(crate) mod manners;
+pub(crate) mod merit;
 pub(crate) mod proof;
+mod prospects;
+mod spare;
 
+use choice::{Choice, Place};
 use dial::Dial;
 use manners::Manners;
 use proof::Proof;
+use spare::Spare;
 
 /// One partner as this process knows it. Nothing of it is remembered across a restart.
 #[derive(Debug, Clone)]
@@ -55,6 +65,14 @@ pub(crate) struct Partner {
     pub(crate) papers: Bucket,
     /// When a beat of it was last answered out of turn.
     pub(crate) beat_answered: Option<Time>,
+    /// What it had to spare.
+    pub(crate) spare: Option<Spare>,
+    /// When it was last asked of whom it knows, if it has not answered.
+    adverts_asked: Option<Time>,
+    /// When its own question was last answered.
+    adverts_told: Option<Time>,
+    /// How long it took to answer the last question.
+    pub(crate) away: Option<Duration>,
     /// How it behaves.
     pub(crate) manners: Manners,
     /// No help is taken of it for now: it served altered files.
@@ -70,6 +88,8 @@ pub(crate) struct Partner {
 #[derive(Debug, Clone)]
 pub(crate) struct Partners {
     all: BTreeMap<SiteId, Partner>,
+    /// Whom of them we sought.
+    pub(crate) choice: Choice,
     canonical: String,
     addresses: Vec<String>,
     guest_suffix: String,
@@ -81,23 +101,41 @@ impl Partners {
     pub(crate) fn new(config: &Config) -> Self {
         let (canonical, addresses) = (config.canonical.clone(), config.addresses.clone());
         let guest_suffix = config.guest.as_ref().map_or_else(String::new, |guest| guest.suffix.clone());
-        Self { all: BTreeMap::new(), canonical, addresses, guest_suffix, sequence: 0, advertised: None }
+        Self { all: BTreeMap::new(), choice: Choice::default(), canonical, addresses, guest_suffix, sequence: 0, advertised: None }
     }
 
-    /// Takes up members that are not known yet, and drops those who left.
-    pub(crate) fn sync(&mut self, desk: &mut Desk, membership: &Membership) {
+    /// Takes up members that are not known yet, and drops those who left. Those to whom we are `bound` come first, then those with whom
+    /// our lines were `used`.
+    pub(crate) fn sync(&mut self, desk: &mut Desk, membership: &Membership, bound: Vec<SiteId>, used: Vec<SiteId>) {
         self.all.retain(|site, _| membership.is_welcome(site));
         let mut others = membership.others(&desk.id);
         others.retain(|site| membership.is_welcome(site));
-        for site in chosen(&desk.id, others) {
-            self.all.entry(site).or_insert_with(|| Partner::new(site, desk));
+        self.choice.sync(&desk.id, others, bound.iter().chain(&used).copied(), desk.now.time);
+        for site in self.choice.sought().chain(bound.iter().filter(|site| membership.is_welcome(site))) {
+            if self.all.len() < PARTNERS_INBOUND_MAX || self.choice.is_sought(site) {
+                self.all.entry(*site).or_insert_with(|| Partner::new(*site, desk));
+            }
         }
         desk.wake_in(Reason::Dial, Duration::ZERO);
+        if self.choice.is_to_choose {
+            desk.wake_in(Reason::Acquaint, ADVERTS_PAUSE);
+        }
+    }
+
+    /// Forgets who is gone, whom we do not seek, and to whom nothing binds us; a ban is remembered.
+    pub(crate) fn forget(&mut self, now: Time, is_bound: impl Fn(&SiteId) -> bool) {
+        let choice = &self.choice;
+        self.all.retain(|site, partner| partner.connected || choice.is_sought(site) || partner.manners.is_banned(now) || is_bound(site));
     }
 
     /// One partner.
     pub(crate) fn partner(&self, site: &SiteId) -> Option<&Partner> {
         self.all.get(site)
+    }
+
+    /// How somebody came to be a partner.
+    pub(crate) fn place(&self, site: &SiteId) -> Place {
+        self.choice.place(site)
     }
 
     /// One partner, to be changed.
@@ -178,6 +216,7 @@ impl Partners {
                     (partner.guest_base, partner.guest_proof) = (guest_base, Proof::Open { at: desk.now.time, failed: 0 });
                     desk.wake_in(Reason::Dial, Duration::ZERO);
                 }
+                partner.state_spare(spare::of(&heard.advert, membership.is_https()), desk.now.time);
                 (partner.heard, partner.skewed) = (Some(heard), false);
                 // Our calendar was ahead when we began anew. It is right now, as a partner's says the same: what we forgot is of before today.
                 if desk.recovered().is_some_and(|date| date > desk.now.date.after(SKEW_MAX)) {
@@ -210,8 +249,8 @@ impl Partners {
         }
     }
 
-    /// Dials who is due and asks for proofs that are due.
-    pub(crate) fn on_dial_timer(&mut self, desk: &mut Desk, membership: &Membership) {
+    /// Dials who is due and asks for proofs that are due. Who is neither sought nor `is_bound` to us dials us, or nobody does.
+    pub(crate) fn on_dial_timer(&mut self, desk: &mut Desk, membership: &Membership, is_bound: impl Fn(&SiteId) -> bool) {
         let now = desk.now.time;
         let mut under_way = self.all.values().filter(|partner| partner.dial.is_under_way()).count();
         let mut next: Option<Time> = None;
@@ -224,7 +263,8 @@ impl Partners {
                 continue;
             }
             // A member that named no address dials us.
-            let dial_due = partner.dial.due().filter(|_| !addresses.is_empty());
+            let wanted = self.choice.is_sought(site) || is_bound(site);
+            let dial_due = partner.dial.due().filter(|_| wanted && !addresses.is_empty());
             if dial_due.is_some() && under_way < DIALS_MAX && partner.dial.starts(now) {
                 under_way += 1;
                 desk.put(Output::Dial { peer: *site, addresses: addresses.to_vec() });
@@ -276,7 +316,8 @@ impl Partners {
         self.sequence = desk.now.date.as_millis().max(self.sequence + 1);
         let (canonical, addresses, guest_suffix) = (self.canonical.clone(), self.addresses.clone(), self.guest_suffix.clone());
         let (site, date, sequence) = (desk.id, desk.now.date, self.sequence);
-        let advert = Advert { mesh, site, date, sequence, canonical, addresses, offer, guest_suffix, load_permille, roster, votes };
+        let places = u8::try_from(PARTNERS_INBOUND_MAX.saturating_sub(self.all.len())).unwrap_or(u8::MAX);
+        let advert = Advert { mesh, site, date, sequence, canonical, addresses, offer, guest_suffix, places, load_permille, roster, votes };
         let Some(signed) = desk.sign(advert) else { return };
         for (site, _) in self.all.iter().filter(|(_, partner)| partner.connected) {
             desk.send(*site, Message::Advert(signed.clone()));
@@ -300,12 +341,24 @@ impl Partner {
             papers_told: None,
             papers: Bucket::new(PAPERS_PER_SECOND, PAPERS_BURST, now),
             beat_answered: None,
+            spare: None,
+            adverts_asked: None,
+            adverts_told: None,
+            away: None,
             manners: Manners::new(now),
             avoided: false,
             dial: Dial::NotBefore { at: now.after(pause), failed: 0 },
             standing: Time::ZERO,
             brief: 0,
             skewed: false,
+        }
+    }
+
+    /// Notes what it has to spare.
+    fn state_spare(&mut self, spare: u64, now: Time) {
+        match &mut self.spare {
+            Some(known) => known.note(spare, now),
+            None => self.spare = Some(Spare::first(spare, now)),
         }
     }
 
@@ -344,17 +397,6 @@ impl Partner {
     }
 }
 
-/// The members that we choose as partners. In a large mesh the choice is spread by a hash that both ends compute alike, so that no
-/// member is everybody's partner.
-fn chosen(us: &SiteId, mut others: Vec<SiteId>) -> Vec<SiteId> {
-    if others.len() > PARTNERS_MAX {
-        let place = |other: &SiteId| Digest::of_parts("overspill partner choice v1", &[&us.min(other).0, &us.max(other).0]);
-        others.sort_by_cached_key(place);
-        others.truncate(PARTNERS_MAX);
-    }
-    others
-}
-
 /// The end with the higher key lets the other dial first.
 fn courtesy(us: &SiteId, them: &SiteId) -> Duration {
     if us < them { Duration::ZERO } else { DIAL_COURTESY }
@@ -376,27 +418,13 @@ mod tests {
     };
 
     #[test]
-    fn a_small_mesh_is_everybody_and_a_large_one_is_shared_out_evenly() {
-        let site = |at: u16| SiteId(*Digest::of("site", &at.to_le_bytes()).0.first_chunk().unwrap_or(&[0; 32]));
-        let others = |us: u16, members: u16| (0..members).filter(move |at| *at != us).map(site).collect::<Vec<_>>();
-        assert_eq!(chosen(&site(0), others(0, 20)).len(), 19);
-        let mut popularity: BTreeMap<SiteId, usize> = BTreeMap::new();
-        for us in 0..200 {
-            for other in chosen(&site(us), others(us, 200)) {
-                *popularity.entry(other).or_default() += 1;
-            }
-        }
-        assert_eq!(popularity.values().sum::<usize>(), 200 * PARTNERS_MAX);
-        assert!(popularity.values().all(|times| *times < 2 * PARTNERS_MAX), "nobody is everybody's partner");
-    }
-
-    #[test]
     fn whoever_hangs_up_on_us_again_and_again_is_dialled_less_and_less_often() {
         let now = Now { time: Time::ZERO, date: Date::from_millis(1_000_000) };
         let (mut desk, them) = (Desk::new(Key::from_seed([1; 32]), [2; 32], now), Key::from_seed([3; 32]).site());
         let (all, addresses) = (BTreeMap::new(), Vec::new());
         let (canonical, guest_suffix) = (String::new(), String::new());
-        let mut partners = Partners { all, canonical, addresses, guest_suffix, sequence: 0, advertised: None };
+        let choice = Choice::default();
+        let mut partners = Partners { all, choice, canonical, addresses, guest_suffix, sequence: 0, advertised: None };
         let mut pause_after = |stands: Duration| {
             partners.on_connected(&mut desk, them);
             desk.now.time = desk.now.time.after(stands);

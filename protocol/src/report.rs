@@ -18,6 +18,7 @@ mod lines;
 mod members;
 mod votes;
 
+pub use crate::partners::choice::Place;
 pub use lines::{DisputeReport, LineReport, LockReport};
 pub use members::{Ended, MemberReport, MembersReport};
 pub use votes::{ConvictedReport, CouncilReport, DecidedReport, VoteReport};
@@ -43,6 +44,8 @@ pub struct Report {
     pub carried_today: BTreeMap<SiteId, Bytes>,
     /// Leases that are not settled yet, as owner and as helper.
     pub leases: Vec<LeaseReport>,
+    /// Members who are no partners, and of whom partners told what they have to spare.
+    pub prospects: usize,
     /// Credit lines with partners, and with whom anything ever happened on one.
     pub lines: Vec<LineReport>,
     /// Rounds of clearing that are not over.
@@ -79,6 +82,8 @@ pub struct PartnerReport {
     pub site: SiteId,
     /// Its canonical scheme and authority.
     pub canonical: String,
+    /// How it came to be one.
+    pub place: Place,
     /// A connection is up.
     pub connected: bool,
     /// Something may be signed on our line: it has shown how far it knows that, and neither end forked it.
@@ -161,6 +166,7 @@ impl Site {
             load_permille: self.owner.crowd.load_permille(),
             offer: self.helper.offer(now.date),
             partners: self.partner_reports(now),
+            prospects: self.partners.choice.prospects.count(),
             carried_today: self.helper.carried_today(now.date),
             leases: self.lease_reports(),
             lines: self.line_reports(now),
@@ -175,6 +181,7 @@ impl Site {
         let report = |(site, partner): (&SiteId, &crate::partners::Partner)| PartnerReport {
             site: *site,
             canonical: self.membership.contact(site).map_or_else(String::new, |(canonical, _)| canonical.into()),
+            place: self.partners.place(site),
             connected: partner.connected,
             signs: self.settle.lines.may_sign(site),
             heard_ago: partner.heard.as_ref().map(|_| now.time.since(partner.last_heard)),

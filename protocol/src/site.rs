@@ -32,7 +32,7 @@ use crate::{
         helper::HelperSide,
         owner::{Owned, OwnerSide},
     },
-    limits::{FILL_SLICE_BYTES, PARTNERS_MAX},
+    limits::FILL_SLICE_BYTES,
     membership::{Membership, strangers::Strangers},
     partners::Partners,
     planner::{Planner, Sources},
@@ -42,6 +42,7 @@ use crate::{
     together::Together,
 };
 
+mod acquaint;
 mod crowds;
 mod peers;
 mod restore;
@@ -285,6 +286,3 @@ fn run_of(seed: &[u8; 32]) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = Digest::of("overspill run v1", seed).0;
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
-
-/// Partners beyond those that we choose ourselves, who chose us.
-const PARTNERS_INBOUND_MAX: usize = 2 * PARTNERS_MAX;

@@ -29,9 +29,11 @@ pub enum Reason {
     Vote,
     /// A round of clearing waits, or debts in a circle are to be looked for.
     Clear,
+    /// A partner is to be asked of whom it knows, and who has a place by merit is to be looked at.
+    Acquaint,
 }
 
-const REASONS: [Reason; 12] = [
+const REASONS: [Reason; 13] = [
     Reason::Join,
     Reason::Stranger,
     Reason::Dial,
@@ -44,6 +46,7 @@ const REASONS: [Reason; 12] = [
     Reason::Leave,
     Reason::Vote,
     Reason::Clear,
+    Reason::Acquaint,
 ];
 
 /// When each reason comes due; one time for each, so that the table cannot grow.

@@ -4,7 +4,7 @@ use overspill_edge::Metrics;
 use overspill_protocol::{
     advert::Offer,
     observation::Observation,
-    report::{LeaseReport, LineReport, PartnerReport, Report},
+    report::{LeaseReport, LineReport, PartnerReport, Place, Report},
 };
 use serde_json::{Value, json};
 
@@ -83,6 +83,11 @@ fn partner(partner: &PartnerReport, line: Option<&LineReport>) -> Value {
     json!({
         "site": partner.site.to_string(),
         "canonical": partner.canonical,
+        "place": match partner.place {
+            Place::Lot => "lot",
+            Place::Merit => "merit",
+            Place::Theirs => "theirs",
+        },
         "connected": partner.connected,
         "heard_ms_ago": partner.heard_ago.map(|ago| u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)),
         "proved": partner.proved,

@@ -11,6 +11,12 @@ pub(super) fn log(event: &Event) {
         Event::JoinerRefused { site, reason } => tracing::info!(joiner = %site.short(), reason, "somebody was not admitted"),
         Event::PartnerUp { site } => tracing::info!(partner = %site.short(), "partner reachable"),
         Event::PartnerDown { site, reason } => tracing::info!(partner = %site.short(), reason, "partner not reachable"),
+        Event::PartnerExchanged { gone, taken: Some(taken) } => {
+            tracing::info!(partner = %taken.short(), instead_of = %gone.short(), "a partner worth more takes another's place");
+        }
+        Event::PartnerExchanged { gone, taken: None } => {
+            tracing::info!(partner = %gone.short(), "one partner less, as there were too many")
+        }
         Event::CrowdBegan => tracing::info!("a crowd began: more is wanted than this site can carry"),
         Event::CrowdEnded => tracing::info!("the crowd is over"),
         Event::LeaseHeld { lease, partner, as_owner: true } => tracing::info!(%lease, partner = %partner.short(), "a partner helps"),

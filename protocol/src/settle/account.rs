@@ -33,6 +33,11 @@ impl Account {
         Self { line, frozen: false, is_former: false, again: Time::ZERO, tries: 0, fading: None }
     }
 
+    /// Nothing is owed on it, and nothing waits.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.line.balance() == Credit::ZERO && self.line.pending().is_none() && self.line.locked() == Credit::ZERO
+    }
+
     /// What a step that we have proposed, and the other end has not answered, takes of what may be earned: a lock keeps it free, or what was owed to
     /// us fades.
     pub(crate) fn locking(&self) -> Credit {

@@ -119,16 +119,12 @@ impl Site {
 
     /// Offers that may be taken now: the least loaded first, of those who kept their promises and are not struck with us, and the largest.
     fn offers(&self, now: Time) -> Vec<(SiteId, Offer)> {
-        let (date, charter) = (self.desk.now.date, self.membership.charter());
-        let broken =
-            |site: &SiteId| self.settle.lines.regard(site).zip(charter).map_or(0, |(regard, charter)| regard.breaches(charter, date).len());
-        let https = self.membership.is_https();
+        let (date, https) = (self.desk.now.date, self.membership.is_https());
         let fit = |(site, partner): (&SiteId, &crate::partners::Partner)| {
             let offer = partner.offer(now).filter(|offer| offer.https || !https)?;
             let load = partner.heard.as_ref().map_or(0, |heard| heard.advert.load_permille);
-            let broken = broken(site) + self.sampler.bad_quarters(site);
             self.owner.may_ask(site, now).then_some((
-                (load / 250, broken, self.together.beside(site, date) * 4 / MILLION),
+                (load / 250, self.broken(site), self.together.beside(site, date) * 4 / MILLION),
                 core::cmp::Reverse(offer.bytes),
                 *site,
                 offer,

@@ -9,7 +9,7 @@ use overspill_governance::{
     site::{Signed, SiteId},
 };
 
-use super::{PARTNERS_INBOUND_MAX, Site};
+use super::Site;
 use crate::{
     event::Event,
     io::Output,
@@ -48,8 +48,7 @@ impl Site {
 
     /// A member is connected: from here on it is heard.
     fn greet(&mut self, peer: SiteId) {
-        let known = self.partners.partner(&peer).is_some();
-        if !self.membership.is_welcome(&peer) || !known && self.partners.iter().count() >= PARTNERS_INBOUND_MAX {
+        if !self.membership.is_welcome(&peer) || !self.has_room_for(&peer) {
             self.desk.put(Output::Hang { peer });
             return;
         }
@@ -191,6 +190,11 @@ impl Site {
                 }
                 fault
             }
+            Message::AdvertsAsk(()) => {
+                self.partners.on_adverts_ask(&mut self.desk, from);
+                None
+            }
+            Message::AdvertsTell(told) => self.partners.on_adverts_tell(&self.desk, &self.membership, &from, told),
             Message::Beat(beat) => self.on_beat(from, &beat),
             Message::Manifest(signed) => self.on_manifest(from, signed),
             Message::Preposition(wish) => self.on_preposition(from, &wish),
@@ -386,9 +390,7 @@ impl Site {
         for peer in gone {
             self.desk.put(Output::Hang { peer });
         }
-        self.partners.sync(&mut self.desk, &self.membership);
-        self.together.retain(|site| self.partners.partner(site).is_some());
-        self.sampler.retain(|site| self.partners.partner(site).is_some());
+        self.sync_partners();
         self.weigh_testimonies();
         for peer in self.strangers.peers() {
             if self.membership.is_member(&peer) {

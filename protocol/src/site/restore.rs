@@ -48,7 +48,7 @@ impl Site {
         let _ = site.membership.turn_to(now.date);
         site.membership.finish_restoring();
         site.settle.lines.hearing.close(&mut site.desk);
-        site.partners.sync(&mut site.desk, &site.membership);
+        site.sync_partners();
         site.desk.timers.set(Reason::Settle, now.time);
         site.desk.timers.set(Reason::Lease, now.time);
         site.desk.timers.set(Reason::Vote, now.time);

@@ -30,7 +30,7 @@ impl Site {
                 self.membership.on_prove_timer(&mut self.desk);
             }
             Reason::Stranger => self.strangers.on_time(&mut self.desk, |peer| self.membership.is_sponsor_of_ours(peer)),
-            Reason::Dial => self.partners.on_dial_timer(&mut self.desk, &self.membership),
+            Reason::Dial => self.dial(),
             Reason::Advert => self.advertise(),
             Reason::Beat => self.beat(),
             Reason::Lease => self.tend_leases(),
@@ -44,6 +44,7 @@ impl Site {
             Reason::Leave => self.tend_leaving(),
             Reason::Vote => self.council.tend(&mut self.desk, &mut self.membership),
             Reason::Clear => self.tend_rounds(),
+            Reason::Acquaint => self.tend_acquaintance(),
         }
     }
 

@@ -110,6 +110,7 @@ fn specimens() -> Vec<Message> {
         addresses: vec![String::from("/ip4/192.0.2.1/tcp/7400")],
         offer: Some(offer),
         guest_suffix: String::from("overflow.example"),
+        places: 7,
         load_permille: 250,
         roster: Digest([8; 32]),
         votes: Digest([16; 32]),
@@ -142,7 +143,7 @@ fn specimens() -> Vec<Message> {
         Message::JoinRefused(String::from("used")),
         Message::RosterAsk(RosterAsk { known: vec![Digest([14; 32])] }),
         Message::RosterTell(Vec::new()),
-        Message::Advert(signed(advert)),
+        Message::Advert(signed(advert.clone())),
         Message::Beat(Beat { owned: vec![LEASE], hosted: Vec::new(), generation: Some(signed(generation)), holds: 4 }),
         Message::LeaseTake(LeaseTake {
             allotment: signed(allotment),
@@ -185,6 +186,8 @@ fn specimens() -> Vec<Message> {
         Message::Return(Return { founding: None, notices: Vec::new(), date: DATE }),
         Message::RulingLost(Digest([20; 32])),
         Message::FadeAsk(Fade { day: 19_675, rate: Millionths(333) }),
+        Message::AdvertsAsk(()),
+        Message::AdvertsTell(vec![signed(advert)]),
     ]
 }
 
@@ -201,7 +204,7 @@ fn every_kind_has_its_golden_bytes() {
     JoinRefused    18 010003000000 8964d3583c291d94
     RosterAsk      46 010004000000 a0bdedefc482c73e
     RosterTell     14 010005000000 27a84cd938a1aa5a
-    Advert        329 010006000000 80c04fcd7b09762d
+    Advert        330 010006000000 351914ca3aa960c8
     Beat          191 010007000000 96bf51bab257e132
     LeaseTake     299 010008000000 5a3c7b7004ec5e3d
     LeaseHeld      53 010009000000 6112705e9a6afd68
@@ -227,6 +230,8 @@ fn every_kind_has_its_golden_bytes() {
     Return         23 01001d000000 9a7cd58264ea0841
     RulingLost     38 01001e000000 078a6741da9ebb89
     FadeAsk        14 01001f000000 3034ad3fdcbc74e0
+    AdvertsAsk      6 010020000000 4763c0fe547efc28
+    AdvertsTell   338 010021000000 ed61fbfce7dc5adb
     ");
 }
 

@@ -9,7 +9,7 @@ use overspill_protocol::{
     lease::table::Phase,
     limits::{
         LEASES_MAX, LEASES_PER_OWNER_MAX, MANIFEST_OBJECTS_MAX, MESSAGE_BYTES_MAX, PAPERS_BYTES_MAX, PAPERS_MAX, PARTNERS_MAX,
-        ROSTER_BATCH, STANDBY_OBJECTS_MAX, STRANGERS_MAX, UNSETTLED_MAX,
+        PROSPECTS_MAX, ROSTER_BATCH, STANDBY_OBJECTS_MAX, STRANGERS_MAX, UNSETTLED_MAX,
     },
     message::Message,
     report::Report,
@@ -43,6 +43,7 @@ pub fn check(report: &Report) -> Vec<String> {
     let table = [
         ("strangers", report.strangers, STRANGERS_MAX),
         ("partners", report.partners.len(), 3 * PARTNERS_MAX),
+        ("prospects", report.prospects, PROSPECTS_MAX),
         ("lines", report.lines.len(), report.partners.len() + 3 * PARTNERS_MAX),
         ("leases as owner", owned, LEASES_MAX),
         ("guests", hosted(true).count(), LEASES_MAX),

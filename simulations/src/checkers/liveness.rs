@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use overspill_governance::{entry::Entry, site::SiteId};
-use overspill_protocol::report::Report;
+use overspill_protocol::{
+    limits::PARTNERS_INBOUND_MAX,
+    report::{PartnerReport, Place, Report},
+};
 
 use crate::world::World;
 
@@ -111,7 +114,10 @@ fn disagreement(world: &World, at: usize, report: &Report, all: &[Option<Report>
             return Some(format!("site {at} has heard of other convictions than {}", other.site.short()));
         }
     }
-    let lonely = report.partners.iter().find(|partner| !partner.connected && honest(&partner.site) && honest(&report.site))?;
+    // Who has all the partners that it may have, lets nobody else in; and who sought us may have given up its place since.
+    let is_full = |site: &SiteId| all.iter().flatten().any(|other| other.site == *site && other.partners.len() >= PARTNERS_INBOUND_MAX);
+    let is_due = |partner: &&PartnerReport| !partner.connected && partner.place != Place::Theirs && !is_full(&partner.site);
+    let lonely = report.partners.iter().find(|partner| is_due(partner) && honest(&partner.site) && honest(&report.site))?;
     let is_there = world.reach(&lonely.site).is_some_and(|other| world.bodies[other].agent.is_some());
     is_there.then(|| format!("site {at} is not connected to {}", lonely.site.short()))
 }

@@ -143,6 +143,8 @@ fn words(event: &Event, world: &World) -> Option<String> {
         Event::CrowdEnded => String::from("the crowd is over"),
         Event::PartnerUp { site } => format!("{} is there", of(site)),
         Event::PartnerDown { site, reason } => format!("{} is gone: {reason}", of(site)),
+        Event::PartnerExchanged { gone, taken: Some(taken) } => format!("seeks {} instead of {}", of(taken), of(gone)),
+        Event::PartnerExchanged { gone, taken: None } => format!("seeks {} no more", of(gone)),
         Event::LeaseHeld { partner, as_owner, .. } => format!("holds a lease with {}, {}", of(partner), side(*as_owner)),
         Event::LeaseRefused { partner, reason } => format!("{} refused a lease: {reason}", of(partner)),
         Event::LeaseDraining { partner, reason, .. } => format!("a lease with {} drains: {reason}", of(partner)),

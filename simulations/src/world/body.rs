@@ -132,7 +132,7 @@ impl Body {
     }
 
     /// The site's key.
-    pub(super) fn key(&self) -> Key {
+    pub fn key(&self) -> Key {
         Key::from_seed(self.seed)
     }
 

@@ -38,6 +38,8 @@ pub enum Command {
     Detection(Detection),
     /// Plays crowds for so long that credit may run dry, under several rules; and helpers chosen blindly, beside those chosen by who is struck when.
     Economics(Economics),
+    /// Gives partners time to find each other in a mesh with more members than partners, and says what it was worth.
+    Partners(Partners),
     /// Plays published figures of earlier systems again, beside ours.
     Anchors(Anchors),
     /// Writes the pictures of the docs into a folder.
@@ -261,6 +263,25 @@ pub struct Economics {
     pub crash_only: bool,
     #[command(flatten)]
     pub common: Common,
+}
+
+#[derive(Debug, Args)]
+pub struct Partners {
+    /// Members.
+    #[arg(long, value_name = "N", default_value_t = 80, value_parser = clap::value_parser!(u16).range(40..=SITES_MAX as i64))]
+    pub sites: u16,
+    /// How long partners have to find each other.
+    #[arg(long, value_name = "N", default_value_t = 240, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub minutes: u16,
+    /// Seeds, two worlds each.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub seeds: u32,
+    /// The first seed.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1 << 40))]
+    pub from: u64,
+    /// Prints one JSON object instead.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ mod ending;
 mod experiment;
 mod gallery;
 mod object;
+mod partners;
 mod phase;
 mod policies;
 mod progress;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         args::Command::Gallery { folder } => gallery::gallery(&folder),
         args::Command::Compare(options) => experiment::compare(&options),
         args::Command::Recovery(options) => recovery::recovery(&options),
+        args::Command::Partners(options) => partners::partners(&options),
         args::Command::Economics(options) => economics::economics(&options),
         args::Command::Anchors(options) => anchors::anchors(&options),
         args::Command::Strategies(options) => strategies::strategies(&options),
